@@ -1,4 +1,4 @@
-//! That a user asked to let mailings to a list go out without a second person, which takes a second person itself.
+//! Requests to stop requiring approval for mailings to a list. Granting one takes a second user.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,10 +20,10 @@ struct RequestV1 {
 }
 
 impl Store {
-    /// Who asked last that a list demand no approval any more, and when.
+    /// Who last asked to stop requiring approval for a list, and when.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "not asked".
+    /// [`StoreError`]: never treat it as "not asked".
     pub async fn request_to_end_approval(&self, list: &ListName) -> Result<Option<(Operator, Timestamp)>, StoreError> {
         let Some(bytes) = self.engine.get(&keys::request_to_end_approval(list)).await? else { return Ok(None) };
         let form: RequestV1 = match record::split(FAMILY, &bytes)? {
@@ -34,10 +34,10 @@ impl Store {
         Ok(Some((Operator { name: form.name, uid: form.uid }, at)))
     }
 
-    /// Notes that `by` asks for it at `at`; forgets it without them.
+    /// Stores that `by` asked for it at `at`; with `None`, deletes the request.
     ///
     /// # Errors
-    /// [`StoreError`]: not noted.
+    /// [`StoreError`]: not stored.
     pub async fn note_request_to_end_approval(
         &self,
         list: &ListName,

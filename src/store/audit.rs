@@ -1,7 +1,7 @@
-//! The audit log: entries by number, the head of their chain, and the anchor left of what was dropped by age.
+//! The audit log: entries by number, the head of their hash chain, and the anchor left by entries dropped by age.
 //!
-//! An entry is put with the head as precondition, so that each number is given once and each hash is over the one before,
-//! whoever else writes at the same moment.
+//! An entry is written with the head as precondition, so that each number is used once and each hash covers the entry
+//! before, even with concurrent writers.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,25 +35,25 @@ struct LinkV1 {
     hash: [u8; 32],
 }
 
-/// An entry as it is kept.
+/// A stored entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptEntry {
     /// The entry.
     pub entry: AuditEntry,
-    /// Its hash, as it was written.
+    /// Its hash, as stored.
     pub hash: [u8; 32],
 }
 
-/// Where the chain ends, to be handed back when something is put there.
+/// The end of the chain; pass it back when writing an entry.
 #[derive(Clone, Debug)]
 pub struct AuditHead {
-    /// The last entry; the place before the first where there is none.
+    /// The last entry; the default link if the log is empty.
     pub link: ChainLink,
     stamp: Option<Value>,
 }
 
 impl Store {
-    /// Where the chain ends.
+    /// The end of the chain.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -63,7 +63,7 @@ impl Store {
         Ok(AuditHead { link, stamp })
     }
 
-    /// The last entry that was dropped by age; the place before the first where none was.
+    /// The last entry dropped by age; the default link if none was dropped.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -80,7 +80,7 @@ impl Store {
         Ok(Some(Read { value: ChainLink { number, hash }, stamp }))
     }
 
-    /// At most `limit` entries after number `after`, the oldest first.
+    /// Up to `limit` entries after number `after`, oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -112,11 +112,11 @@ impl Store {
         }
     }
 
-    /// Drops entries of before the cutoff from the old end of the chain, and keeps in their place the anchor that the rest
-    /// hangs on. The last entry is never dropped. Says how many went.
+    /// Drops entries older than the cutoff from the start of the chain, and leaves an anchor for the rest. The last
+    /// entry is never dropped. Returns how many were dropped.
     ///
     /// # Errors
-    /// [`StoreError`]: those before it are dropped.
+    /// [`StoreError`]: earlier pages may already be dropped.
     pub async fn drop_audit_before(&self, cutoff: Cutoff) -> Result<u64, StoreError> {
         let mut dropped = 0;
         loop {
@@ -139,8 +139,8 @@ impl Store {
     }
 }
 
-/// Puts an entry at the end of the chain. `entry.number` must be the one after `head`; the batch conflicts when somebody
-/// else put one there meanwhile. One entry for each batch.
+/// Appends an entry to the chain. `entry.number` must be the one after `head`; the batch conflicts if another writer
+/// appended meanwhile. One entry per batch.
 pub fn put_entry(batch: &mut Batch, head: &AuditHead, entry: &AuditEntry) {
     let hash = entry.hash(&head.link.hash);
     let form = EntryV1 {

@@ -1,7 +1,7 @@
 //! Attachments: files named by the SHA-256 of their content, under `<state>/blobs/<2 hex>/<64 hex>`.
 //!
-//! A file is whole, synced and in its place before [`Blobs::put`] returns, and so before any commit that names it. It is
-//! never changed afterwards, and each reading checks the hash again: a damaged file is an error, not a damaged mail.
+//! A file is complete, synced and in place before [`Blobs::put`] returns, hence before any commit that names it. It
+//! never changes afterwards, and each read checks the hash: a damaged file is an error, not a damaged mail.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ use crate::model::release::Blob;
 
 use super::journal::disk::{Disk, SystemDisk};
 
-/// Larger files are refused: bytes.
+/// The largest file accepted, in bytes.
 pub const MAX_BLOB: u64 = 100_000_000;
 
 /// Bytes read and written at once.
 const PIECE: usize = 64 * 1024;
 
-/// Bytes of the disk left free: more than what the store leaves free, so that an attachment cannot stop mail going out.
+/// Bytes of disk space left free: more than the store leaves free, so that an attachment cannot stop outgoing mail.
 const RESERVE: u64 = 128 * 1024 * 1024;
 
-/// After so many bytes of a file it is looked again whether there is room.
+/// Bytes of a file written between two checks of the free disk space.
 const LOOK_EVERY: u64 = 4 * 1024 * 1024;
 
 /// The directory of attachments. Cheap to clone.
@@ -36,29 +36,29 @@ pub struct Blobs {
     directory: PathBuf,
 }
 
-/// Why a file could not be kept or read.
+/// Why a file could not be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
-    /// There is none of that hash.
+    /// No file has that hash.
     #[error("there is no file with the content {0}; send it first")]
     Missing(String),
-    /// What came is not what was announced.
+    /// The content received does not have the announced hash.
     #[error("the content of the file is {found}, not {expected} as announced; send it again")]
     Different {
         /// The hash announced.
         expected: String,
-        /// The hash of what came.
+        /// The hash of the content received.
         found: String,
     },
-    /// The file on disk is not what it was.
+    /// The file on disk has changed.
     #[error("{path} is damaged: its content is {found}; put it back from a backup")]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// The hash of what it holds now.
+        /// The hash of its current content.
         found: String,
     },
-    /// It is too large.
+    /// The file is too large.
     #[error("the file is larger than {0} bytes")]
     TooLarge(u64),
     /// The sender's stream failed.
@@ -71,7 +71,7 @@ pub enum BlobError {
         action: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// The system's words.
+        /// The operating system's message.
         error: io::Error,
     },
 }
@@ -87,7 +87,7 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> BlobError + use<> {
 }
 
 impl Blobs {
-    /// The attachments of a state directory. Nothing is touched yet.
+    /// The attachments of a state directory. Does not access the disk.
     pub fn in_state_directory(state_directory: &Path) -> Self {
         Self { directory: state_directory.join("blobs") }
     }
@@ -105,16 +105,16 @@ impl Blobs {
         let incoming = self.directory.join("incoming");
         create_directory(&incoming).await?;
         has_room(&incoming)?;
-        // A name of its own for each writer; what a crash leaves here is nobody's and is cleared at the next start.
+        // Each writer uses its own name; leftovers of a crash are removed at the next start.
         let temporary = tempfile::Builder::new().prefix("blob-").tempfile_in(&incoming).map_err(written(&incoming))?;
         let (file, path) = temporary.into_parts();
         Ok(IncomingBlob { blobs: self.clone(), file: File::from_std(file), path, hash: Sha256::new(), size: 0 })
     }
 
-    /// Keeps what `source` gives; when this returns, it is durable. With `expected`, only that content is kept.
+    /// Stores what `source` yields; durable on return. With `expected`, content with another hash is refused.
     ///
     /// # Errors
-    /// [`BlobError`]: nothing was kept.
+    /// [`BlobError`]: nothing was stored.
     pub async fn put(&self, expected: Option<[u8; 32]>, mut source: impl AsyncRead + Unpin) -> Result<Blob, BlobError> {
         let mut incoming = self.receive().await?;
         let mut piece = vec![0; PIECE];
@@ -126,7 +126,7 @@ impl Blobs {
         }
     }
 
-    /// The size of the content with that hash; `None` when it is not kept.
+    /// The size of the content with that hash, in bytes; `None` if it is not stored.
     ///
     /// # Errors
     /// [`BlobError::Io`].
@@ -139,10 +139,10 @@ impl Blobs {
         }
     }
 
-    /// Writes the content with that hash to `target`, checking it on the way.
+    /// Writes the content with that hash to `target`, checking the hash on the way.
     ///
     /// # Errors
-    /// [`BlobError::Missing`]; [`BlobError::Damaged`] when what was written is not what was kept: throw it away.
+    /// [`BlobError::Missing`]; [`BlobError::Damaged`] if the content written is not what was stored: discard it.
     pub async fn copy_out(&self, sha256: &[u8; 32], mut target: impl AsyncWrite + Unpin) -> Result<u64, BlobError> {
         let path = self.path(sha256);
         let mut file = match File::open(&path).await {
@@ -167,7 +167,7 @@ impl Blobs {
         }
     }
 
-    /// The content with that hash, whole: for attachments that travel in the mail, which are small.
+    /// The complete content with that hash: for attachments sent inside the mail, which are small.
     ///
     /// # Errors
     /// As [`Blobs::copy_out`].
@@ -177,7 +177,7 @@ impl Blobs {
         Ok(bytes)
     }
 
-    /// The attachments that were last received before the cutoff.
+    /// The attachments last received before the cutoff.
     ///
     /// # Errors
     /// [`BlobError::Io`].
@@ -199,7 +199,7 @@ impl Blobs {
         Ok(old)
     }
 
-    /// Removes an attachment, unless it was received again since. One that is not there is no error.
+    /// Removes an attachment, unless it was received again since the cutoff. A missing file is not an error.
     ///
     /// # Errors
     /// [`BlobError::Io`].
@@ -214,7 +214,7 @@ impl Blobs {
         }
     }
 
-    /// Removes a file, however young. One that is not there is no error.
+    /// Removes a file of any age. A missing file is not an error.
     ///
     /// # Errors
     /// [`BlobError::Io`].
@@ -226,7 +226,7 @@ impl Blobs {
         }
     }
 
-    /// Removes what a crash left half received. Call it at start, before anything is received.
+    /// Removes partly received files left by a crash. Call it at start, before anything is received.
     ///
     /// # Errors
     /// [`BlobError::Io`].
@@ -239,7 +239,7 @@ impl Blobs {
     }
 }
 
-/// A file that is being received; dropped before its end, it leaves nothing.
+/// A file being received; if dropped before [`IncomingBlob::finish`], it is removed.
 pub struct IncomingBlob {
     blobs: Blobs,
     file: File,
@@ -249,7 +249,7 @@ pub struct IncomingBlob {
 }
 
 impl IncomingBlob {
-    /// Takes the next bytes.
+    /// Appends bytes.
     ///
     /// # Errors
     /// [`BlobError::TooLarge`], [`BlobError::Io`].
@@ -265,10 +265,10 @@ impl IncomingBlob {
         self.file.write_all(piece).await.map_err(written(&self.path))
     }
 
-    /// Ends it; when this returns, it is durable. With `expected`, only that content is kept.
+    /// Completes the file; durable on return. With `expected`, content with another hash is refused.
     ///
     /// # Errors
-    /// [`BlobError`]: nothing was kept.
+    /// [`BlobError`]: nothing was stored.
     pub async fn finish(self, expected: Option<[u8; 32]>) -> Result<Blob, BlobError> {
         let Self { blobs, mut file, path, hash, size } = self;
         let blob = Blob { sha256: hash.finalize().into(), size };
@@ -283,7 +283,7 @@ impl IncomingBlob {
         let folder = place.parent().unwrap_or(&blobs.directory);
         create_directory(folder).await?;
         path.persist(&place).map_err(|e| written(&place)(e.error))?;
-        // The name too must survive a power cut: the folder that holds it, and the ones that hold the folder.
+        // The name too must survive a power cut: sync the folder and its parents.
         sync_directory(folder).await?;
         sync_directory(&blobs.directory).await?;
         if let Some(state_directory) = blobs.directory.parent() {
@@ -293,16 +293,16 @@ impl IncomingBlob {
     }
 }
 
-/// An error when the disk is full but for what is left free.
+/// An error if only the reserved disk space is left.
 fn has_room(path: &Path) -> Result<(), BlobError> {
-    // Only a guard: if the system cannot say what is free, the write itself will.
+    // Only a guard: if the free space cannot be determined, the write itself will fail.
     match SystemDisk.free(path) {
         Ok(free) if free < RESERVE => Err(written(path)(io::ErrorKind::StorageFull.into())),
         _ => Ok(()),
     }
 }
 
-/// What a directory holds; nothing when it is not there.
+/// The entries of a directory; empty if it does not exist.
 async fn entries(directory: &Path) -> Result<Vec<PathBuf>, BlobError> {
     let mut listing = match fs::read_dir(directory).await {
         Ok(listing) => listing,
@@ -316,7 +316,7 @@ async fn entries(directory: &Path) -> Result<Vec<PathBuf>, BlobError> {
     Ok(paths)
 }
 
-/// Whether a file was last written before `before`; a file that is not there was not.
+/// Whether a file was last written before the cutoff; `false` if it does not exist.
 async fn is_old(path: &Path, cutoff: Cutoff) -> Result<bool, BlobError> {
     match fs::metadata(path).await.and_then(|found| found.modified()) {
         Ok(modified) => Ok(cutoff.has(Timestamp::from(modified))),
@@ -334,7 +334,7 @@ async fn sync_directory(path: &Path) -> Result<(), BlobError> {
     directory.sync_all().await.map_err(written(path))
 }
 
-/// Reads a hash as it stands in paths of the API: 64 hexadecimal digits.
+/// Parses a hash as written in API paths: 64 hexadecimal digits.
 pub fn parse_sha256(text: &str) -> Option<[u8; 32]> {
     if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;

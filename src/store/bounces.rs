@@ -1,8 +1,8 @@
-//! Bounces on disk, one record for each delivery that something came back about, and the score of each subscriber.
+//! Bounces on disk, one record for each delivery that bounced, and the bounce score of each subscriber.
 //!
-//! A bounce is found by its mailing and, through an index, by its subscriber. It is kept as long as the ledger that it
-//! belongs to; the mail that it came in lies in the spool, and goes when the spool's time is over. The score is what
-//! bounces have come to; a new address sets it anew, in the commit that changes the address (see [`super::subscribers`]).
+//! A bounce is found by its mailing and, through an index, by its subscriber. It is kept as long as its ledger; the
+//! mail that carried it lies in the spool and is dropped when the spool's retention ends. The score sums up a
+//! subscriber's bounces; a new address resets it in the commit that changes the address (see [`super::subscribers`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,7 @@ struct BounceV1 {
     class: ClassV1,
     status: Option<String>,
     evidence: String,
-    /// The mail that it came in; none in the SMTP session.
+    /// The mail that carried it; `None` for a refusal in the SMTP session.
     inbound: Option<u64>,
     effect: EffectV1,
     reports: u32,
@@ -88,7 +88,7 @@ struct ProbeV1 {
     failed: bool,
 }
 
-/// Writes what came back about a delivery, provided that what is known of it is as `before` says.
+/// Writes the bounce of a delivery, if the stored value still equals `before`.
 pub fn put_bounce(batch: &mut Batch, before: Option<Value>, bounce: &Bounce) {
     let key = keys::bounce(bounce.mailing, bounce.subscriber);
     if before.is_none() {
@@ -98,13 +98,13 @@ pub fn put_bounce(batch: &mut Batch, before: Option<Value>, bounce: &Bounce) {
     batch.put(key, encode_bounce(bounce));
 }
 
-/// Takes the way from a subscriber to a bounce away, when the subscriber is erased. The bounce itself stays with its
-/// mailing's ledger, as a number that leads to nobody.
+/// Removes the index row from a subscriber to a bounce when the subscriber is erased. The bounce itself stays with its
+/// mailing's ledger, under a number that no longer identifies a person.
 pub fn delete_way(batch: &mut Batch, subscriber: SubscriberId, mailing: MailingId) {
     batch.delete(keys::bounce_of(subscriber, mailing));
 }
 
-/// Writes a subscriber's score, provided that it is still as `before` says.
+/// Writes a subscriber's score, if it still equals `before`.
 pub fn put_score(batch: &mut Batch, subscriber: SubscriberId, before: Option<Value>, score: &Score) {
     let key = keys::score(subscriber);
     batch.expect_read(key.clone(), before);
@@ -114,27 +114,27 @@ pub fn put_score(batch: &mut Batch, subscriber: SubscriberId, before: Option<Val
     }
 }
 
-/// Sets the score anew in the commit that gives a subscriber another address. Whatever others have just read of it is
-/// void then.
+/// Resets the score in the commit that gives a subscriber another address. Any other writer that has read the score
+/// then conflicts.
 pub(super) fn put_new_address(batch: &mut Batch, subscriber: SubscriberId, at: Timestamp) {
     batch.put(keys::score(subscriber), encode_score(&Score::of_new_address(at)));
 }
 
-/// Demands in `batch` that a subscriber's score is still as it was read; `None`: that nothing is known of one.
+/// Requires in `batch` that a subscriber's score is unchanged since it was read; `None`: that there is no score.
 pub fn expect_score(batch: &mut Batch, subscriber: SubscriberId, stamp: Option<Value>) {
     batch.expect_read(keys::score(subscriber), stamp);
 }
 
-/// Removes a subscriber's score, when the subscriber is.
+/// Removes a subscriber's score together with the subscriber.
 pub(super) fn delete_score(batch: &mut Batch, subscriber: SubscriberId) {
     batch.delete(keys::score(subscriber));
 }
 
 impl Store {
-    /// What came back about one delivery.
+    /// The bounce of one delivery.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "nothing".
+    /// [`StoreError`]: never treat it as "nothing".
     pub async fn bounce(
         &self,
         mailing: MailingId,
@@ -144,7 +144,7 @@ impl Store {
         Ok(Some(Read { value: decode_bounce(mailing, subscriber, &stamp)?, stamp }))
     }
 
-    /// The next `limit` bounces of a mailing to subscribers after `after` (`SubscriberId(0)`: from the first), in order
+    /// Up to `limit` bounces of a mailing for subscribers after `after` (`SubscriberId(0)`: from the first), in order
     /// of subscriber.
     ///
     /// # Errors
@@ -160,7 +160,7 @@ impl Store {
         found.iter().map(|(key, stamp)| Ok(decode_bounce(mailing, SubscriberId(last_id(key)?), stamp)?)).collect()
     }
 
-    /// What came back about a mailing from subscribers `first` to `last`, in order of subscriber.
+    /// The bounces of a mailing for subscribers `first` to `last`, in order of subscriber.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -184,7 +184,7 @@ impl Store {
         Ok(bounces)
     }
 
-    /// Everything that came back from a subscriber, the oldest mailing first.
+    /// All bounces of a subscriber, oldest mailing first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -197,16 +197,16 @@ impl Store {
         Ok(bounces)
     }
 
-    /// What bounces have come to for a subscriber; `None` where nothing ever came back.
+    /// A subscriber's bounce score; `None` if nothing ever bounced.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "nothing".
+    /// [`StoreError`]: never treat it as "nothing".
     pub async fn score(&self, subscriber: SubscriberId) -> Result<Option<Read<Score>>, StoreError> {
         let Some(stamp) = self.engine.get(&keys::score(subscriber)).await? else { return Ok(None) };
         Ok(Some(Read { value: decode_score(&stamp)?, stamp }))
     }
 
-    /// The next `limit` scores of subscribers after `after` (`SubscriberId(0)`: from the first), in order of subscriber.
+    /// Up to `limit` scores of subscribers after `after` (`SubscriberId(0)`: from the first), in order of subscriber.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,5 +1,5 @@
-//! Checking everything that is kept, byte by byte, and saying what damage hits: journal, checkpoints and index (see
-//! [`super::embedded::check`]), attachments by their hashes, and mail that came in by the places that records name.
+//! Checks all stored data byte by byte and names what damage affects: journal, checkpoints and index (see
+//! [`super::embedded::check`]), attachments by their hashes, and received mail by the places that records name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -24,7 +24,7 @@ use super::journal::disk::numbered_files;
 use super::spool::{SUFFIX, SpoolError, check as spool_check};
 use super::{Store, StoreError, names};
 
-/// Records looked at together.
+/// Records read at once.
 const PAGE: usize = 500;
 
 /// What to do about a damaged index table.
@@ -35,24 +35,24 @@ const REPAIR: &str = "\u{201c}depesch store check --repair\u{201d} writes them a
 pub struct Check {
     /// Journal, checkpoints and index.
     pub survey: Survey,
-    /// Everything that is not as it was written.
+    /// Everything that differs from what was written.
     pub findings: Vec<Finding>,
-    /// How many attachments were read.
+    /// Number of attachments read.
     pub blobs: u64,
-    /// How many segments of mail that came in were read.
+    /// Number of segments of received mail read.
     pub spool: u64,
 }
 
-/// Why it could not be done.
+/// Why the check could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// The store is in use, is not there, or cannot be read at all.
+    /// The store is in use, does not exist, or cannot be read at all.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// A record cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Mail that came in cannot be read.
+    /// Received mail cannot be read.
     #[error("the spool: {0}")]
     Spool(#[from] SpoolError),
     /// Attachments cannot be listed.
@@ -61,12 +61,12 @@ pub enum CheckError {
 }
 
 impl Check {
-    /// Whether rows of index tables are wrong, which [`super::Store::repair_rows`] repairs.
+    /// Whether rows of index tables are wrong; [`super::Store::repair_rows`] repairs them.
     pub fn has_wrong_rows(&self) -> bool {
         self.findings.iter().any(|finding| finding.is_table)
     }
 
-    /// Nothing is wrong but what a crash may leave.
+    /// Whether nothing is wrong except what a crash may leave.
     pub fn is_sound(&self) -> bool {
         self.survey.is_sound() && self.findings.iter().all(|finding| finding.harmless)
     }
@@ -80,7 +80,7 @@ pub async fn check(directory: &Path, settings: &Settings) -> Result<Check, Check
     let mut examined: Examined = examine(directory, settings)?;
     let mut findings = std::mem::take(&mut examined.findings);
     let store = examined.records.take().map(|records| Store::new(Arc::new(records) as Arc<dyn Engine>));
-    // Rows are compared with records; where those are not what was written, that says it all.
+    // Rows are compared with records, which is meaningful only if the records are as written.
     if let Some(store) = store.as_ref().filter(|_| examined.is_trusted) {
         findings.extend(table_finding(directory, store).await?);
     }
@@ -99,7 +99,7 @@ pub async fn check(directory: &Path, settings: &Settings) -> Result<Check, Check
     Ok(Check { survey: examined.survey.clone(), findings, blobs, spool })
 }
 
-/// What is wrong with the index tables, by which records are found.
+/// What is wrong with the index tables.
 async fn table_finding(directory: &Path, store: &Store) -> Result<Option<Finding>, CheckError> {
     let wrong = store.wrong_rows().await?;
     if wrong.is_empty() {
@@ -110,8 +110,8 @@ async fn table_finding(directory: &Path, store: &Store) -> Result<Option<Finding
     Ok(Some(Finding { keys, is_table: true, ..Finding::new(&directory.join("index"), None, what) }))
 }
 
-/// Reads the attachments and the mail beside a store that somebody has open, and says what records name and is not there,
-/// or not whole.
+/// Reads the attachments and mail beside a store that is open, and reports what records name but is missing or
+/// incomplete.
 ///
 /// # Errors
 /// [`CheckError`].
@@ -121,7 +121,7 @@ pub async fn files_beside(store: &Store, state_directory: &Path) -> Result<Vec<F
     Ok(found)
 }
 
-/// What a key is called; a delivery with whom it goes to, where that can still be read.
+/// A readable name for a key; for a delivery also its recipient, where that can still be read.
 async fn name(key: &[u8], store: Option<&Store>) -> String {
     if let (Some((mailing, sequence)), Some(store)) = (names::delivery(key), store) {
         let chunk = super::ledger::chunk_of(sequence);
@@ -171,7 +171,7 @@ fn hash_of(path: &Path) -> io::Result<String> {
     }
 }
 
-/// Which attachments are named, and by what.
+/// The attachments that records name, and the records that name each.
 async fn named(store: &Store) -> Result<BTreeMap<String, BTreeSet<String>>, StoreError> {
     let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut after = ReleaseId(0);
@@ -197,7 +197,7 @@ async fn named(store: &Store) -> Result<BTreeMap<String, BTreeSet<String>>, Stor
     }
 }
 
-/// The records of `store` say where messages lie; only where they are trusted, the rest is called harmless.
+/// The records of `store` name where messages lie; only if they are trusted is the rest reported as harmless.
 async fn check_spool(
     directory: &Path,
     (store, mut is_trusted): (Option<&Store>, bool),

@@ -1,4 +1,4 @@
-//! Checkpoints: a sorted, checksummed, compressed copy of all records. One form, three uses: the point before which
+//! Checkpoints: a sorted, checksummed, compressed copy of all records. One format, three uses: the point before which
 //! the journal may be dropped, the backup, and the move to another engine.
 //!
 //! ```text
@@ -8,7 +8,7 @@
 //!          each holds: key length u16 | value length u32 | key | value, keys ascending over the whole file
 //! end:     0 u32 | 0 u32 | mark `until` 32 | records u64 | checksum u64 of all block checksums and this
 //! ```
-//! It may be written while commits go on, and then holds some records as of `since` and some as of up to `until`:
+//! It may be written while commits continue, and then holds some records as of `since` and some as of up to `until`:
 //! with all groups after `since` applied, at least up to `until`, it is exact.
 
 use std::fs::{self, File};
@@ -29,11 +29,11 @@ const MAGIC: [u8; 8] = *b"depeschC";
 const VERSION: u32 = 1;
 const SUFFIX: &str = ".checkpoint";
 
-/// The name of one that is being written.
+/// The file name of a checkpoint being written.
 const UNFINISHED: &str = "unfinished";
 /// Bytes before the first block.
 pub(super) const HEADER: u64 = 52;
-/// No block is larger: one entry at most comes on top of a full block.
+/// The largest block, in bytes: at most one entry is added to a full block.
 const MAX_BLOCK: usize = 2 * 1024 * 1024;
 
 /// Why a checkpoint cannot be read or written.
@@ -42,17 +42,17 @@ pub enum CheckpointError {
     /// The file system failed.
     #[error("{} could not be {action}: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
         /// `read` or `written`.
         action: &'static str,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// It does not hold what was written.
+    /// The file does not hold what was written.
     #[error("{} is damaged: {what}", path.display())]
     Damaged {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
         /// What is wrong.
         what: &'static str,
@@ -60,26 +60,26 @@ pub enum CheckpointError {
     /// Written by a newer Depesch.
     #[error("{} has version {version}, newer than this program knows; run the newer program again", path.display())]
     Newer {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
         /// The version found.
         version: u32,
     },
 }
 
-/// A checkpoint file by its name.
+/// A checkpoint file and the group in its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CheckpointName {
     /// The group after which it was begun.
     pub since: u64,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
 }
 
 /// All finished checkpoints in a directory, oldest first.
 ///
 /// # Errors
-/// The system's.
+/// The operating system's.
 pub fn list(directory: &Path) -> Result<Vec<CheckpointName>, CheckpointError> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
@@ -98,10 +98,10 @@ pub fn list(directory: &Path) -> Result<Vec<CheckpointName>, CheckpointError> {
     Ok(found)
 }
 
-/// Removes what is left of a checkpoint that was not finished, if there is any.
+/// Removes an unfinished checkpoint, if there is one.
 ///
 /// # Errors
-/// The system's.
+/// The operating system's.
 pub fn remove_unfinished(directory: &Path) -> io::Result<()> {
     match fs::remove_file(directory.join(UNFINISHED)) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
@@ -109,14 +109,14 @@ pub fn remove_unfinished(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// What a whole checkpoint says of itself.
+/// The header and end of a complete checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// Where the store stood when it was begun: groups after this must be applied on top.
+    /// The store's position when it was begun: groups after this must be applied on top.
     pub since: Mark,
-    /// It is exact once groups up to this have been applied.
+    /// The checkpoint is exact once groups up to this one have been applied.
     pub until: Mark,
-    /// How many records are in the file.
+    /// Number of records in the file.
     pub records: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What is known of the clock, over restarts.
+//! What is known of the clock, kept across restarts.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -13,19 +13,18 @@ use super::{Store, StoreError, keys};
 
 const FAMILY: &str = "note about the clock";
 
-/// What is known of the clock, and when that was noted by the time that passes.
+/// What is known of the clock, and when that was stored by the steady clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockNote {
     /// What is known.
     pub trust: ClockTrust,
-    /// The same instant as [`ClockTrust::noted`] by [`Clock::steady`](crate::base::clock::Clock::steady), and what that counts
-    /// from.
+    /// The instant of [`ClockTrust::noted`] by [`Clock::steady`](crate::base::clock::Clock::steady), and that clock's
+    /// origin.
     pub steady: Option<(Origin, Timestamp)>,
 }
 
 impl ClockNote {
-    /// How much time passed from this note to the instant `steady`; `None` where that is not known, because the machine was
-    /// started anew.
+    /// Time from this note to the instant `steady`; `None` if unknown because the machine was restarted.
     pub fn passed(&self, origin: Option<Origin>, steady: Timestamp) -> Option<TimeDelta> {
         let (noted_from, noted) = self.steady?;
         (origin == Some(noted_from) && steady >= noted).then(|| steady - noted)
@@ -50,24 +49,24 @@ struct NoteV2 {
 }
 
 impl Store {
-    /// What was last noted about the clock; `None` when nothing was.
+    /// The stored clock note; `None` if none was stored yet.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "nothing".
+    /// [`StoreError`]: never treat it as "nothing".
     pub async fn clock_note(&self) -> Result<Option<ClockNote>, StoreError> {
         let Some(bytes) = self.engine.get(&keys::setting("clock")).await? else { return Ok(None) };
         Ok(Some(decode(&bytes)?))
     }
 
-    /// What was last known about the clock, as [`Store::clock_note`].
+    /// What was last known about the clock, as in [`Store::clock_note`].
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "nothing".
+    /// [`StoreError`]: never treat it as "nothing".
     pub async fn clock_trust(&self) -> Result<Option<ClockTrust>, StoreError> {
         Ok(self.clock_note().await?.map(|note| note.trust))
     }
 
-    /// The present: the clock's reading `now`, with what is known about the clock.
+    /// The present: the clock's reading `now` with what is known about the clock.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -75,10 +74,10 @@ impl Store {
         Ok(Present::new(now, self.clock_trust().await?))
     }
 
-    /// Notes what is known about the clock.
+    /// Stores what is known about the clock.
     ///
     /// # Errors
-    /// [`StoreError`]: not noted.
+    /// [`StoreError`]: not stored.
     pub async fn note_clock(&self, note: &ClockNote) -> Result<(), StoreError> {
         let ClockNote { trust, steady } = note;
         let first = NoteV1 {
@@ -102,7 +101,8 @@ impl Store {
 fn decode(bytes: &[u8]) -> Result<ClockNote, RecordError> {
     let NoteV2 { first, steady, back, behind } = match record::split(FAMILY, bytes)? {
         (1, rest) => {
-            // When it was set back was not noted: what is dated later than this note was made before it.
+            // This form did not store when the clock was set back: anything dated later than this note was made before
+            // it.
             let first: NoteV1 = record::decode(FAMILY, rest)?;
             NoteV2 { steady: None, back: first.noted, first, behind: None }
         }

@@ -13,7 +13,7 @@ use super::{Attempt, Store, StoreError, keys};
 
 const VERSION: u8 = 1;
 
-/// An organisation's form on disk; also inside a release's snapshot.
+/// An organisation's form on disk; also used in a release's snapshot.
 #[derive(Serialize, Deserialize)]
 pub(super) struct OrganisationV1 {
     id: String,
@@ -23,7 +23,7 @@ pub(super) struct OrganisationV1 {
     responsible_publisher: Option<String>,
 }
 
-/// A contact's form on disk; also inside a release's snapshot.
+/// A contact's form on disk; also used in a release's snapshot.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ContactV1 {
     id: String,
@@ -35,7 +35,7 @@ pub(super) struct ContactV1 {
     hours: Option<String>,
 }
 
-/// A boilerplate's form on disk; also inside a release's snapshot.
+/// A boilerplate's form on disk; also used in a release's snapshot.
 #[derive(Serialize, Deserialize)]
 pub(super) struct BoilerplateV1 {
     organisation: String,
@@ -109,32 +109,32 @@ fn decode<T: serde::de::DeserializeOwned>(family: &'static str, bytes: &Value) -
     }
 }
 
-/// What an import or an edit puts into the book. Boilerplates get their numbers from the store.
+/// What an import or an edit adds to the contact book. The store numbers the boilerplates.
 #[derive(Clone, Debug, Default)]
 pub struct BookChange {
-    /// Put as they are, over those of the same id.
+    /// Replace those of the same id.
     pub organisations: Vec<Organisation>,
-    /// Put as they are, over those of the same id.
+    /// Replace those of the same id.
     pub contacts: Vec<(String, Contact)>,
-    /// Each becomes a new revision, unless it is the newest of its organisation and language already.
+    /// Each becomes a new revision, unless it equals the newest of its organisation and language.
     pub boilerplates: Vec<Boilerplate>,
 }
 
-/// What came of a [`BookChange`].
+/// The result of a [`BookChange`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BookOutcome {
-    /// Organisations, contacts and revisions that are new.
+    /// Organisations, contacts and revisions added.
     pub added: usize,
-    /// Organisations and contacts that were there and are different now.
+    /// Existing organisations and contacts that were changed.
     pub changed: usize,
-    /// What was there just like this.
+    /// Entries already stored with the same content.
     pub unchanged: usize,
 }
 
-/// Why a change of the book was refused or failed.
+/// Why a change of the contact book was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BookError {
-    /// A boilerplate of an organisation that neither the book nor the change knows.
+    /// A boilerplate names an organisation that is neither in the book nor in the change.
     #[error("there is no organisation \u{201c}{0}\u{201d} for this boilerplate")]
     NoOrganisation(String),
     /// The store failed.
@@ -169,7 +169,7 @@ impl Store {
         Ok(book)
     }
 
-    /// Changes the book: all of it or nothing.
+    /// Applies the whole change or nothing.
     ///
     /// # Errors
     /// [`BookError`]: nothing was changed.
@@ -233,7 +233,7 @@ fn number_boilerplates(
         }
         text.revision = of_this.map(|((_, revision), _)| *revision).max().unwrap_or(0).saturating_add(1);
         let key = keys::boilerplate(&text.organisation, text.revision);
-        // Absent: a revision that was given is never given again, and never changes.
+        // Must be absent: a revision number is never reused, and a revision never changes.
         batch.expect_absent(key.clone());
         batch.put(key, record::encode(VERSION, &BoilerplateV1::of(&text)));
         book.boilerplates.insert((text.organisation.clone(), text.revision), text);

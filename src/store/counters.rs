@@ -1,4 +1,4 @@
-//! The counters that ids are taken from.
+//! The counters that ids are allocated from.
 
 use super::engine::{Batch, Commit, Key};
 use super::record;
@@ -8,10 +8,10 @@ use super::{Attempt, Store, StoreError, keys};
 const PAGE: usize = 100;
 
 impl Store {
-    /// Takes `count` numbers that are given to no other caller, and returns the first; the first of all is 1.
+    /// Allocates `count` consecutive numbers and returns the first; a counter starts at 1.
     ///
     /// # Errors
-    /// [`StoreError`]: numbers may be lost, none is given twice.
+    /// [`StoreError`]: numbers may be skipped; none is allocated twice.
     pub async fn allocate(&self, counter: &str, count: u64) -> Result<u64, StoreError> {
         let key = &keys::counter(counter);
         self.attempt(|| async move {
@@ -28,11 +28,11 @@ impl Store {
         .await
     }
 
-    /// Raises each counter above where it stands here and in `later`, by what `leave_out` says of it: numbers that another copy
-    /// of this store may have given are not given again.
+    /// Raises each counter above its value here and in `later`, by `leave_out` of its name: numbers that another copy
+    /// of this store may have allocated are not used again.
     ///
     /// # Errors
-    /// [`StoreError`]: some may be raised already; more may be left out by doing it again.
+    /// [`StoreError`]: some may already be raised; a repetition skips more numbers.
     pub async fn raise_counters(
         &self,
         later: Option<&Store>,
@@ -54,7 +54,7 @@ impl Store {
                 let mut batch = Batch::new();
                 batch.expect(key.clone(), bytes.clone());
                 batch.put(key.clone(), next.to_be_bytes().as_slice());
-                // Nothing else may take numbers meanwhile.
+                // Nothing else may allocate numbers meanwhile.
                 if self.commit(batch).await? != Commit::Applied {
                     return Err(StoreError::Contended(1));
                 }

@@ -1,17 +1,16 @@
-//! What a rule decides and what brings it about: an outcome with its batch.
+//! The result of a decision: an outcome and the batch that brings it about.
 
 use super::engine::Batch;
 use super::update::Attempt;
 use super::{Store, StoreError};
 
-/// What is decided, and not done yet. The caller adds what belongs to the same commit (a notice, the mark that a mail is
-/// handled) and commits, or lets [`Store::carry_out`] do so.
+/// A decision not yet committed. The caller adds what belongs to the same commit (a notice, the mark that a mail is
+/// handled) and commits, or calls [`Store::carry_out`].
 #[derive(Debug)]
 pub struct Decided<T> {
-    /// What it comes to.
+    /// The result once committed.
     pub outcome: T,
-    /// The writes that bring it about, with all that it was decided on as precondition; without writes where nothing
-    /// changes.
+    /// The writes, with everything the decision was based on as precondition; no writes if nothing changes.
     pub batch: Batch,
 }
 
@@ -23,7 +22,7 @@ impl<T> Decided<T> {
 }
 
 impl Store {
-    /// Commits what `decide` returns, and asks it again where what it was decided on has changed.
+    /// Commits what `decide` returns; calls it again if what the decision was based on has changed.
     ///
     /// # Errors
     /// What `decide` returns, and [`StoreError`]: nothing was changed.

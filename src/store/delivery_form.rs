@@ -1,4 +1,4 @@
-//! A delivery's form on disk: the record that is written most, so kept small.
+//! A delivery's form on disk: the most frequently written record, so kept small.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ enum StateV1 {
     Uncertain { at: i64, cause: CauseV1 },
 }
 
-/// Why something did not go through; notices have it too.
+/// Why a delivery failed; also used for notices.
 #[derive(Serialize, Deserialize)]
 pub(super) enum CauseV1 {
     Reply { stage: StageV1, code: u16, text: String },
@@ -56,7 +56,7 @@ enum WhyV1 {
     Erased,
 }
 
-/// The bytes of a delivery.
+/// Encodes a delivery.
 pub(super) fn encode(delivery: &Delivery) -> Value {
     let state = match &delivery.state {
         DeliveryState::Waiting => StateV1::Waiting,
@@ -82,7 +82,7 @@ pub(super) fn encode(delivery: &Delivery) -> Value {
     record::encode(1, &DeliveryV1 { attempts: delivery.attempts, resent: delivery.resent, state })
 }
 
-/// Reads a delivery.
+/// Decodes a delivery.
 pub(super) fn decode(bytes: &[u8]) -> Result<Delivery, RecordError> {
     let form: DeliveryV1 = match record::split(FAMILY, bytes)? {
         (1, rest) => record::decode(FAMILY, rest)?,

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::Store;
 use super::engine::{Batch, Commit, Engine, EngineFuture, Key, KeyRange, Value};
 
-/// Reports each batch as applied, and does nothing.
+/// Reports each batch as applied without writing it.
 struct DryEngine(Arc<dyn Engine>);
 
 impl Store {
-    /// The same store for a dry run: it reads the data, reports each batch as applied, and changes nothing.
+    /// The same store for a dry run: reads return stored data; each batch is reported as applied, and nothing changes.
     pub fn dry_run(&self) -> Store {
         Store::new(Arc::new(DryEngine(self.engine.clone())))
     }

@@ -1,6 +1,6 @@
-//! What a store must be able to do, and no more: an ordered key-value map with conditional batches.
+//! What a store engine must be able to do: an ordered key-value map with conditional batches.
 //!
-//! No code above `store/` may assume that one process alone writes: preconditions travel with each batch.
+//! No code above `store/` may assume a single writing process: preconditions are part of each batch.
 
 use std::fmt;
 use std::future::Future;
@@ -11,8 +11,8 @@ use std::sync::Arc;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub Vec<u8>);
 
-/// The table's letter, and the fields unless they hold an address, a name or a list's name: what is printed for debugging ends in
-/// logs.
+/// Prints the table's letter, and the fields unless they hold an address, a person's name or a list's name: debug
+/// output ends up in logs.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((table @ (b'a' | b'l' | b'D' | b'j' | b'S'), fields)) = self.0.split_first() {
@@ -28,24 +28,24 @@ impl fmt::Debug for Key {
 /// A value's bytes. Cheap to clone.
 pub type Value = Arc<[u8]>;
 
-/// Keys from `from` (with it) to `to` (without it), in order or, when `backward`, the last first.
+/// Keys from `from` (inclusive) to `to` (exclusive), ascending or, if `backward`, descending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRange {
     /// The first key.
     pub from: Key,
     /// The first key after the range; `None` for no end.
     pub to: Option<Key>,
-    /// The last key first.
+    /// Whether keys are read in descending order.
     pub backward: bool,
 }
 
 impl KeyRange {
-    /// Keys from `from` (with it) to `to` (without it; `None` for no end), in order.
+    /// Keys from `from` (inclusive) to `to` (exclusive; `None` for no end), ascending.
     pub fn new(from: Key, to: Option<Key>) -> Self {
         Self { from, to, backward: false }
     }
 
-    /// The same keys, the last first.
+    /// The same keys in descending order.
     pub fn backward(mut self) -> Self {
         self.backward = true;
         self
@@ -64,7 +64,7 @@ impl KeyRange {
         Self::new(Key(prefix), to)
     }
 
-    /// What is left of the range after `key`, in the order of the range.
+    /// The rest of the range after `key`, in the order of the range.
     pub fn after(mut self, key: &Key) -> Self {
         if self.backward {
             self.to = Some(key.clone());
@@ -77,42 +77,42 @@ impl KeyRange {
     }
 }
 
-/// What must hold of a key for its batch to apply.
+/// A precondition on a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expect {
-    /// There is no such key.
+    /// The key is absent.
     Absent,
-    /// It has exactly this value.
+    /// The key has exactly this value.
     Equals(Value),
 }
 
-/// Writes that apply together or not at all, and what must hold for that. The store's version stamp is the value
-/// itself: a record is unchanged when its bytes are.
+/// Writes that apply together or not at all, and their preconditions. The version stamp is the value itself: a record
+/// is unchanged if its bytes are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// All must hold, as of just before this batch.
+    /// Preconditions; all must hold just before this batch.
     pub checks: Vec<(Key, Expect)>,
-    /// Puts, and deletes where there is no value, in order.
+    /// Puts (`Some`) and deletes (`None`), in order.
     pub writes: Vec<(Key, Option<Value>)>,
 }
 
 impl Batch {
-    /// A batch that does nothing.
+    /// An empty batch.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Demands that `key` is absent.
+    /// Requires `key` to be absent.
     pub fn expect_absent(&mut self, key: Key) {
         self.checks.push((key, Expect::Absent));
     }
 
-    /// Demands that `key` has just this value.
+    /// Requires `key` to have exactly this value.
     pub fn expect(&mut self, key: Key, value: Value) {
         self.checks.push((key, Expect::Equals(value)));
     }
 
-    /// Demands what was read: just this value, or none.
+    /// Requires `key` to be as read: this value, or absent.
     pub fn expect_read(&mut self, key: Key, read: Option<Value>) {
         self.checks.push((key, read.map_or(Expect::Absent, Expect::Equals)));
     }
@@ -122,18 +122,18 @@ impl Batch {
         self.writes.push((key, Some(value.into())));
     }
 
-    /// Removes `key`; removing what is not there is no error.
+    /// Removes `key`; an absent key is not an error.
     pub fn delete(&mut self, key: Key) {
         self.writes.push((key, None));
     }
 
-    /// Adds the checks and writes of `other` after these.
+    /// Appends the checks and writes of `other`.
     pub fn append(&mut self, mut other: Batch) {
         self.checks.append(&mut other.checks);
         self.writes.append(&mut other.writes);
     }
 
-    /// Whether it does nothing at all.
+    /// Whether it has no checks and no writes.
     pub fn is_empty(&self) -> bool {
         self.checks.is_empty() && self.writes.is_empty()
     }
@@ -142,20 +142,20 @@ impl Batch {
 /// The longest key, in bytes.
 pub const MAX_KEY: usize = 1024;
 
-/// The largest value, in bytes. Larger things are files of their own, named by their hash (see `blobs`).
+/// The largest value, in bytes. Larger data are stored as files named by their hash (see `blobs`).
 pub const MAX_VALUE: usize = 256 * 1024;
 
-/// The most bytes that the writes of one batch may have together.
+/// The most bytes that the writes of one batch may have in total.
 pub const MAX_BATCH: usize = 16 * 1024 * 1024;
 
 impl Batch {
-    /// The bytes of all keys and values that it writes.
+    /// Total bytes of all keys and values that it writes.
     pub fn written_bytes(&self) -> usize {
         self.writes.iter().map(|(key, value)| key.0.len() + value.as_ref().map_or(0, |value| value.len())).sum()
     }
 
-    /// Whether every engine takes this batch: keys of 1 to [`MAX_KEY`] bytes that do not begin with NUL (those are
-    /// the engine's own), values of at most [`MAX_VALUE`], all together at most [`MAX_BATCH`].
+    /// Whether every engine accepts this batch: keys of 1 to [`MAX_KEY`] bytes that do not begin with NUL (reserved for
+    /// the engine), values of at most [`MAX_VALUE`] bytes, at most [`MAX_BATCH`] bytes in total.
     ///
     /// # Errors
     /// [`EngineError::Refused`] says which key and why.
@@ -179,51 +179,52 @@ impl Batch {
     }
 }
 
-/// What became of a batch.
+/// The result of committing a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Commit {
     /// Applied and durable: it survives kill -9 and a power cut.
     Applied,
-    /// Not applied: this key was not as expected.
+    /// Not applied: the precondition on this key failed.
     Conflict(Key),
 }
 
-/// Why an engine could not do what was asked, and so whether it may be asked again.
+/// Why an engine failed, and so whether to retry.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EngineError {
-    /// Nothing happened. The same may be tried again: wait a little and go on.
+    /// Nothing was changed. Wait briefly and retry.
     #[error("the store could not be {action}: {reason}")]
     Unavailable {
         /// `read`, `written` and so on.
         action: &'static str,
-        /// The system's words.
+        /// The operating system's message.
         reason: String,
     },
-    /// A commit may have been applied, or be found applied after a restart: read what is there before anything is decided.
+    /// A commit may have been applied, or may appear as applied after a restart: read the stored state before deciding
+    /// anything.
     #[error("the store could not be {action}, and whether it was written is not known: {reason}")]
     Ambiguous {
         /// `written` and so on.
         action: &'static str,
-        /// The system's words.
+        /// The operating system's message.
         reason: String,
     },
-    /// The disk is full. Nothing was written; it works again when there is room.
+    /// The disk is full. Nothing was written; retry once there is disk space.
     #[error("the disk of the store is full: {0}")]
     Full(String),
-    /// What was read is damaged.
+    /// The data read are damaged.
     #[error("the store is damaged: {0}")]
     Damaged(String),
-    /// The engine does not take such a batch: a key or value is too large or a key is reserved. Nothing was written.
+    /// The batch is not admissible: a key or value is too large, or a key is reserved. Nothing was written.
     #[error("the store does not take this: {0}")]
     Refused(String),
-    /// The engine has stopped, in order or after an error that it cannot go on from.
+    /// The engine has stopped, either normally or after an error it cannot recover from.
     #[error("the store has stopped: {0}")]
     Stopped(String),
 }
 
 impl EngineError {
-    /// Whether a loop waits a little and goes on: what it asks next begins with reading, so that an answer that was lost is
-    /// found in the store.
+    /// Whether a loop may wait briefly and continue: its next step begins with a read, which shows whether an
+    /// unacknowledged commit was applied.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Ambiguous { .. } | Self::Full(_))
     }
@@ -232,7 +233,7 @@ impl EngineError {
 /// What an engine's methods return.
 pub type EngineFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, EngineError>> + Send + 'a>>;
 
-/// An ordered key-value store. All of a batch is applied, or none of it.
+/// An ordered key-value store. A batch is applied completely or not at all.
 pub trait Engine: Send + Sync + 'static {
     /// The value of `key`, as of the last acknowledged commit or later.
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>>;
@@ -240,6 +241,6 @@ pub trait Engine: Send + Sync + 'static {
     /// The first `limit` entries of `range`, in its order.
     fn scan(&self, range: KeyRange, limit: usize) -> EngineFuture<'_, Vec<(Key, Value)>>;
 
-    /// Applied means durable: it survives kill -9 and a power cut.
+    /// Applies a batch. Applied means durable: it survives kill -9 and a power cut.
     fn commit(&self, batch: Batch) -> EngineFuture<'_, Commit>;
 }

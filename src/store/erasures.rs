@@ -1,5 +1,5 @@
-//! Erasures on disk, each under the keyed hash of the address: open ones with what they must know to go on, done ones as
-//! marks that name nobody.
+//! Erasures on disk, each under the keyed hash of the address: open ones with what they need to continue, completed
+//! ones as markers without personal data.
 
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +76,7 @@ fn hash_of(key: &Key) -> Result<AddressHash, RecordError> {
     key.0.last_chunk().copied().ok_or_else(|| damaged("its key holds no hash".to_owned()))
 }
 
-/// Writes an erasure in `batch`, provided that what is known of it is as `before` says; gives its new stamp.
+/// Writes an erasure in `batch`, if the stored value still equals `before`; returns its new stamp.
 pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, erasure: &Erasure) -> Value {
     let (key, stamp) = (keys::erasure(hash), encode(erasure));
     batch.expect_read(key.clone(), before);
@@ -94,22 +94,22 @@ pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, erasure
     stamp
 }
 
-/// Erasures that are done, and of which journal or index may still hold something, in order of hash.
+/// Completed erasures whose data may still be in journal or index, in order of hash.
 pub fn aging() -> Query<(AddressHash, Read<Erasure>)> {
     let named = |row: &Key| Some(keys::erasure(&hash_of(row).ok()?));
     Query::indexed(keys::aging_erasures(), named, |key, bytes| Ok((hash_of(key)?, decode(bytes)?)))
 }
 
 impl Store {
-    /// The erasure of whoever had the address with this keyed hash.
+    /// The erasure of the address with this keyed hash.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there was none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn erasure(&self, hash: &AddressHash) -> Result<Option<Read<Erasure>>, StoreError> {
         Ok(self.engine.get(&keys::erasure(hash)).await?.map(decode).transpose()?)
     }
 
-    /// The next `limit` erasures after `after`, in order of hash; from the first without it.
+    /// Up to `limit` erasures after `after`, in order of hash; `None`: from the first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -126,7 +126,7 @@ impl Store {
         found.into_iter().map(|(key, bytes)| Ok((hash_of(&key)?, decode(bytes)?))).collect()
     }
 
-    /// The first `limit` erasures that are not through.
+    /// The first `limit` open erasures.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,55 +1,55 @@
-//! What a whole store adds up to: how many records, and the sum of their hashes. It can be carried along with every
-//! write, and two copies of a store that have the same one hold the same records.
+//! A checksum over a whole store: the number of records and the sum of their hashes. It is updated with every write,
+//! and two copies of a store with the same fingerprint hold the same records.
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
-/// The number of records and the wrapping sum of their hashes, in whatever order they are added.
+/// The number of records and the wrapping sum of their hashes, independent of order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprint {
-    /// How many records.
+    /// Number of records.
     pub records: u64,
     /// The sum of the records' hashes, modulo 2^128.
     pub sum: u128,
 }
 
 impl Fingerprint {
-    /// Takes a record in.
+    /// Adds a record.
     pub fn add(&mut self, key: &[u8], value: &[u8]) {
         self.records = self.records.wrapping_add(1);
         self.sum = self.sum.wrapping_add(hash(key, value));
     }
 
-    /// Takes a record out.
+    /// Removes a record.
     pub fn remove(&mut self, key: &[u8], value: &[u8]) {
         self.records = self.records.wrapping_sub(1);
         self.sum = self.sum.wrapping_sub(hash(key, value));
     }
 
-    /// Both together.
+    /// The sum of both.
     pub fn plus(self, other: Fingerprint) -> Self {
         Self { records: self.records.wrapping_add(other.records), sum: self.sum.wrapping_add(other.sum) }
     }
 }
 
-/// The key seeds the value's hash, so that neither can move to another record unseen.
+/// The key seeds the value's hash, so that neither can move to another record undetected.
 fn hash(key: &[u8], value: &[u8]) -> u128 {
     xxh3_128_with_seed(value, xxh3_64(key))
 }
 
-/// A place in the history of a store: after how many groups, and what the store then added up to.
+/// A point in a store's history: the number of groups applied, and the fingerprint after them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
     /// The number of the last group of commits; 0 before the first.
     pub sequence: u64,
-    /// What all records then added up to.
+    /// The fingerprint of all records after that group.
     pub fingerprint: Fingerprint,
 }
 
 impl Mark {
-    /// Bytes of the form on disk.
+    /// Bytes of the encoded form.
     pub const LENGTH: usize = 32;
 
-    /// The form on disk, little-endian.
+    /// Encodes it for the disk, little-endian.
     pub fn to_bytes(self) -> [u8; Self::LENGTH] {
         let mut bytes = [0; Self::LENGTH];
         bytes[..8].copy_from_slice(&self.sequence.to_le_bytes());
@@ -58,7 +58,7 @@ impl Mark {
         bytes
     }
 
-    /// From the form on disk; `None` unless there are exactly [`Self::LENGTH`] bytes.
+    /// Decodes the form on disk; `None` unless there are exactly [`Self::LENGTH`] bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         if bytes.len() != Self::LENGTH {
             return None;

@@ -1,4 +1,4 @@
-//! For tests under `tests/` only: keys as they lie on the disk, and the engine below a store. Nothing under `src` uses this
+//! For tests under `tests/` only: keys as stored, and the engine below a store. Nothing under `src` uses this
 //! (`tests/depesch/store/store_closed.rs`).
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Requests that must not be done twice: the key that the sender gave, and what came of it. Written in one batch with
-//! what the request does, so that a repetition finds either both or neither.
+//! Requests that must not be repeated: the key that the client sent, and the result. Written in one batch with what the
+//! request does, so that a repeated request finds both or neither.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,17 +12,17 @@ use super::record::{self, RecordError};
 use super::{Read, Store, StoreError, keys};
 
 const FAMILY: &str = "idempotency key";
-/// Longest key, in bytes.
+/// The longest key, in bytes.
 pub const LONGEST: usize = 200;
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {
-    /// SHA-256 of what was asked: the same key for something else is a mistake.
+    /// SHA-256 of the request: the same key with another request is an error.
     pub request: [u8; 32],
     /// The mailing that was queued.
     pub mailing: MailingId,
-    /// When.
+    /// When the request was answered.
     pub at: Timestamp,
 }
 
@@ -34,10 +34,10 @@ struct AnsweredV1 {
 }
 
 impl Store {
-    /// What came of the request with this key; `None` when there was none.
+    /// The result of the request with this key; `None` if there was none.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there was none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn answered(&self, key: &str) -> Result<Option<Read<Answered>>, StoreError> {
         let Some(stamp) = self.engine.get(&keys::idempotency(key)).await? else { return Ok(None) };
         Ok(Some(Read { value: decode(&stamp)?, stamp }))
@@ -52,7 +52,7 @@ impl Store {
     }
 }
 
-/// Notes in `batch` what comes of a request; it conflicts when the key was used before.
+/// Adds the result of a request to `batch`; conflicts if the key was used before.
 pub fn put(batch: &mut Batch, key: &str, answered: &Answered) {
     let form =
         AnsweredV1 { request: answered.request, mailing: answered.mailing.0, at: answered.at.timestamp_millis() };

@@ -1,5 +1,5 @@
-//! Messages that came in, one record for each recipient, and a marker for each that waits to be handled. The messages
-//! themselves lie in the [`super::spool`].
+//! Received messages, one record for each recipient, and a marker for each that is waiting to be handled. The messages
+//! themselves are in the [`super::spool`].
 
 use std::net::IpAddr;
 
@@ -17,9 +17,9 @@ use super::{Read, Store, StoreError, keys};
 const FAMILY: &str = "inbound";
 const VERSION: u8 = 1;
 const COUNTER: &str = "inbound";
-/// Ids taken at once: one more commit for so many messages.
+/// Ids allocated at once: one extra commit per this number of messages.
 const BLOCK: u64 = 256;
-/// Bytes kept of a note or an error, so that no text however long makes a record that the store refuses.
+/// Bytes kept of a note or an error text, so that the record stays below the store's limit.
 const TEXT_BYTES: usize = 4000;
 
 #[derive(Serialize, Deserialize)]
@@ -168,7 +168,7 @@ fn bounded(text: &str) -> String {
     text[..text.floor_char_boundary(TEXT_BYTES)].to_owned()
 }
 
-/// Adds a message that came in to `batch`, to be handled; it conflicts when the id is taken.
+/// Adds a received message to `batch`, to be handled; conflicts if the id is taken.
 pub fn put_new(batch: &mut Batch, inbound: &Inbound) {
     let key = keys::inbound(inbound.id);
     batch.expect_absent(key.clone());
@@ -178,24 +178,25 @@ pub fn put_new(batch: &mut Batch, inbound: &Inbound) {
     }
 }
 
-/// Notes in `batch` that the message was handled, provided that its record is still as read. What handling it did
-/// belongs into the same batch: then it is done once, whatever crashes and whoever else tries. A long note is cut.
+/// Marks the message as handled in `batch`, if its record is unchanged since it was read. The effects of handling
+/// belong in the same batch: then they happen exactly once, despite crashes and concurrent handlers. A long note is
+/// cut.
 pub fn put_handled(batch: &mut Batch, read: &Read<Inbound>, at: Timestamp, kind: InboundKind, note: &str) {
     put_state(batch, read, InboundState::Handled { at, kind, note: bounded(note) });
 }
 
-/// Notes in `batch` that the message cannot be handled until a person has looked, provided that its record is still as
-/// read. A long text is cut.
+/// Marks the message in `batch` as stuck until an operator acts, if its record is unchanged since it was read. A long
+/// text is cut.
 pub fn put_stuck(batch: &mut Batch, read: &Read<Inbound>, at: Timestamp, what: &str) {
     put_state(batch, read, InboundState::Stuck { at, what: bounded(what) });
 }
 
-/// Notes in `batch` that the message is to be handled (again), provided that its record is still as read.
+/// Marks the message as waiting to be handled (again) in `batch`, if its record is unchanged since it was read.
 pub fn put_waiting(batch: &mut Batch, read: &Read<Inbound>) {
     put_state(batch, read, InboundState::Waiting);
 }
 
-/// Notes in `batch` how many starts of the daemon have found the message waiting, provided that it still is as read.
+/// Stores in `batch` the number of daemon starts that found the message waiting, if it is unchanged since it was read.
 pub fn put_tries(batch: &mut Batch, read: &Read<Inbound>, tries: u8) {
     batch.expect(keys::inbound(read.value.id), read.stamp.clone());
     batch.put(keys::inbound_waiting(read.value.id), vec![tries]);
@@ -212,12 +213,12 @@ fn put_state(batch: &mut Batch, read: &Read<Inbound>, state: InboundState) {
     batch.put(key, encode(&Inbound { state, ..read.value.clone() }));
 }
 
-/// Whether a commit met a change of this message's record.
+/// Whether the conflict is on this message's record.
 pub fn is_record_of(conflict: &Key, id: InboundId) -> bool {
     *conflict == keys::inbound(id)
 }
 
-/// Forgets a message in `batch`, provided that its record is still as read.
+/// Deletes a message in `batch`, if its record is unchanged since it was read.
 pub fn delete(batch: &mut Batch, read: &Read<Inbound>) {
     let key = keys::inbound(read.value.id);
     batch.expect(key.clone(), read.stamp.clone());
@@ -226,15 +227,15 @@ pub fn delete(batch: &mut Batch, read: &Read<Inbound>) {
 }
 
 impl Store {
-    /// What is known of a message that came in.
+    /// The record of a received message.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn inbound(&self, id: InboundId) -> Result<Option<Read<Inbound>>, StoreError> {
         self.engine.get(&keys::inbound(id)).await?.map(|bytes| decode(id, &bytes)).transpose()
     }
 
-    /// The next `limit` messages after `after` that wait to be handled, oldest first; from the first without it.
+    /// Up to `limit` messages after `after` that wait to be handled, oldest first; `None`: from the first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -247,7 +248,7 @@ impl Store {
         found.iter().map(|(key, _)| Ok(id_of(key)?)).collect()
     }
 
-    /// How many messages wait to be handled.
+    /// Number of messages waiting to be handled.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -255,7 +256,7 @@ impl Store {
         self.count_rows(keys::table(b'w')).await
     }
 
-    /// How many starts of the daemon have found the message waiting.
+    /// Number of daemon starts that found the message waiting.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -264,17 +265,17 @@ impl Store {
         Ok(marker.and_then(|bytes| bytes.first().copied()).unwrap_or(0))
     }
 
-    /// The next `limit` messages after `after`, in order of id, which is about the order in which they came; from the
-    /// first without it.
+    /// Up to `limit` messages after `after`, in order of id, which is roughly the order of arrival; `None`: from the
+    /// first.
     ///
     /// # Errors
-    /// [`StoreError`]: one damaged record is enough.
+    /// [`StoreError`], also if a single record is damaged.
     pub async fn scan_inbound(&self, after: Option<InboundId>, limit: usize) -> Result<Vec<Read<Inbound>>, StoreError> {
         let found = self.each_inbound(after, limit).await?;
         found.into_iter().map(|(_, read)| read).collect()
     }
 
-    /// As [`Store::scan_inbound`], but a record that cannot be read does not hide the others.
+    /// As [`Store::scan_inbound`], but an unreadable record does not hide the others.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -291,10 +292,10 @@ impl Store {
         found.iter().map(|entry| Ok((id_of(&entry.0)?, decode_entry(entry)))).collect()
     }
 
-    /// The `limit` messages with the highest ids below `before`, the newest first; the newest of all without it.
+    /// The `limit` messages with the highest ids below `before`, newest first; `None`: the newest of all.
     ///
     /// # Errors
-    /// [`StoreError`]: one damaged record is enough.
+    /// [`StoreError`], also if a single record is damaged.
     pub async fn newest_inbound(
         &self,
         before: Option<InboundId>,
@@ -309,24 +310,24 @@ impl Store {
     }
 }
 
-/// Gives out ids for messages that come in: taken from the store in blocks, so that a message costs no commit of its
-/// own for its id. What is left of a block at the end is never given.
+/// Allocates ids for received messages in blocks, so that a message needs no commit just for its id. The unused rest of
+/// a block is lost at shutdown.
 pub struct InboundIds {
     store: Store,
-    /// The next id, and the first one that is not ours.
+    /// The next id, and the end (exclusive) of our block.
     block: Mutex<(u64, u64)>,
 }
 
 impl InboundIds {
-    /// A giver that has taken nothing yet.
+    /// An allocator without a block yet.
     pub fn new(store: Store) -> Self {
         Self { store, block: Mutex::new((0, 0)) }
     }
 
-    /// `count` ids in a row that nobody else gets.
+    /// Returns `count` consecutive ids that no other caller gets.
     ///
     /// # Errors
-    /// [`StoreError`]: ids may be lost, none is given twice.
+    /// [`StoreError`]: ids may be skipped; none is allocated twice.
     pub async fn take(&self, count: u64) -> Result<impl Iterator<Item = InboundId> + use<>, StoreError> {
         let mut block = self.block.lock().await;
         if block.1.saturating_sub(block.0) < count {

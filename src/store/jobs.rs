@@ -1,4 +1,4 @@
-//! When the daemon's own jobs last ran.
+//! When the daemon's jobs last ran.
 
 use crate::base::clock::Timestamp;
 
@@ -7,16 +7,16 @@ use super::record::{self, RecordError};
 use super::{Read, Store, StoreError, keys};
 
 const FAMILY: &str = "job";
-/// The name under which the daemon notes that it is alive.
+/// The job name of the daemon's heartbeat.
 const ALIVE: &str = "alive";
-/// The name under which is noted when the clock was seen to have leapt.
+/// The job name of the last clock jump seen.
 const JUMP: &str = "leap";
 
 impl Store {
     /// When a job last ran; `None` when it never did.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "never".
+    /// [`StoreError`]: never treat it as "never".
     pub async fn job(&self, name: &str) -> Result<Option<Read<Timestamp>>, StoreError> {
         let Some(stamp) = self.engine.get(&keys::job(name)).await? else { return Ok(None) };
         let value = match record::split(FAMILY, &stamp)? {
@@ -26,18 +26,18 @@ impl Store {
         Ok(Some(Read { value, stamp }))
     }
 
-    /// Notes that the daemon is alive, which goes the way of every commit: through the committer onto the disk. There is no
-    /// precondition, so it says nothing but whether commits are made.
+    /// Writes the daemon's heartbeat as an ordinary commit, through the committer to the disk. Without a precondition,
+    /// so that its success depends only on whether commits work.
     ///
     /// # Errors
-    /// [`StoreError`]: not noted.
+    /// [`StoreError`]: not stored.
     pub async fn note_alive(&self, at: Timestamp) -> Result<(), StoreError> {
         let mut batch = Batch::new();
         batch.put(keys::job(ALIVE), record::encode(1, &at.timestamp_millis()));
         self.commit(batch).await.map(|_| ())
     }
 
-    /// When the clock was last seen to stand much later than it can; `None` when it never was.
+    /// When the clock was last seen to be ahead of any possible time; `None` if never.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -45,20 +45,20 @@ impl Store {
         Ok(self.job(JUMP).await?.map(|read| read.value))
     }
 
-    /// Notes that the clock leapt.
+    /// Stores that the clock jumped.
     ///
     /// # Errors
-    /// [`StoreError`]: not noted.
+    /// [`StoreError`]: not stored.
     pub async fn note_clock_jump(&self, at: Timestamp) -> Result<(), StoreError> {
         let mut batch = Batch::new();
         batch.put(keys::job(JUMP), record::encode(1, &at.timestamp_millis()));
         self.commit(batch).await.map(|_| ())
     }
 
-    /// Notes that a job ran, over what was read before. `false` when another process noted it meanwhile.
+    /// Stores that a job ran, over what was read before. `false` if another process stored it meanwhile.
     ///
     /// # Errors
-    /// [`StoreError`]: not noted.
+    /// [`StoreError`]: not stored.
     pub async fn note_job(&self, name: &str, before: Option<Value>, at: Timestamp) -> Result<bool, StoreError> {
         let mut batch = Batch::new();
         batch.expect_read(keys::job(name), before);

@@ -2,57 +2,57 @@
 //!
 //! | prefix | fields | holds |
 //! |---|---|---|
-//! | `A` | `a` | the audit log's anchor: the last entry that was dropped by age |
+//! | `A` | `a` | the audit log's anchor: the last entry dropped by age |
 //! | `A` | `e`, number | an entry of the audit log |
 //! | `A` | `h` | the audit log's head: its last entry |
-//! | `B` | mailing, subscriber | what came back about a delivery |
+//! | `B` | mailing, subscriber | the bounce of a delivery |
 //! | `E` | hash of a mail | the subscriber whose confirmation it is, kept as evidence |
-//! | `S` | `l`, list name, NUL, subscriber | index: that a subscriber is or was on a list, and where the subscription stands |
-//! | `S` | `w`, word, NUL, subscriber | index: that a subscriber is found by this word of name, organisation or address |
-//! | `T` | wish | what somebody asked for by mail and is yet to confirm; a used token stays until it expires |
-//! | `F` | mailing, domain | that refusals of a mailing (at a domain, or everywhere) are being taken back |
-//! | `J` | event, keyed hash of an address | what somebody answered to an invitation |
+//! | `S` | `l`, list name, NUL, subscriber | index: a subscriber is or was on a list; the subscription's state |
+//! | `S` | `w`, word, NUL, subscriber | index: a subscriber is found by this word of name, organisation or address |
+//! | `T` | pending request | a request by mail awaiting confirmation; a used token stays until it expires |
+//! | `F` | mailing, domain | refusals of a mailing (at a domain, or all) are being taken back |
+//! | `J` | event, keyed hash of an address | the answer to an invitation |
 //! | `a` | address key | the subscriber's id |
 //! | `b` | organisation, revision | a boilerplate text |
-//! | `c` | name | a counter: the last id given |
-//! | `d` | mailing, sequence | a delivery that is no longer just waiting |
+//! | `c` | name | a counter: the last id allocated |
+//! | `d` | mailing, sequence | a delivery to which something has happened |
 //! | `e` | mailing, chunk | the lease of a chunk |
-//! | `f` | subscriber, mailing | that something came back about this delivery |
+//! | `f` | subscriber, mailing | index: this delivery bounced |
 //! | `g` | content hash | the release that has this content |
 //! | `h` | name | a job: when it last ran |
-//! | `i` | key | what came of a request that must not be done twice |
-//! | `j` | `a`, address key, NUL, release | that answers to this invitation go to this address |
+//! | `i` | key | the result of a request that must not be repeated |
+//! | `j` | `a`, address key, NUL, release | answers to this invitation go to this address |
 //! | `j` | `e`, release | the event of an invitation: the release that first announced it |
-//! | `j` | `u`, hash of a UID, release | that this invitation's event has this UID |
+//! | `j` | `u`, hash of a UID, release | this invitation's event has this UID |
 //! | `k` | mailing, chunk | a chunk of the frozen audience: subscriber ids |
 //! | `l` | list name | a list |
 //! | `m` | mailing | a mailing |
 //! | `o` | contact id | a press contact of the contact book |
-//! | `p` | post | a mail that somebody wrote to a list |
+//! | `p` | post | a mail posted to a list |
 //! | `q` | organisation id | an organisation |
-//! | `Q` | `a`, time, inbound | a message that is handled again then, for too many came in its hour |
-//! | `Q` | `q`, post, place | a question about a held post that stands in the next digest |
-//! | `Q` | `f`, inbound | a message to be passed on that stands in the next digest |
+//! | `Q` | `a`, time, inbound | a message to be handled again then, as too many arrived in its hour |
+//! | `Q` | `q`, post, index | a question about a held post, for the next digest |
+//! | `Q` | `f`, inbound | a message to be forwarded in the next digest |
 //! | `r` | release | a release |
 //! | `s` | subscriber | a subscriber with its subscriptions and consent ledger |
 //! | `t` | mailing, chunk | the tally of a chunk whose deliveries are all settled |
-//! | `u` | mailing, due time, sequence | a deferred delivery, by when it is due |
-//! | `v` | subscriber | what bounces have come to |
-//! | `M` | `o`, mailing | index: that a mailing is open, which is scheduled, being frozen or sent, or cancelled and not yet closed |
-//! | `M` | `r`, release, mailing | index: that a mailing sends this release |
+//! | `u` | mailing, due time, sequence | a deferred delivery, by due time |
+//! | `v` | subscriber | the subscriber's bounce score |
+//! | `M` | `o`, mailing | index: an open mailing (scheduled, being frozen or sent, or cancelled and not yet closed) |
+//! | `M` | `r`, release, mailing | index: a mailing sends this release |
 //! | `L` | notice | the bytes of a notice, until it is taken |
-//! | `N` | due time, notice | a notice to be sent, by when it is due |
+//! | `N` | due time, notice | a notice to be sent, by due time |
 //! | `n` | notice, counted down | a notice |
-//! | `R` | day, keyed hash of address and kind | how often an automatic reply went to an address that day |
-//! | `W` | mailing | that its servers' words were forgotten, and for which of its ends |
-//! | `w` | inbound | that a message that came in waits to be handled |
+//! | `R` | day, keyed hash of address and kind | number of automatic replies to an address on that day |
+//! | `W` | mailing | the end time of the mailing for which its server replies were deleted |
+//! | `w` | inbound | a received message waits to be handled |
 //! | `x` | keyed hash of an address | a suppression |
-//! | `X` | `e`, keyed hash of an address | an erasure: open with what it must know to go on, or done |
-//! | `X` | `o`, keyed hash of an address | that this erasure is open |
-//! | `X` | `a`, keyed hash of an address | that this erasure is done, and journal or index may still hold what it erased |
-//! | `y` | inbound | a message that came in, for one of its recipients |
-//! | `D` | list name, hash of the Message-ID | the post that came with it, so that a second copy is known |
-//! | `P` | time, post | a held post, by when it expires |
+//! | `X` | `e`, keyed hash of an address | an erasure: open, with what it needs to continue, or done |
+//! | `X` | `o`, keyed hash of an address | this erasure is open |
+//! | `X` | `a`, keyed hash of an address | this erasure is done, and journal or index may still hold what it erased |
+//! | `y` | inbound | a received message, for one of its recipients |
+//! | `D` | list name, hash of the Message-ID | the post with this Message-ID, to recognise a second copy |
+//! | `P` | time, post | a held post, by expiry time |
 //! | `z` | name | a setting of the installation, e.g. its secret key |
 
 use crate::base::clock::Timestamp;
@@ -96,7 +96,7 @@ pub fn table(table: u8) -> KeyRange {
     KeyRange::prefix(vec![table])
 }
 
-/// The number that a key ends with.
+/// The number at the end of a key.
 pub fn last_number(key: &Key) -> Option<u64> {
     key.0.last_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
@@ -106,7 +106,7 @@ pub fn audit_head() -> Key {
     key(b'A', &[b"h"])
 }
 
-/// The last entry of the audit log that was dropped by age.
+/// The last entry of the audit log dropped by age.
 pub fn audit_anchor() -> Key {
     key(b'A', &[b"a"])
 }
@@ -116,12 +116,12 @@ pub fn audit_entry(number: u64) -> Key {
     key(b'A', &[b"e", &number.to_be_bytes()])
 }
 
-/// The entries of the audit log after one.
+/// The entries of the audit log after this number.
 pub fn audit_entries_after(number: u64) -> KeyRange {
     KeyRange::prefix(key(b'A', &[b"e"]).0).after(&audit_entry(number))
 }
 
-/// The last id given under `name`.
+/// The counter `name`: the last id allocated.
 pub fn counter(name: &str) -> Key {
     key(b'c', &[name.as_bytes()])
 }
@@ -131,7 +131,7 @@ pub fn job(name: &str) -> Key {
     key(b'h', &[name.as_bytes()])
 }
 
-/// What came of a request, by the key that its sender gave it.
+/// The result of a request, by the key that the client sent.
 pub fn idempotency(given: &str) -> Key {
     key(b'i', &[given.as_bytes()])
 }
@@ -141,7 +141,7 @@ pub fn setting(name: &str) -> Key {
     key(b'z', &[name.as_bytes()])
 }
 
-/// That a user asked that a list demand no approval any more.
+/// A user's request to stop requiring approval for a list.
 pub fn request_to_end_approval(list: &ListName) -> Key {
     setting(&format!("ends approval {list}"))
 }
@@ -161,7 +161,7 @@ pub fn organisation(id: &str) -> Key {
     key(b'q', &[id.as_bytes()])
 }
 
-/// A boilerplate text. The id is followed by NUL, so that no organisation's range holds another's.
+/// A boilerplate text. The id is followed by NUL, so that no organisation's range includes another's.
 pub fn boilerplate(organisation: &str, revision: u32) -> Key {
     key(b'b', &[organisation.as_bytes(), &[0], &revision.to_be_bytes()])
 }
@@ -181,7 +181,7 @@ pub fn release_content(hash: &[u8; 32]) -> Key {
     key(b'g', &[hash])
 }
 
-/// Milliseconds since 1970; instants before count as 1970, which no due time is.
+/// Milliseconds since 1970; earlier instants, which no due time is, become 0.
 fn millis(at: Timestamp) -> u64 {
     u64::try_from(at.timestamp_millis()).unwrap_or(0)
 }

@@ -1,5 +1,6 @@
-//! What waits because a limit was reached: mail that is answered in a later hour, questions about held posts and messages to
-//! be passed on that stand in the next digest. Only numbers and a list's name are kept: whom it concerns is looked up then.
+//! What is deferred because a limit was reached: mail answered in a later hour, questions about held posts and messages
+//! to be forwarded in the next digest. Only numbers and a list's name are stored: the people concerned are looked up
+//! then.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -12,38 +13,38 @@ use super::record::{self, RecordError};
 use super::{Store, StoreError, keys};
 
 const FAMILY: &str = "waiting for its turn";
-/// How many of each kind are counted at most.
+/// Entries of each kind counted at most.
 const MOST_COUNTED: usize = 10_000;
 
-/// A message is answered in the next hour at the latest.
+/// A deferred message is answered within this time.
 const LONGEST_WAIT: TimeDelta = TimeDelta::hours(1);
 
-/// What waits for its turn, of each kind at most 10,000.
+/// Numbers of deferred entries, of each kind at most 10,000.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LaterCounts {
     /// Mails to be answered in a later hour.
     pub answers: u64,
     /// Questions about held posts for the next digest.
     pub questions: u64,
-    /// Messages to be passed on that stand in the next digest.
+    /// Messages to be forwarded in the next digest.
     pub forwards: u64,
 }
 
-/// A question about a held post: the post, and which of those who are asked.
+/// A question about a held post: the post, and which of the people asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaterQuestion {
     /// The post.
     pub post: PostId,
-    /// The place in [`crate::model::post::Hold::asked`].
+    /// The index in [`crate::model::post::Hold::asked`].
     pub place: u64,
 }
 
-/// A message to be passed on.
+/// A message to be forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaterForward {
     /// The message.
     pub inbound: InboundId,
-    /// The list for which it came; to whom it goes is the list's owner, else whoever answers for the installation.
+    /// The list that it was sent to; it is forwarded to the list's owner, otherwise to the installation's contact.
     pub list: Option<ListName>,
 }
 
@@ -52,40 +53,40 @@ struct ForwardV1 {
     list: Option<ListName>,
 }
 
-/// Notes in `batch` that a message is to be handled again at `due`.
+/// Schedules in `batch` that a message is handled again at `due`.
 pub fn put_answer(batch: &mut Batch, due: Timestamp, inbound: InboundId) {
     batch.put(keys::later_answer(due, inbound), Vec::new());
 }
 
-/// Forgets in `batch` that a message is to be handled again.
+/// Removes in `batch` the schedule to handle a message again.
 pub fn delete_answer(batch: &mut Batch, due: Timestamp, inbound: InboundId) {
     batch.delete(keys::later_answer(due, inbound));
 }
 
-/// Notes in `batch` that a question belongs into the next digest.
+/// Adds a question to the next digest in `batch`.
 pub fn put_question(batch: &mut Batch, question: LaterQuestion) {
     batch.put(keys::later_question(question.post, question.place), Vec::new());
 }
 
-/// Forgets a question in `batch`.
+/// Removes a question in `batch`.
 pub fn delete_question(batch: &mut Batch, question: LaterQuestion) {
     batch.delete(keys::later_question(question.post, question.place));
 }
 
-/// Notes in `batch` that a message belongs into the next digest.
+/// Adds a message to the next digest in `batch`.
 pub fn put_forward(batch: &mut Batch, forward: &LaterForward) {
     let form = ForwardV1 { list: forward.list.clone() };
     batch.put(keys::later_forward(forward.inbound), record::encode(1, &form));
 }
 
-/// Forgets a message in `batch`.
+/// Removes a message from the next digest in `batch`.
 pub fn delete_forward(batch: &mut Batch, inbound: InboundId) {
     batch.delete(keys::later_forward(inbound));
 }
 
 impl Store {
-    /// Up to `limit` messages that are to be handled again at `now`, with the time noted for each: it has come, or lies
-    /// further ahead than `LONGEST_WAIT`, because the clock stood ahead when it was noted.
+    /// Up to `limit` messages to be handled again at `now`, each with its stored time: either past, or further ahead
+    /// than `LONGEST_WAIT` because the clock was ahead when it was stored.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -106,7 +107,7 @@ impl Store {
         found.iter().map(|(key, _)| Ok(read(key).ok_or_else(|| damaged("its key"))?)).collect()
     }
 
-    /// All messages for the next digest, the oldest first.
+    /// All messages for the next digest, oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -123,7 +124,7 @@ impl Store {
         read.collect()
     }
 
-    /// How much waits.
+    /// Numbers of deferred entries.
     ///
     /// # Errors
     /// [`StoreError`].

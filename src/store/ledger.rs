@@ -1,10 +1,10 @@
 //! The ledger on disk: chunks of the frozen audience, deliveries, leases, tallies of settled chunks, and the index of
 //! what is due.
 //!
-//! A chunk's audience is written once. A delivery gets a record only when something happens to it. When all of a
-//! chunk is settled, its [`Tally`] is written, so that a report need not read a million deliveries; whoever opens one
-//! of them again removes the tally in the same commit ([`reopen`]). While a chunk is leased only the lease holder
-//! settles it, and nobody else reopens deliveries in it.
+//! A chunk's audience is written once. A delivery has a record only once something has happened to it. When all of a
+//! chunk is settled, its [`Tally`] is written, so that a report need not read a million deliveries; reopening one of
+//! them removes the tally in the same commit ([`reopen`]). While a chunk is leased, only the lease holder settles it,
+//! and no deliveries in it are reopened.
 
 use std::collections::BTreeMap;
 
@@ -34,54 +34,54 @@ pub fn first_of(chunk: u32) -> Sequence {
     Sequence(chunk.saturating_mul(CHUNK_SIZE))
 }
 
-/// Who works on a chunk, until when.
+/// The node that works on a chunk, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// The node's name.
     pub node: String,
-    /// After this instant others may take it.
+    /// After this instant another node may take it.
     pub until: Timestamp,
-    /// Grows each time a node starts; a lease with a smaller number of the same node is from before a restart.
+    /// Increases each time a node starts; a lease of the same node with a smaller number is from before a restart.
     pub fence: u64,
 }
 
-/// The longest lease that can be configured, in seconds: one that ends later was written by a clock that stood ahead.
+/// The longest configurable lease, in seconds: a lease that ends later was written while the clock was ahead.
 pub const LONGEST_LEASE: u32 = 86_400;
 
 impl Lease {
-    /// Whether another node than `node` works on the chunk at `now`.
+    /// Whether a node other than `node` works on the chunk at `now`.
     pub fn is_of_other(&self, node: &str, now: Timestamp) -> bool {
         let left = (self.until - now).num_seconds();
         self.node != node && self.until > now && left <= i64::from(LONGEST_LEASE)
     }
 }
 
-/// One delivery with its place and its subscriber.
+/// A delivery with its position and its subscriber.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Its place in the frozen audience.
+    /// Its position in the frozen audience.
     pub sequence: Sequence,
-    /// To whom.
+    /// The recipient.
     pub subscriber: SubscriberId,
-    /// Where it stands, without regard to a cancelled mailing (see [`Mailing::settle`]).
+    /// Its state, regardless of whether the mailing is cancelled (see [`Mailing::settle`]).
     pub delivery: Delivery,
-    /// Its bytes; `None` when nothing has happened to it.
+    /// Its stored bytes; `None` if it has no record yet.
     pub stamp: Option<Value>,
 }
 
-/// The tallies of the settled chunks of a mailing, each with its chunk, in order.
+/// The tallies of a mailing's settled chunks, by chunk, in order.
 pub fn tallies(mailing: MailingId) -> Query<(u32, Tally)> {
     Query::new(keys::tallies(mailing), |key, bytes| Ok((last_number(key)?, decode_tally(&bytes)?)))
 }
 
-/// The deferred deliveries of a mailing that are due later than `now`, the earliest first: when, and which.
+/// The deferred deliveries of a mailing due after `now`, earliest first, with their due times.
 pub fn due_after(mailing: MailingId, now: Timestamp) -> Query<(Timestamp, Sequence)> {
     Query::new(keys::due_after(mailing, now), |key, _| Ok(due_parts(key)?))
 }
 
 impl Store {
-    /// A person's delivery in one mailing. The audience rises with the subscriber's number, so a search by halves finds
-    /// its chunk with a dozen reads of a million.
+    /// A person's delivery in one mailing. The audience is sorted by subscriber number, so a binary search finds its
+    /// chunk with a dozen reads among a million deliveries.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -106,7 +106,7 @@ impl Store {
     /// The subscribers of one chunk, in order of sequence.
     ///
     /// # Errors
-    /// [`StoreError`]; a chunk that should be there and is not counts as damage.
+    /// [`StoreError`]; a missing chunk counts as damage.
     pub async fn chunk(&self, mailing: MailingId, chunk: u32) -> Result<Vec<SubscriberId>, StoreError> {
         match self.engine.get(&keys::chunk(mailing, chunk)).await? {
             Some(bytes) => Ok(decode_chunk(&bytes)?),
@@ -114,7 +114,7 @@ impl Store {
         }
     }
 
-    /// One chunk, each delivery with its state.
+    /// The deliveries of one chunk with their states.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -133,7 +133,7 @@ impl Store {
         subscribers.into_iter().enumerate().map(row).collect()
     }
 
-    /// One delivery and its bytes; waiting where nothing has happened to it.
+    /// One delivery and its stored bytes; waiting if it has no record.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -148,7 +148,7 @@ impl Store {
         }
     }
 
-    /// Who works on a chunk, if anybody does.
+    /// The lease of a chunk, if it is leased.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -157,7 +157,7 @@ impl Store {
         Ok(Some(Read { value: decode_lease(&stamp)?, stamp }))
     }
 
-    /// The bytes of a chunk's tally, if all of it is settled: see [`put_tally_again`].
+    /// The bytes of a chunk's tally, if the chunk is settled: see [`put_tally_again`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -165,7 +165,7 @@ impl Store {
         Ok(self.engine.get(&keys::tally(mailing, chunk)).await?)
     }
 
-    /// The tallies of the settled chunks of a mailing, by chunk.
+    /// The tallies of a mailing's settled chunks, by chunk.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -177,8 +177,8 @@ impl Store {
         Ok(settled)
     }
 
-    /// The counts of a mailing: they add up to its frozen audience at every moment (invariant 2). A mailing that is
-    /// not frozen has none.
+    /// The counts of a mailing: they always add up to its frozen audience (invariant 2). All zero for a mailing that is
+    /// not frozen.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -193,7 +193,7 @@ impl Store {
                 chunk += 1;
                 continue;
             }
-            // A run of open chunks is read in one go: most of them have no records yet.
+            // A run of open chunks is read in one scan: most of their deliveries have no record yet.
             let end = settled.range(chunk..).next().map_or(frozen.chunks, |(next, _)| *next);
             total.merge(&self.tally_open(mailing, frozen, chunk, end).await?);
             chunk = end;
@@ -216,10 +216,10 @@ impl Store {
                 Some((key, _)) if found.len() == SCAN_STEP => range = range.after(key),
                 _ => break,
             }
-            // The index answers at once, so a million rows would keep a thread from everybody else's work.
+            // The index answers without waiting, so a million rows would block other tasks on this thread.
             tokio::task::yield_now().await;
         }
-        // What has no record is waiting, or cancelled with its mailing.
+        // A delivery without a record is waiting, or cancelled with its mailing.
         let untouched = u64::from(last - first_of(from).0) - seen;
         match mailing.settle(Delivery::WAITING).state {
             DeliveryState::Cancelled { .. } => tally.cancelled += untouched,
@@ -228,7 +228,7 @@ impl Store {
         Ok(tally)
     }
 
-    /// Deferred deliveries that are due at `until` or before (all, without it), the earliest first: when, and which.
+    /// Deferred deliveries due at or before `until` (`None`: all), earliest first, with their due times.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -244,7 +244,7 @@ impl Store {
 }
 
 impl Store {
-    /// Deferred deliveries that are due after `after`, at most `limit`, the earliest first: when, and which.
+    /// Up to `limit` deferred deliveries due after `after`, earliest first, with their due times.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -258,7 +258,7 @@ impl Store {
         found.into_iter().map(|(key, _)| Ok(due_parts(&key)?)).collect()
     }
 
-    /// When the first deferred delivery is due that is due after `now`.
+    /// The earliest due time after `now` of a deferred delivery.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -271,7 +271,7 @@ const SCAN_STEP: usize = 4096;
 
 /// Writes one chunk of the frozen audience.
 pub fn put_chunk(batch: &mut Batch, mailing: MailingId, chunk: u32, subscribers: &[SubscriberId]) {
-    // Differences of rising ids are small, so that postcard writes a byte or two for each.
+    // Differences of ascending ids are small, so postcard encodes them in a byte or two.
     let mut last = 0;
     let steps: Vec<u64> = subscribers.iter().map(|id| id.0.wrapping_sub(std::mem::replace(&mut last, id.0))).collect();
     let key = keys::chunk(mailing, chunk);
@@ -284,7 +284,7 @@ pub fn stamp_of(delivery: &Delivery) -> Value {
     delivery_form::encode(delivery)
 }
 
-/// Writes what became of a delivery over what was read, and keeps the index of what is due; gives its new stamp.
+/// Writes a delivery's new state over what was read, and updates the index of due deliveries; returns the new stamp.
 pub fn put_delivery(batch: &mut Batch, mailing: MailingId, row: &Row, now: &Delivery) -> Value {
     let key = keys::delivery(mailing, row.sequence);
     let stamp = delivery_form::encode(now);
@@ -299,8 +299,7 @@ pub fn put_delivery(batch: &mut Batch, mailing: MailingId, row: &Row, now: &Deli
     stamp
 }
 
-/// Puts a settled delivery back among those that are due, for a person who says `retry`: valid only while nobody
-/// works on its chunk.
+/// Makes a settled delivery due again when a user retries it: valid only while its chunk is not leased.
 pub fn reopen(batch: &mut Batch, mailing: MailingId, row: &Row, now: &Delivery) {
     let chunk = chunk_of(row.sequence);
     batch.expect_absent(keys::lease(mailing, chunk));
@@ -308,22 +307,22 @@ pub fn reopen(batch: &mut Batch, mailing: MailingId, row: &Row, now: &Delivery) 
     put_delivery(batch, mailing, row, now);
 }
 
-/// Demands in `batch` that the lease of a chunk is still as it was read; `None`: that the chunk is not leased.
+/// Requires in `batch` that the lease of a chunk is unchanged since it was read; `None`: that the chunk is not leased.
 pub fn expect_lease(batch: &mut Batch, mailing: MailingId, chunk: u32, stamp: Option<Value>) {
     batch.expect_read(keys::lease(mailing, chunk), stamp);
 }
 
-/// Whether a commit met a change of the lease of this chunk.
+/// Whether the conflict is on the lease of this chunk.
 pub fn is_lease_of(conflict: &Key, mailing: MailingId, chunk: u32) -> bool {
     *conflict == keys::lease(mailing, chunk)
 }
 
-/// Whether a commit met a change of this delivery.
+/// Whether the conflict is on this delivery.
 pub fn is_delivery_of(conflict: &Key, mailing: MailingId, sequence: Sequence) -> bool {
     *conflict == keys::delivery(mailing, sequence)
 }
 
-/// Takes, renews or gives up (`None`) the lease of a chunk; gives its new stamp.
+/// Takes, renews or releases (`None`) the lease of a chunk; returns its new stamp.
 pub fn put_lease(
     batch: &mut Batch,
     mailing: MailingId,
@@ -349,7 +348,8 @@ pub fn put_tally(batch: &mut Batch, mailing: MailingId, chunk: u32, tally: &Tall
     batch.put(keys::tally(mailing, chunk), record::encode(1, &counts));
 }
 
-/// Corrects the counts of a chunk where it has some (`before`), provided that they are still as read, or still absent.
+/// Corrects the counts of a settled chunk (`before` is `Some`), if they are unchanged since they were read; `None`:
+/// requires that there are none.
 pub fn put_tally_again(batch: &mut Batch, mailing: MailingId, chunk: u32, before: Option<Value>, tally: &Tally) {
     let has_tally = before.is_some();
     batch.expect_read(keys::tally(mailing, chunk), before);
@@ -404,7 +404,7 @@ fn last_number(key: &Key) -> Result<u32, RecordError> {
     Ok(u32::from_be_bytes(*last))
 }
 
-/// `u`, mailing (8), due time in milliseconds (8), sequence (4).
+/// Key fields: `u`, mailing (8 bytes), due time in milliseconds (8), sequence (4).
 fn due_parts(key: &Key) -> Result<(Timestamp, Sequence), RecordError> {
     let short = || damaged("due", format!("the key {key:?} has not 21 bytes"));
     let at = key.0.get(9..17).and_then(|bytes| bytes.try_into().ok()).ok_or_else(short)?;

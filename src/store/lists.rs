@@ -42,7 +42,7 @@ struct ListV2 {
     from: FromV2,
 }
 
-/// The fields of version 2, then what becomes of posts that nothing proves.
+/// The fields of version 2, then how to treat unproven posts.
 #[derive(Serialize, Deserialize)]
 struct ListV3 {
     list: ListV2,
@@ -132,7 +132,7 @@ fn read_address(text: String) -> Result<Address, RecordError> {
     Address::from_stored(text).map_err(|e| RecordError::Damaged { family: FAMILY, reason: e.to_string() })
 }
 
-/// A list that was made before there was the choice goes on sending what nothing proves, until its owner says otherwise.
+/// A list created before this option existed keeps sending unproven posts until its owner changes that.
 fn read_posting(form: ListV2, holds_unproven: bool) -> Result<(ListV1, Posting), RecordError> {
     let posting = Posting {
         unproven: if holds_unproven { Unproven::Hold } else { Unproven::Send },
@@ -194,14 +194,14 @@ fn decode(bytes: &Value) -> Result<Read<List>, StoreError> {
     Ok(Read { value: list, stamp: bytes.clone() })
 }
 
-/// Adds a new list to `batch`; it conflicts when there is one of that name.
+/// Adds a new list to `batch`; conflicts if the name is taken.
 pub fn put_new(batch: &mut Batch, list: &List) {
     let key = keys::list(&list.name);
     batch.expect_absent(key.clone());
     batch.put(key, encode(list));
 }
 
-/// Demands in `batch` that the list is still as it was read.
+/// Requires in `batch` that the list is unchanged since it was read.
 pub fn expect(batch: &mut Batch, list: &Read<List>) {
     batch.expect(keys::list(&list.value.name), list.stamp.clone());
 }
@@ -230,13 +230,13 @@ impl Store {
     /// The list of that name.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn list(&self, name: &ListName) -> Result<Option<Read<List>>, StoreError> {
         self.engine.get(&keys::list(name)).await?.map(|bytes| decode(&bytes)).transpose()
     }
 
-    /// All lists, in order of name. They are made by hand, so that there are few enough to hold: read them in [`all`] where
-    /// one at a time will do.
+    /// All lists, in order of name. Lists are created by hand, so all fit in memory; use [`all`] where one at a time is
+    /// enough.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -248,7 +248,7 @@ impl Store {
         Ok(lists)
     }
 
-    /// Makes a list; `false` when there is one of that name already, which is left as it is.
+    /// Creates a list; `false` if the name is taken, and the existing list is left unchanged.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -258,7 +258,7 @@ impl Store {
         Ok(self.commit(batch).await? == Commit::Applied)
     }
 
-    /// Reads, changes and writes a list; what `change` does to its name is undone. `None` when there is no such list.
+    /// Reads, changes and writes a list; the name cannot be changed. `None` if there is no such list.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -20,20 +20,20 @@ use super::{Change, Changeable, Read, Store, StoreError, keys};
 
 const FAMILY: &str = "mailing";
 
-/// The name of the counter that mailing ids come from.
+/// The counter that mailing ids are allocated from.
 pub const COUNTER: &str = "mailing";
 
 impl Store {
     /// One mailing.
     ///
     /// # Errors
-    /// [`StoreError`]: not to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn mailing(&self, id: MailingId) -> Result<Option<Read<Mailing>>, StoreError> {
         let Some(stamp) = self.engine.get(&keys::mailing(id)).await? else { return Ok(None) };
         Ok(Some(Read { value: decode(&stamp)?, stamp }))
     }
 
-    /// For which of its ends the words of servers about a mailing were forgotten.
+    /// The end time of the mailing for which its server replies were deleted; `None` if they were not.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -43,7 +43,7 @@ impl Store {
         Ok(millis.map(|millis| instant(FAMILY, i64::try_from(millis).unwrap_or(i64::MAX))).transpose()?)
     }
 
-    /// Notes that the words of servers about a mailing that was over at `over` were forgotten.
+    /// Stores that the server replies of a mailing that ended at `over` were deleted.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -55,11 +55,11 @@ impl Store {
         Ok(())
     }
 
-    /// Reads a mailing, changes it by `change`, and commits it with the batch that `change` may fill; anew when
-    /// others changed it meanwhile. `None` when there is no such mailing.
+    /// Reads a mailing, changes it by `change`, and commits it with the batch that `change` may fill; repeats if it was
+    /// changed meanwhile. `None` if there is no such mailing.
     ///
     /// # Errors
-    /// [`StoreError`], or what `change` refuses with.
+    /// [`StoreError`], or the error of `change`.
     pub async fn update_mailing<E: From<StoreError>>(
         &self,
         id: MailingId,
@@ -69,12 +69,12 @@ impl Store {
     }
 }
 
-/// Demands in `batch` that the mailing is still as it was read.
+/// Requires in `batch` that the mailing is unchanged since it was read.
 pub fn expect(batch: &mut Batch, read: &Read<Mailing>) {
     batch.expect(keys::mailing(read.value.id), read.stamp.clone());
 }
 
-/// Writes a mailing over what was read (`None`: there must be none yet); gives its new stamp.
+/// Writes a mailing over what was read (`None`: requires that it is new); returns its new stamp.
 pub fn put_mailing(batch: &mut Batch, mailing: &Mailing, before: Option<Value>) -> Value {
     let key = keys::mailing(mailing.id);
     let stamp = record::encode(3, &MailingV3::from(mailing));
@@ -95,13 +95,13 @@ pub(super) fn put_rows(batch: &mut Batch, mailing: &Mailing) {
     }
 }
 
-/// Takes a cancelled mailing, all of whose ledger is closed, out of the open ones, provided that it is still as read.
+/// Removes a cancelled mailing whose ledger is fully closed from the open ones, if it is unchanged since it was read.
 pub fn put_closed(batch: &mut Batch, read: &Read<Mailing>) {
     expect(batch, read);
     batch.delete(keys::open_mailing(read.value.id));
 }
 
-/// Whether something may still be to do for a mailing; the ledger of a cancelled one is yet to be closed.
+/// Whether work may remain for a mailing; includes a cancelled one whose ledger is not closed yet.
 pub(super) fn is_open(mailing: &Mailing) -> bool {
     matches!(
         mailing.stage,
@@ -109,7 +109,7 @@ pub(super) fn is_open(mailing: &Mailing) -> bool {
     )
 }
 
-/// All mailings, the oldest first.
+/// All mailings, oldest first.
 pub fn all() -> Query<Read<Mailing>> {
     Query::new(keys::table(b'm'), read)
 }
@@ -119,13 +119,13 @@ pub(super) fn after(id: u64) -> Query<Read<Mailing>> {
     Query::new(keys::table(b'm').after(&keys::mailing(MailingId(id))), read)
 }
 
-/// The mailings that are scheduled, being frozen or being sent, and cancelled ones whose ledger is not closed; the oldest
+/// The mailings that are scheduled, being frozen or being sent, and cancelled ones whose ledger is not closed; oldest
 /// first.
 pub fn open() -> Query<Read<Mailing>> {
     Query::indexed(keys::open_mailings(), named, read)
 }
 
-/// The mailings of a release, the oldest first.
+/// The mailings of a release, oldest first.
 pub fn of_release(release: ReleaseId) -> Query<Read<Mailing>> {
     Query::indexed(keys::mailings_of(release), named, read)
 }
@@ -159,7 +159,7 @@ fn decode(bytes: &[u8]) -> Result<Mailing, RecordError> {
     }
 }
 
-/// Since version 3 the number of the user who queued it is kept.
+/// Version 3 added the number of the user who queued it.
 #[derive(Serialize, Deserialize)]
 struct MailingV3 {
     created_uid: Option<u32>,
@@ -180,7 +180,7 @@ impl TryFrom<MailingV3> for Mailing {
     }
 }
 
-/// A mailing may send a post in place of a release; `mailing.release` is 0 then.
+/// Version 2: a mailing may send a post instead of a release; `mailing.release` is 0 then.
 #[derive(Serialize, Deserialize)]
 struct MailingV2 {
     post: Option<u64>,

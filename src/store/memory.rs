@@ -6,19 +6,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::engine::{Batch, Commit, Engine, EngineFuture, Expect, Key, KeyRange, Value};
 
-/// Keeps everything in a map; durable as long as the process.
+/// Keeps everything in a map; lost when the process ends.
 #[derive(Default)]
 pub struct MemoryEngine {
     map: Mutex<BTreeMap<Key, Value>>,
 }
 
 impl MemoryEngine {
-    /// An empty one.
+    /// An empty engine.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes the writes of a batch, whatever it expects.
+    /// Applies the writes of a batch without checking its preconditions.
     pub fn put_all(&self, batch: Batch) {
         let mut map = self.lock();
         for (key, value) in batch.writes {

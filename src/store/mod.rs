@@ -1,9 +1,9 @@
-//! Floor 2: what is kept. [`engine`] says what a store must be able to do; `embedded` does it with a journal and
-//! sled, [`memory`] for tests; each record family has a file of its own with its keys, its versioned form on disk
-//! and its reads and writes.
+//! Floor 2: the store. [`engine`] defines what a store must be able to do; `embedded` implements it with a journal and
+//! sled, [`memory`] for tests. Each record family has its own file with its keys, its versioned form on disk and its
+//! reads and writes.
 //!
-//! A read hands out a [`Read`] with the stored bytes; a write hands them back as its precondition. So two writers
-//! never overwrite each other unseen, whatever process they run in.
+//! A read returns a [`Read`] with the stored bytes; a write passes them back as its precondition. So two writers, even
+//! in different processes, never overwrite each other unnoticed.
 
 use std::sync::Arc;
 
@@ -61,7 +61,8 @@ use record::RecordError;
 
 pub use update::{Attempt, Change, Changeable};
 
-/// What a commit met (see [`Commit::Conflict`]): record families say whose it is, e.g. [`ledger::is_lease_of`].
+/// The key whose precondition failed (see [`Commit::Conflict`]); record families identify it, e.g.
+/// [`ledger::is_lease_of`].
 pub type Conflict = engine::Key;
 
 /// The store: typed reads and writes over an [`Engine`]. Cheap to clone.
@@ -70,36 +71,36 @@ pub struct Store {
     engine: Arc<dyn Engine>,
 }
 
-/// A record as read, with the bytes that a later write may demand unchanged.
+/// A record as read, with the bytes that a later write can require to be unchanged.
 #[derive(Clone, Debug)]
 pub struct Read<T> {
     /// The record.
     pub value: T,
-    /// Its bytes in the store.
+    /// Its stored bytes.
     pub stamp: Value,
 }
 
-/// Why the store could not do what was asked. Never to be read as "there is none" (invariant 10).
+/// Why the store failed. Never treat it as "not found" (invariant 10).
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The engine failed; [`EngineError`] says whether anything can have changed, and whether the same may work later.
+    /// The engine failed; [`EngineError`] says whether anything can have changed and whether a retry can succeed.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// A record cannot be read.
     #[error(transparent)]
     Record(#[from] RecordError),
-    /// Others changed the same record again and again.
+    /// Other writers kept changing the same record.
     #[error("the record was changed by others {0} times in a row; try again")]
     Contended(u32),
 }
 
 impl StoreError {
-    /// Whether the batch may have been applied all the same: read what is there before anything is decided.
+    /// Whether the batch may have been applied despite the error: read the stored state before deciding anything.
     pub fn may_be_applied(&self) -> bool {
         matches!(self, Self::Engine(EngineError::Ambiguous { .. }))
     }
 
-    /// Whether a loop waits a little and goes on (see [`EngineError::may_pass`]).
+    /// Whether a loop may wait briefly and continue (see [`EngineError::may_pass`]).
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Engine(error) => error.may_pass(),
@@ -109,7 +110,7 @@ impl StoreError {
     }
 }
 
-/// How often a write that met another's is tried anew before [`StoreError::Contended`].
+/// Attempts of a conflicting write before [`StoreError::Contended`].
 pub const CONFLICT_TRIES: u32 = 50;
 
 impl Store {
@@ -118,7 +119,7 @@ impl Store {
         Self { engine }
     }
 
-    /// Applies a batch whole or not at all; when it says applied, it is durable (invariant 1).
+    /// Applies a batch completely or not at all; once it returns "applied", the batch is durable (invariant 1).
     ///
     /// # Errors
     /// [`StoreError::Engine`]: nothing was applied, except after [`EngineError::Ambiguous`].

@@ -1,10 +1,10 @@
-//! What a key is called by people: `delivery 17 of m7`, `message i12`. For whoever reads what damage hits; no address is
-//! in it.
+//! Readable names of keys: `delivery 17 of m7`, `message i12`. Used to report what damage affects; they contain no
+//! address.
 
 use crate::base::id::{InboundId, MailingId, NoticeId, PostId, ReleaseId, SubscriberId};
 use crate::model::ledger::Sequence;
 
-/// What the record with this key is.
+/// The readable name of the record with this key.
 pub fn words(key: &[u8]) -> String {
     named(key).unwrap_or_else(|| match key.first() {
         Some(table @ b'!'..=b'~') => format!("a record of the table {}", char::from(*table)),
@@ -12,7 +12,7 @@ pub fn words(key: &[u8]) -> String {
     })
 }
 
-/// The mailing and the place in its audience of a delivery's key.
+/// The mailing and the sequence in a delivery's key.
 pub fn delivery(key: &[u8]) -> Option<(MailingId, Sequence)> {
     let rest = key.strip_prefix(b"d")?;
     Some((MailingId(number(rest)?), Sequence(u32::from_be_bytes(rest.get(8..12)?.try_into().ok()?))))

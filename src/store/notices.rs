@@ -1,5 +1,5 @@
-//! Notices on disk: a small record that changes, the bytes beside it, an index by the time at which they are due, and
-//! how often automatic replies went out.
+//! Notices on disk: a small record that changes, the message bytes beside it, an index by due time, and counts of
+//! automatic replies.
 
 use std::collections::BTreeSet;
 
@@ -21,10 +21,10 @@ use super::{Read, Store, StoreError, keys};
 const FAMILY: &str = "notice";
 const VERSION: u8 = 1;
 
-/// The name of the counter that notices' ids come from.
+/// The counter that notice ids are allocated from.
 pub const COUNTER: &str = "notice";
 
-/// The most bytes that a notice of our own may have: a value of the store, with room to spare.
+/// The largest notice, in bytes: below the store's limit for a value.
 pub const LONGEST: usize = 200 * 1024;
 
 #[derive(Serialize, Deserialize)]
@@ -128,7 +128,7 @@ fn decode(stamp: Value) -> Result<Read<Notice>, RecordError> {
     Ok(Read { value, stamp })
 }
 
-/// Puts a new notice into `batch`; `bytes` are the whole message where it is kept with the notice.
+/// Adds a new notice to `batch`; `bytes` is the complete message if it is kept with the notice.
 pub fn put_new(batch: &mut Batch, notice: &Notice, bytes: Option<&[u8]>) {
     let key = keys::notice(notice.id);
     batch.expect_absent(key.clone());
@@ -141,8 +141,8 @@ pub fn put_new(batch: &mut Batch, notice: &Notice, bytes: Option<&[u8]>) {
     }
 }
 
-/// Puts `after` over what was read, and moves it in the index; gives its new stamp. What was taken needs its bytes no
-/// more: they may hold tokens.
+/// Writes `after` over what was read, and moves it in the index; returns its new stamp. Once a notice is taken its
+/// bytes are deleted, as they may hold tokens.
 pub fn put_over(batch: &mut Batch, before: &Read<Notice>, after: &Notice) -> Value {
     let key = keys::notice(after.id);
     let stamp = encode(after);
@@ -162,7 +162,7 @@ pub fn put_over(batch: &mut Batch, before: &Read<Notice>, after: &Notice) -> Val
     stamp
 }
 
-/// Removes a notice with all that belongs to it, provided it is still as read.
+/// Deletes a notice with its bytes and index row, if it is unchanged since it was read.
 pub fn delete(batch: &mut Batch, read: &Read<Notice>) {
     let id = read.value.id;
     batch.expect(keys::notice(id), read.stamp.clone());
@@ -173,7 +173,7 @@ pub fn delete(batch: &mut Batch, read: &Read<Notice>) {
     }
 }
 
-/// The notices to be sent that are due later than `now`, the earliest first, with when.
+/// The notices due after `now`, earliest first, with their due times.
 pub fn due_after(now: Timestamp) -> Query<(Timestamp, NoticeId)> {
     due_rows(keys::notices_due_after(now))
 }
@@ -190,13 +190,13 @@ impl Store {
     /// One notice.
     ///
     /// # Errors
-    /// [`StoreError`]: not to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn notice(&self, id: NoticeId) -> Result<Option<Read<Notice>>, StoreError> {
         let found = self.engine.get(&keys::notice(id)).await?;
         Ok(found.map(decode).transpose()?)
     }
 
-    /// The bytes of a notice that is kept whole; `None` once it was taken.
+    /// The bytes of a notice stored with its complete message; `None` once it was taken.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -204,7 +204,7 @@ impl Store {
         Ok(self.engine.get(&keys::notice_body(id)).await?)
     }
 
-    /// Notices, the newest first: `limit` of those older than `before`.
+    /// Up to `limit` notices older than `before`, newest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -213,7 +213,7 @@ impl Store {
         found.into_iter().map(|(_, read)| Ok(read?)).collect()
     }
 
-    /// As [`Store::notices`], but a record that cannot be read does not hide the others.
+    /// As [`Store::notices`], but an unreadable record does not hide the others.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -228,14 +228,14 @@ impl Store {
         }
         let damaged = || RecordError::Damaged { family: FAMILY, reason: "its key names none".to_owned() };
         let found = self.engine.scan(range, limit).await?.into_iter().map(|(key, stamp)| {
-            // The newest are first: their keys count down.
+            // Newest first: the keys count down.
             let id = keys::last_number(&key).map(|number| NoticeId(u64::MAX - number)).ok_or_else(damaged)?;
             Ok((id, decode(stamp)))
         });
         found.collect()
     }
 
-    /// The notices to be sent at `until` or before, in order of when they are due: `limit` of them.
+    /// Up to `limit` notices due at or before `until`, in order of due time.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -244,7 +244,7 @@ impl Store {
         Ok(found.iter().filter_map(|(key, _)| keys::notice_of_due(key)).map(|(_, id)| id).collect())
     }
 
-    /// Notices to be sent that are due later than `now`, at most `limit`.
+    /// Up to `limit` notices due after `now`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -253,7 +253,7 @@ impl Store {
         Ok(found.iter().filter_map(|(key, _)| keys::notice_of_due(key)).map(|(_, id)| id).collect())
     }
 
-    /// When the first notice after `now` is due.
+    /// The earliest due time after `now` of a notice.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -262,7 +262,7 @@ impl Store {
         Ok(found.first().and_then(|(key, _)| keys::notice_of_due(key)).map(|(at, _)| at))
     }
 
-    /// When the notice is or was due that is due first of all.
+    /// The earliest due time of a notice, past or future.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -271,7 +271,7 @@ impl Store {
         Ok(found.first().and_then(|(key, _)| keys::notice_of_due(key)).map(|(at, _)| at))
     }
 
-    /// How many notices are still to be sent.
+    /// Number of notices still to be sent.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -279,10 +279,10 @@ impl Store {
         self.count_rows(keys::table(b'N')).await
     }
 
-    /// The segments of the spool that notices still to be sent need.
+    /// The spool segments that unsent notices need.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "none".
+    /// [`StoreError`]: never treat it as "none".
     pub async fn segments_of_notices(&self) -> Result<BTreeSet<u64>, StoreError> {
         let (mut open, mut segments) = (self.pages(due_rows(keys::table(b'N'))), BTreeSet::new());
         while let Some((_, id)) = open.next().await? {
@@ -295,10 +295,10 @@ impl Store {
         Ok(segments)
     }
 
-    /// How often what `hash` stands for was done on `day` (days since 1970), with what was read.
+    /// How often the action that `hash` stands for was done on `day` (days since 1970), with the stored value.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "not yet".
+    /// [`StoreError`]: never treat it as "not yet".
     pub async fn replies_on(&self, day: u32, hash: &[u8; 32]) -> Result<(u32, Option<Value>), StoreError> {
         let stamp = self.engine.get(&keys::reply_count(day, hash)).await?;
         let Some(bytes) = &stamp else { return Ok((0, None)) };
@@ -309,10 +309,10 @@ impl Store {
         Ok((count, stamp))
     }
 
-    /// Forgets the counts of days before `day`, a page at a time; gives how many.
+    /// Deletes the counts of days before `day`, a page at a time; returns how many.
     ///
     /// # Errors
-    /// [`StoreError`]: what was forgotten before stays so.
+    /// [`StoreError`]: earlier pages are already deleted.
     pub async fn forget_replies(&self, day: u32) -> Result<u64, StoreError> {
         const PAGE: usize = 1000;
         let (mut forgotten, mut range) = (0, keys::reply_counts_before(day));
@@ -328,7 +328,8 @@ impl Store {
     }
 }
 
-/// Sets in `batch` how often what `hash` stands for was done on `day`, provided it is as read.
+/// Sets in `batch` how often the action that `hash` stands for was done on `day`, if the stored value still equals
+/// `before`.
 pub fn put_replies(batch: &mut Batch, day: u32, hash: &[u8; 32], before: Option<Value>, count: u32) {
     let key = keys::reply_count(day, hash);
     batch.expect_read(key.clone(), before);

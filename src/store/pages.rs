@@ -1,4 +1,4 @@
-//! Reading many records: in pages, in order of key, forward or backward. No more than one page is in memory.
+//! Reading many records in pages, in order of key, ascending or descending. At most one page is in memory.
 
 use std::collections::VecDeque;
 
@@ -8,10 +8,10 @@ use super::{Store, StoreError};
 /// Rows in a page.
 pub const PAGE: usize = 500;
 
-/// Which records, in which order: made by the record families, e.g. [`super::mailings::all`].
+/// Which records to read, in which order: made by the record families, e.g. [`super::mailings::all`].
 pub struct Query<T> {
     range: KeyRange,
-    /// Of an index row: the key of the record that it names.
+    /// For index rows: returns the key of the record that a row names.
     names: Option<fn(&Key) -> Option<Key>>,
     read: fn(&Key, Value) -> Result<T, StoreError>,
 }
@@ -21,7 +21,7 @@ impl<T> Query<T> {
         Self { range, names: None, read }
     }
 
-    /// The records that rows of an index table name. A row whose record is not there any more is passed over.
+    /// The records that rows of an index table name. A row whose record no longer exists is skipped.
     pub(in crate::store) fn indexed(
         range: KeyRange,
         names: fn(&Key) -> Option<Key>,
@@ -30,17 +30,17 @@ impl<T> Query<T> {
         Self { range, names: Some(names), read }
     }
 
-    /// The same records, the last first.
+    /// The same records in reverse order.
     pub fn backward(mut self) -> Self {
         self.range = self.range.backward();
         self
     }
 }
 
-/// Records of a query, one after the other.
+/// Reads the records of a query one by one.
 pub struct Pages<T> {
     store: Store,
-    /// What is still to be read; `None` when all is.
+    /// The range still to be read; `None` at the end.
     rest: Option<KeyRange>,
     page: VecDeque<(Key, Value)>,
     query: Query<T>,
@@ -50,8 +50,8 @@ impl<T> Pages<T> {
     /// The next record; `None` after the last.
     ///
     /// # Errors
-    /// [`StoreError::Record`]: this record cannot be read, and the next call gives the one after it.
-    /// [`StoreError::Engine`]: the same call may be made again.
+    /// [`StoreError::Record`]: this record cannot be read; the next call returns the one after it.
+    /// [`StoreError::Engine`]: the same call may be retried.
     pub async fn next(&mut self) -> Result<Option<T>, StoreError> {
         loop {
             if let Some((key, value)) = self.page.pop_front() {
@@ -69,7 +69,7 @@ impl<T> Pages<T> {
                 }
             };
             self.rest = rest;
-            // The index answers at once, so a million rows would keep a thread from all other work.
+            // The index answers without waiting, so a million rows would block other tasks on this thread.
             tokio::task::yield_now().await;
         }
     }
@@ -81,7 +81,7 @@ impl Store {
         Pages { store: self.clone(), rest: Some(query.range.clone()), page: VecDeque::new(), query }
     }
 
-    /// How many records or rows `query` has. They are read in pages; none is kept.
+    /// Number of records or rows of `query`, read in pages.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,4 +1,4 @@
-//! Wishes on disk, each under its number until its token expires, and whose confirmation a kept mail is.
+//! Pending requests on disk, each under its number until its token expires, and which kept mails are confirmations.
 
 use serde::{Deserialize, Serialize};
 
@@ -112,43 +112,43 @@ fn decode(stamp: Value) -> Result<Read<PendingRequest>, RecordError> {
     Ok(Read { value, stamp })
 }
 
-/// Adds a new wish to `batch`; it conflicts when its number is taken.
+/// Adds a pending request to `batch`; conflicts if its number is taken.
 pub fn put_new(batch: &mut Batch, pending: &PendingRequest) {
     batch.expect_absent(keys::pending(pending.id));
     batch.put(keys::pending(pending.id), encode(pending));
 }
 
-/// Writes an answered wish in `batch`, provided that it is as it was read: so a token is good for one answer.
+/// Writes an answered request in `batch`, if it is unchanged since it was read: so a token can be used only once.
 pub fn put_changed(batch: &mut Batch, before: &Read<PendingRequest>, pending: &PendingRequest) {
     batch.expect(keys::pending(before.value.id), before.stamp.clone());
     batch.put(keys::pending(before.value.id), encode(pending));
 }
 
-/// Forgets a wish in `batch`.
+/// Deletes a pending request in `batch`.
 pub fn delete(batch: &mut Batch, id: PendingRequestId) {
     batch.delete(keys::pending(id));
 }
 
-/// Notes in `batch` that the kept mail with this hash is a subscriber's confirmation.
+/// Stores in `batch` that the kept mail with this hash is a subscriber's confirmation.
 pub fn put_evidence(batch: &mut Batch, sha256: &[u8; 32], subscriber: SubscriberId) {
     batch.put(keys::evidence(sha256), subscriber.0.to_be_bytes().as_slice());
 }
 
-/// Takes that note back in `batch`: the mail is dropped with the next look at attachments, if not before.
+/// Deletes that entry in `batch`: the mail is then removed by the next cleanup of attachments at the latest.
 pub fn delete_evidence(batch: &mut Batch, sha256: &[u8; 32]) {
     batch.delete(keys::evidence(sha256));
 }
 
 impl Store {
-    /// The wish with this number.
+    /// The pending request with this number.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn pending(&self, id: PendingRequestId) -> Result<Option<Read<PendingRequest>>, StoreError> {
         Ok(self.engine.get(&keys::pending(id)).await?.map(decode).transpose()?)
     }
 
-    /// The next `limit` wishes after `cursor`, and where to go on.
+    /// Up to `limit` pending requests after `cursor`, and where to continue.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -175,10 +175,10 @@ impl Store {
         self.forget(keys::table(b'T'), |bytes| Ok(decode(bytes.into())?.value.is_over(present))).await
     }
 
-    /// Whether a kept mail is somebody's confirmation.
+    /// Whether a kept mail is a confirmation.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "no".
+    /// [`StoreError`]: never treat it as "no".
     pub async fn is_evidence(&self, sha256: &[u8; 32]) -> Result<bool, StoreError> {
         Ok(self.engine.get(&keys::evidence(sha256)).await?.is_some())
     }

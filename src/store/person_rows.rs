@@ -1,8 +1,8 @@
-//! What a subscriber has in index tables: a row for each list, with where the subscription stands, and one for each word of
+//! A subscriber's rows in index tables: one for each list, with the state of the subscription, and one for each word of
 //! name, organisation and address, by which [`super::search`] finds people.
 //!
-//! Words are compared folded (case, accents: `Åsa` is `asa`). A word is what stands between other characters than letters and
-//! digits; of an address's domain the last label is none, for nearly all share it.
+//! Words are compared folded (case, accents: `Åsa` is `asa`). A word is a run of letters and digits; the last label of
+//! an address's domain is not indexed, as nearly all addresses share it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,12 +13,12 @@ use crate::model::subscriber::{Subscriber, SubscriptionState};
 use super::engine::{Batch, Key};
 use super::keys;
 
-/// Bytes of a word that are kept; longer words are found by their beginning.
+/// Bytes of a word that are indexed; longer words are found by their beginning.
 const LONGEST_WORD: usize = 40;
-/// Words of one subscriber that are kept; nobody's name has as many.
+/// Indexed words per subscriber; more than any real name has.
 const MOST_WORDS: usize = 40;
 
-/// The words of a text, folded.
+/// The folded words of a text.
 pub(super) fn words(text: &str) -> Vec<String> {
     let folded = unicode::folded(text);
     let words = folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
@@ -34,12 +34,12 @@ pub(super) fn words_of(subscriber: &Subscriber) -> BTreeSet<String> {
     texts.into_iter().flatten().flat_map(words).take(MOST_WORDS).collect()
 }
 
-/// The words of the last label of an address's domain, which has no rows.
+/// The words of the last label of an address's domain, which are not indexed.
 pub(super) fn last_label(subscriber: &Subscriber) -> Vec<String> {
     subscriber.address.as_str().rsplit_once('.').map(|(_, label)| words(label)).unwrap_or_default()
 }
 
-/// How a subscription's state is written in the row of its list.
+/// The code of a subscription's state in the row of its list.
 pub(super) fn code(state: SubscriptionState) -> u8 {
     match state {
         SubscriptionState::Pending => 0,
@@ -50,7 +50,7 @@ pub(super) fn code(state: SubscriptionState) -> u8 {
     }
 }
 
-/// The state of such a code.
+/// The state with this code.
 pub(super) fn state_of(code: u8) -> Option<SubscriptionState> {
     use SubscriptionState::{Active, Ended, Paused, Pending, Suspended};
     [Pending, Active, Paused, Suspended, Ended].into_iter().find(|state| self::code(*state) == code)
@@ -79,7 +79,7 @@ pub(super) fn put_new(batch: &mut Batch, subscriber: &Subscriber) {
     rows(subscriber).into_iter().for_each(|(key, value)| batch.put(key, value));
 }
 
-/// Changes the rows with their subscriber.
+/// Updates the rows for a changed subscriber.
 pub(super) fn put_changed(batch: &mut Batch, before: &Subscriber, after: &Subscriber) {
     let spelled = |s: &Subscriber| (s.name.clone(), s.organisation.clone(), s.address.clone());
     if spelled(before) != spelled(after) {
@@ -94,7 +94,7 @@ fn put_difference(batch: &mut Batch, old: &Rows, new: Rows) {
     new.into_iter().filter(|(key, value)| old.get(key) != Some(value)).for_each(|(key, value)| batch.put(key, value));
 }
 
-/// Removes the rows with their subscriber.
+/// Removes the rows of a subscriber.
 pub(super) fn delete(batch: &mut Batch, subscriber: &Subscriber) {
     rows(subscriber).into_keys().for_each(|key| batch.delete(key));
 }

@@ -1,4 +1,4 @@
-//! Posts on disk, the held ones by when they expire, and the Message-IDs by which a second copy is known.
+//! Posts on disk, the held ones also by expiry time, and the Message-IDs by which a second copy is recognised.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ use super::{Read, Store, StoreError, keys};
 
 const FAMILY: &str = "post";
 
-/// The name of the counter that post ids come from.
+/// The counter that post ids are allocated from.
 pub const COUNTER: &str = "post";
 
 #[derive(Serialize, Deserialize)]
@@ -69,12 +69,12 @@ enum ReasonV1 {
     Approval,
 }
 
-/// A copy of a message that came to a list.
+/// A copy of a message that arrived at a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// What became of it.
+    /// The post it became.
     pub post: PostId,
-    /// When it came.
+    /// When it arrived.
     pub at: Timestamp,
 }
 
@@ -206,8 +206,8 @@ fn decode(bytes: &[u8]) -> Result<Post, RecordError> {
     })
 }
 
-/// Writes a post over what was read (`None`: there must be none yet), and where it stands among the held ones. Its
-/// bytes must be durable before (see [`super::blobs::Blobs::put`]).
+/// Writes a post over what was read (`None`: requires that it is new), and its row among the held ones. Its bytes must
+/// be durable before (see [`super::blobs::Blobs::put`]).
 pub fn put_post(batch: &mut Batch, post: &Post, before: Option<&Read<Post>>) {
     let key = keys::post(post.id);
     batch.expect_read(key.clone(), before.map(|read| read.stamp.clone()));
@@ -225,7 +225,7 @@ pub fn put_post(batch: &mut Batch, post: &Post, before: Option<&Read<Post>>) {
     }
 }
 
-/// Deletes a post as it was read. Its bytes go when nothing names them any more.
+/// Deletes a post, if it is unchanged since it was read. Its bytes are removed once nothing names them.
 pub fn delete(batch: &mut Batch, read: &Read<Post>) {
     let key = keys::post(read.value.id);
     batch.expect(key.clone(), read.stamp.clone());
@@ -235,7 +235,7 @@ pub fn delete(batch: &mut Batch, read: &Read<Post>) {
     }
 }
 
-/// Notes in `batch` that a message came to a list; it conflicts when another copy came since `before` was read.
+/// Stores in `batch` that a message arrived at a list; conflicts if another copy arrived since `before` was read.
 pub fn put_seen(batch: &mut Batch, list: &ListName, mark: &[u8], seen: &Seen, before: Option<Value>) {
     let key = keys::seen_message(list, &content_hash(mark));
     batch.expect_read(key.clone(), before);
@@ -255,13 +255,13 @@ impl Store {
     /// One post.
     ///
     /// # Errors
-    /// [`StoreError`]: not to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn post(&self, id: PostId) -> Result<Option<Read<Post>>, StoreError> {
         let Some(stamp) = self.engine.get(&keys::post(id)).await? else { return Ok(None) };
         Ok(Some(Read { value: decode(&stamp)?, stamp }))
     }
 
-    /// The next `limit` posts after `after`, in order of id; `PostId(0)` begins.
+    /// Up to `limit` posts after `after`, in order of id; `PostId(0)`: from the first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -270,7 +270,7 @@ impl Store {
         found.into_iter().map(|(_, read)| Ok(read?)).collect()
     }
 
-    /// As [`Store::posts`], but a record that cannot be read does not hide the others.
+    /// As [`Store::posts`], but an unreadable record does not hide the others.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -288,7 +288,7 @@ impl Store {
         found.collect()
     }
 
-    /// At most `limit` held posts, the first to expire first; those that expire at `until` or before, if it is given.
+    /// Up to `limit` held posts, earliest expiry first; only those that expire at or before `until`, if given.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -299,7 +299,7 @@ impl Store {
         found.iter().map(|one| id(one).ok_or_else(|| damaged().into())).collect()
     }
 
-    /// At most `limit` held posts that expire later than `now`.
+    /// Up to `limit` held posts that expire after `now`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -308,10 +308,10 @@ impl Store {
         Ok(found.iter().filter_map(|(key, _)| keys::last_number(key).map(PostId)).collect())
     }
 
-    /// The copy of a message that came to a list before, known by `mark`, e.g. its Message-ID.
+    /// The earlier copy of a message to a list, recognised by `mark`, e.g. its Message-ID.
     ///
     /// # Errors
-    /// [`StoreError`]: not to be read as "there was none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn seen_message(&self, list: &ListName, mark: &[u8]) -> Result<Option<Read<Seen>>, StoreError> {
         let key = keys::seen_message(list, &content_hash(mark));
         let Some(stamp) = self.engine.get(&key).await? else { return Ok(None) };

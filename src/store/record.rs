@@ -1,4 +1,4 @@
-//! Versioned records: one byte of version, then postcard. Old versions are read for ever.
+//! Versioned records: one version byte, then postcard. Old versions stay readable for ever.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -7,7 +7,7 @@ use crate::base::clock::Timestamp;
 
 use super::engine::Value;
 
-/// A record that cannot be read. Never to be taken for "there is none".
+/// A record that cannot be read. Never treat it as "not found".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// Written by a newer Depesch.
@@ -18,7 +18,7 @@ pub enum RecordError {
         /// The version found.
         version: u8,
     },
-    /// The bytes do not hold what they should.
+    /// The bytes are not a valid record.
     #[error("a {family} record is damaged: {reason}; run \u{201c}depesch store check\u{201d}")]
     Damaged {
         /// The record family.
@@ -28,18 +28,19 @@ pub enum RecordError {
     },
 }
 
-/// The bytes of a record in the newest form.
+/// Encodes a record in the newest form.
 pub fn encode<T: Serialize>(version: u8, form: &T) -> Value {
-    // Writing to a vector fails only for forms postcard cannot hold (a sequence of unknown length); ours have none.
+    // Writing to a vector fails only for forms that postcard cannot encode (a sequence of unknown length); none of ours
+    // is one.
     let bytes = postcard::to_extend(form, vec![version]).unwrap_or_default();
     debug_assert!(!bytes.is_empty(), "a form that postcard cannot hold");
     bytes.into()
 }
 
-/// The version of a record and its bytes.
+/// Splits a record into its version and the bytes after it.
 ///
 /// # Errors
-/// [`RecordError::Damaged`] when there is not even a version.
+/// [`RecordError::Damaged`] if even the version is missing.
 pub fn split<'a>(family: &'static str, bytes: &'a [u8]) -> Result<(u8, &'a [u8]), RecordError> {
     match bytes.split_first() {
         Some((version, rest)) => Ok((*version, rest)),
@@ -47,27 +48,27 @@ pub fn split<'a>(family: &'static str, bytes: &'a [u8]) -> Result<(u8, &'a [u8])
     }
 }
 
-/// Reads one version's form.
+/// Decodes one version's form.
 ///
 /// # Errors
-/// [`RecordError::Damaged`] when the bytes do not hold it.
+/// [`RecordError::Damaged`] if the bytes do not match the form.
 pub fn decode<T: DeserializeOwned>(family: &'static str, bytes: &[u8]) -> Result<T, RecordError> {
     postcard::from_bytes(bytes).map_err(|e| RecordError::Damaged { family, reason: e.to_string() })
 }
 
-/// Reads a counter: eight bytes, big-endian.
+/// Decodes a counter: eight bytes, big-endian.
 ///
 /// # Errors
-/// [`RecordError::Damaged`] when there are not eight.
+/// [`RecordError::Damaged`] for any other length.
 pub fn decode_counter(bytes: &[u8]) -> Result<u64, RecordError> {
     let damaged = |_| RecordError::Damaged { family: "counter", reason: format!("{} bytes, not 8", bytes.len()) };
     bytes.try_into().map(u64::from_be_bytes).map_err(damaged)
 }
 
-/// Reads an instant: milliseconds since 1970.
+/// Converts stored milliseconds since 1970 to an instant.
 ///
 /// # Errors
-/// [`RecordError::Damaged`] for a number that is no instant.
+/// [`RecordError::Damaged`] if the number is out of range.
 pub fn instant(family: &'static str, millis: i64) -> Result<Timestamp, RecordError> {
     let damaged = || RecordError::Damaged { family, reason: format!("{millis} is no time") };
     Timestamp::from_timestamp_millis(millis).ok_or_else(damaged)

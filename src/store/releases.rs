@@ -1,4 +1,4 @@
-//! Releases on disk: the text as written with its snapshots, once and for ever.
+//! Releases on disk: the text as written with its snapshots; never changed.
 
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +57,7 @@ fn encode(release: &ReleaseRecord) -> Value {
     )
 }
 
-/// The key by which a release is found that says the same: all but its id, and who added it when.
+/// The index key of a release's content: everything except its id, and who added it and when.
 fn content_key(release: &ReleaseRecord) -> Key {
     let anonymous = ReleaseRecord { created: Timestamp::UNIX_EPOCH, created_by: String::new(), ..release.clone() };
     keys::release_content(&content_hash(&encode(&anonymous)))
@@ -113,8 +113,8 @@ fn id_of(key: &Key) -> Result<ReleaseId, RecordError> {
 }
 
 impl Store {
-    /// Adds a release under a new id; the id in `release` is not looked at. Its files must be durable before
-    /// (see [`super::blobs::Blobs::put`]).
+    /// Adds a release under a new id; the id in `release` is ignored. Its files must be durable before (see
+    /// [`super::blobs::Blobs::put`]).
     ///
     /// # Errors
     /// [`StoreError`]: it was not added.
@@ -122,7 +122,7 @@ impl Store {
         self.add_invitation(release, None).await
     }
 
-    /// As [`Store::add_release`], with the ways by which answers to it are found.
+    /// As [`Store::add_release`], with the index rows by which answers to it are found.
     ///
     /// # Errors
     /// [`StoreError`]: it was not added.
@@ -147,33 +147,33 @@ impl Store {
         Err(StoreError::Contended(CONFLICT_TRIES))
     }
 
-    /// The release that was added before with the same text, files, contacts and boilerplate.
+    /// An earlier release with the same text, files, contacts and boilerplate.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn same_release(&self, release: &ReleaseRecord) -> Result<Option<ReleaseRecord>, StoreError> {
         let Some(bytes) = self.engine.get(&content_key(release)).await? else { return Ok(None) };
         let id = <[u8; 8]>::try_from(&bytes[..]).map_err(|_| damaged("its content key names no release"))?;
         Ok(self.release(ReleaseId(u64::from_be_bytes(id))).await?.map(|read| read.value))
     }
 
-    /// A release. As releases never change, the hash of its stamp names what will be sent.
+    /// A release. As releases never change, the hash of its stamp identifies what will be sent.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn release(&self, id: ReleaseId) -> Result<Option<Read<ReleaseRecord>>, StoreError> {
         self.engine.get(&keys::release(id)).await?.map(|bytes| decode(id, &bytes)).transpose()
     }
 
-    /// The bytes of a release as they are stored, whether they can be read or not: their hash names what was approved.
+    /// The stored bytes of a release, even if they cannot be decoded: their hash identifies what was approved.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn release_bytes(&self, id: ReleaseId) -> Result<Option<Value>, StoreError> {
         Ok(self.engine.get(&keys::release(id)).await?)
     }
 
-    /// The next `limit` releases after `after`, in order of id; `ReleaseId(0)` begins.
+    /// Up to `limit` releases after `after`, in order of id; `ReleaseId(0)`: from the first.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,8 +1,8 @@
-//! Answers to invitations on disk, one record for each event and address, and the ways by which a mail finds the
-//! invitation that it answers: the address that it came to, and the event's UID.
+//! Answers to invitations on disk, one record for each event and address, and the index rows by which a mail finds the
+//! invitation that it answers: by the address that it was sent to, or by the event's UID.
 //!
-//! Table `j` holds, for each invitation, its RSVP address, its UID's hash and its event, each in a key of its own; `J`
-//! holds the answers. They are written in the commit that adds the release.
+//! Table `j` holds, for each invitation, its RSVP address, its UID's hash and its event, each under its own key,
+//! written in the commit that adds the release; `J` holds the answers.
 
 use std::collections::BTreeMap;
 
@@ -20,17 +20,17 @@ use super::{Read, Store, StoreError, keys};
 
 const FAMILY: &str = "rsvp";
 const VERSION: u8 = 1;
-/// Invitations that are looked at for one address or UID: far more than any press office has open.
+/// Invitations read for one address or UID: far more than any press office has open.
 const MOST_INVITATIONS: usize = 1000;
 /// Answers read at once.
 const STEP: usize = 500;
 
-/// How a release invites.
+/// The invitation in a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invitation {
-    /// Where answers go.
+    /// The address that answers go to.
     pub to: Option<Address>,
-    /// The UID that its author gave the event.
+    /// The UID that the author gave the event.
     pub uid: Option<String>,
     /// The release that it updates, corrects, replaces or withdraws.
     pub follows: Option<ReleaseId>,
@@ -159,21 +159,21 @@ fn decode(event: ReleaseId, bytes: &Value) -> Result<Read<Rsvp>, StoreError> {
     Ok(Read { value: rsvp, stamp: bytes.clone() })
 }
 
-/// Writes an answer under the keyed hash of its address, provided that it is as `before` says.
+/// Writes an answer under the keyed hash of its address, if the stored value still equals `before`.
 pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, rsvp: &Rsvp) {
     let key = keys::rsvp(rsvp.event, hash);
     batch.expect_read(key.clone(), before);
     batch.put(key, encode(rsvp));
 }
 
-/// Removes an answer, provided that it is as it was read.
+/// Deletes an answer, if it is unchanged since it was read.
 pub fn delete(batch: &mut Batch, hash: &AddressHash, rsvp: &Read<Rsvp>) {
     let key = keys::rsvp(rsvp.value.event, hash);
     batch.expect(key.clone(), rsvp.stamp.clone());
     batch.delete(key);
 }
 
-/// Writes the ways to an invitation whose event is `event`.
+/// Writes the index rows of an invitation to `event`.
 fn put_invitation(batch: &mut Batch, release: ReleaseId, event: ReleaseId, invitation: &Invitation) {
     if let Some(to) = &invitation.to {
         batch.put(keys::invitation_at(to, release), Vec::new());
@@ -191,8 +191,8 @@ fn last_id(key: &Key) -> Result<ReleaseId, RecordError> {
 }
 
 impl Store {
-    /// Puts the ways to an invitation into `batch`. Its event is that of the release that it follows, or of the first one
-    /// with its UID, or it begins one.
+    /// Adds the index rows of an invitation to `batch`. Its event is that of the release it follows, otherwise of the
+    /// first release with its UID, otherwise a new one.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -215,16 +215,16 @@ impl Store {
         Ok(())
     }
 
-    /// The releases that invite to answer to this address, the oldest first.
+    /// The releases whose RSVP address this is, oldest first.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "none".
+    /// [`StoreError`]: never treat it as "none".
     pub async fn invitations_at(&self, address: &Address) -> Result<Vec<ReleaseId>, StoreError> {
         let found = self.engine.scan(keys::invitations_at(address), MOST_INVITATIONS).await?;
         found.iter().map(|(key, _)| Ok(last_id(key)?)).collect()
     }
 
-    /// The releases whose author gave the event this UID, the oldest first.
+    /// The releases whose author gave the event this UID, oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -234,7 +234,7 @@ impl Store {
         found.iter().map(|(key, _)| Ok(last_id(key)?)).collect()
     }
 
-    /// The release that first announced the event of this one; `None` when it has no event.
+    /// The release that first announced the event of this one; `None` if it has no event.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -243,10 +243,10 @@ impl Store {
         Ok(found.map(|bytes| record::decode_counter(&bytes)).transpose()?.map(ReleaseId))
     }
 
-    /// Every event with the releases that tell of it, the oldest first.
+    /// Every event with the releases about it, oldest first.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "none".
+    /// [`StoreError`]: never treat it as "none".
     pub async fn events(&self) -> Result<BTreeMap<ReleaseId, Vec<ReleaseId>>, StoreError> {
         let (mut range, mut events) = (keys::events(), BTreeMap::<ReleaseId, Vec<ReleaseId>>::new());
         loop {
@@ -261,16 +261,16 @@ impl Store {
         }
     }
 
-    /// What the address with this keyed hash answered to an event.
+    /// The answer to an event from the address with this keyed hash.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "nothing".
+    /// [`StoreError`]: never treat it as "nothing".
     pub async fn rsvp(&self, event: ReleaseId, hash: &AddressHash) -> Result<Option<Read<Rsvp>>, StoreError> {
         let found = self.engine.get(&keys::rsvp(event, hash)).await?;
         found.map(|bytes| decode(event, &bytes)).transpose()
     }
 
-    /// At most `most` answers to an event, in no order.
+    /// Up to `most` answers to an event, in no particular order.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -279,8 +279,8 @@ impl Store {
         found.iter().map(|(_, bytes)| Ok(decode(event, bytes)?.value)).collect()
     }
 
-    /// The next `limit` answers after `cursor`, to whatever event, each with the keyed hash of its address; and where to go
-    /// on.
+    /// Up to `limit` answers to any event after `cursor`, each with the keyed hash of its address; and where to
+    /// continue.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -302,7 +302,7 @@ impl Store {
         Ok((found.iter().map(read).collect::<Result<_, StoreError>>()?, next))
     }
 
-    /// All answers of one person, by the keyed hash of their address or their number, to whatever event.
+    /// All answers of one person to any event, by the keyed hash of their address or their number.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,4 +1,4 @@
-//! Finding people by the beginnings of words of their name, organisation and address, and by their lists.
+//! Searching people by the beginnings of words of their name, organisation and address, and by their lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,16 +12,16 @@ use super::record::RecordError;
 use super::subscribers::decode;
 use super::{Read, Store, StoreError, keys};
 
-/// Words of a search that count.
+/// Words of a search that are used; further ones are ignored.
 const MOST_WORDS: usize = 8;
-/// Rows of a word that are counted, to find out which word is the rarest.
+/// Rows of a word counted to find the rarest word.
 const COUNTED: usize = 1000;
-/// Rows that one call looks at, whatever it finds.
+/// Rows read by one call, whatever it finds.
 const LOOKED_AT: usize = 2000;
-/// Rows read together.
+/// Rows read at once.
 const STEP: usize = 250;
 
-/// What is searched for: people of whom each of these words is the beginning of some word.
+/// A search for people: each of these words must be the beginning of one of the person's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Search {
     words: Vec<Wanted>,
@@ -30,13 +30,13 @@ pub struct Search {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Wanted {
     word: String,
-    /// It may be the last label of a domain, which has no row.
+    /// Whether it may be the last label of a domain, which has no row.
     may_be_label: bool,
 }
 
 impl Search {
-    /// Reads what a user typed: words in any order, in any case, with or without accents, or parts of an address. `None` when
-    /// no letter or digit is in it.
+    /// Parses what a user typed: words in any order, in any case, with or without accents, or parts of an address.
+    /// `None` if it contains no letter or digit.
     pub fn new(text: &str) -> Option<Self> {
         let mut all = Vec::new();
         for token in text.split_whitespace() {
@@ -48,7 +48,7 @@ impl Search {
             }));
         }
         all.truncate(MOST_WORDS);
-        // A word that another begins with says nothing more.
+        // A word that is the beginning of another adds nothing.
         let is_part = |word: &str, other: &str| other.len() > word.len() && other.starts_with(word);
         let says_more = |one: &&Wanted| !all.iter().any(|other| is_part(&one.word, &other.word));
         let mut words: Vec<Wanted> = all.iter().filter(says_more).cloned().collect();
@@ -57,7 +57,7 @@ impl Search {
         (!words.is_empty()).then_some(Self { words })
     }
 
-    /// Whether someone with these words is found.
+    /// Whether a person with these words matches.
     fn fits(&self, has: &BTreeSet<String>) -> bool {
         self.words.iter().all(|wanted| first_with(has, &wanted.word).is_some())
     }
@@ -68,12 +68,12 @@ fn first_with<'a>(has: &'a BTreeSet<String>, word: &str) -> Option<&'a String> {
     has.range(word.to_owned()..).next().filter(|found| found.starts_with(word))
 }
 
-/// Where a search goes on: opaque, and good for the same search only.
+/// Where a search continues: opaque, valid for the same search only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchCursor {
-    /// Which word of the search is followed.
+    /// The index of the search word whose rows are read.
     place: usize,
-    /// The last row looked at.
+    /// The last row read.
     word: String,
     id: SubscriberId,
 }
@@ -92,18 +92,18 @@ impl SearchCursor {
     }
 }
 
-/// A part of what a search finds.
+/// A part of a search's result.
 #[derive(Debug)]
 pub struct FoundPeople {
-    /// Who was found, in order of the rarest word.
+    /// The people found, in order of the rarest word's rows.
     pub people: Vec<Read<Subscriber>>,
-    /// Where to go on; `None` when all was looked at. There may be none after it all the same.
+    /// Where to continue; `None` at the end. The next part may be empty.
     pub next: Option<SearchCursor>,
 }
 
 impl Store {
-    /// The next `limit` people whom a search finds after `after`; from the first without it. A call looks at a limited number
-    /// of rows, so that a search for common words may need several to find `limit`.
+    /// Up to `limit` people matching a search after `after`; `None`: from the first. A call reads a limited number of
+    /// rows, so a search for common words may need several calls to find `limit` people.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -151,21 +151,21 @@ impl Store {
         Ok(found)
     }
 
-    /// Which word of a search has the fewest rows; `None` when a word that must have some has none.
+    /// The index of the search word with the fewest rows; `None` if nothing can match.
     async fn rarest(&self, search: &Search) -> Result<Option<usize>, StoreError> {
         let mut counts = BTreeMap::new();
         for (place, Wanted { word, may_be_label }) in search.words.iter().enumerate() {
             match self.engine.scan(keys::person_words(word), COUNTED).await?.len() {
                 0 if *may_be_label => {}
                 0 => return Ok(None),
-                // Among equals the longest.
+                // Among words with equal counts, the longest.
                 count => drop(counts.insert((count, std::cmp::Reverse(word.len())), place)),
             }
         }
         Ok(counts.into_values().next())
     }
 
-    /// The person of a row, if all words fit, and this is the first row by which `word` leads to them.
+    /// The person of a row, if all words match and this is the first row by which `word` leads to them.
     async fn person_of(
         &self,
         search: &Search,
@@ -191,8 +191,8 @@ pub fn members(list: &ListName) -> Query<(SubscriberId, SubscriptionState)> {
 }
 
 impl Store {
-    /// The next `limit` subscribers after `after` who get mail from one of `lists`, in order of id, and after whom to go on;
-    /// `None` when there are no more.
+    /// Up to `limit` subscribers after `after` who get mail from one of `lists`, in order of id, and the id to continue
+    /// after; `None` at the end.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -211,7 +211,7 @@ impl Store {
         ids.truncate(limit);
         let next = ids.last().copied().filter(|_| ids.len() == limit);
         let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return Ok((Vec::new(), None)) };
-        // Where nearly all between are wanted, one scan is faster than a look for each.
+        // If nearly all records in between are wanted, one scan is faster than single reads.
         if last.0 - first.0 < 2 * ids.len() as u64 {
             let after_last = keys::subscriber(SubscriberId(last.0.saturating_add(1)));
             let between = KeyRange::new(keys::subscriber(*first), Some(after_last));

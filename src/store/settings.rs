@@ -1,4 +1,4 @@
-//! Settings of the installation that are made once and never typed in by anybody.
+//! Settings of the installation that are generated once and never entered by a user.
 
 use crate::base::token;
 
@@ -7,11 +7,11 @@ use super::record::RecordError;
 use super::{Attempt, Store, StoreError, keys};
 
 impl Store {
-    /// The secret of the installation, made at first use: signs tokens and hashes suppressed addresses. It never
-    /// changes: with another key every unsubscribe link is void and no suppression is found again.
+    /// The secret of the installation, generated at first use: signs tokens and hashes suppressed addresses. It never
+    /// changes: with another key all unsubscribe links are invalid and no suppression is found again.
     ///
     /// # Errors
-    /// [`StoreError`]: also when the system gives no random bytes.
+    /// [`StoreError`], also if the system returns no random bytes.
     pub async fn installation_key(&self) -> Result<token::Key, StoreError> {
         let key = &keys::setting("key");
         self.attempt(|| async move {

@@ -1,7 +1,7 @@
 //! Subscribers on disk: two keys each, the record under its id and the id under the address.
 //!
-//! The record holds the subscriptions with their consent ledger, so that one write changes both and one read tells
-//! all.
+//! The record holds the subscriptions with their consent ledger, so that one write changes both and one read returns
+//! both.
 
 use crate::base::address::Address;
 use crate::base::id::SubscriberId;
@@ -16,8 +16,8 @@ mod form;
 pub(super) use form::decode;
 use form::{damaged, encode};
 
-/// The largest record, in bytes, that a new subscription or text may lead to: about 1,500 lists. The engine takes twice
-/// that, so that leaving a list, which adds to the record too, is always possible.
+/// The largest record, in bytes, that adding a subscription or text may produce: about 1,500 lists. The engine accepts
+/// twice that, so that leaving a list, which also enlarges the record, is always possible.
 pub const MOST_BYTES: usize = 128 * 1024;
 /// The counter that ids are taken from ([`Store::allocate`]).
 pub const COUNTER: &str = "subscriber";
@@ -29,13 +29,13 @@ pub const COUNTER: &str = "subscriber";
      their history; put the new lists on an address of their own"
 )]
 pub struct TooLarge {
-    /// How large it would be.
+    /// The size it would have, in bytes.
     pub bytes: usize,
-    /// The lists in it, also those that the subscriber left.
+    /// The number of lists in it, including those that the subscriber left.
     pub subscriptions: usize,
 }
 
-/// Whether a subscriber may be written to whom something was added.
+/// Checks that a subscriber is small enough to be written after an addition.
 ///
 /// # Errors
 /// [`TooLarge`].
@@ -47,7 +47,7 @@ pub fn admit(subscriber: &Subscriber) -> Result<(), TooLarge> {
     }
 }
 
-/// A subscriber as a record holds it that was read elsewhere, e.g. in a backup.
+/// Decodes a subscriber's record read elsewhere, e.g. from a backup.
 ///
 /// # Errors
 /// [`StoreError::Record`].
@@ -55,8 +55,8 @@ pub fn read_record(bytes: &[u8]) -> Result<Subscriber, StoreError> {
     Ok(decode(&Value::from(bytes))?.value)
 }
 
-/// Adds a new subscriber to `batch`; it conflicts when somebody has the address, or the id, which comes from
-/// [`Store::allocate`] with [`COUNTER`].
+/// Adds a new subscriber to `batch`; conflicts if the address or the id is taken. Ids come from [`Store::allocate`]
+/// with [`COUNTER`].
 pub fn put_new(batch: &mut Batch, subscriber: &Subscriber) {
     let address = keys::address(&subscriber.address);
     let key = keys::subscriber(subscriber.id);
@@ -67,8 +67,8 @@ pub fn put_new(batch: &mut Batch, subscriber: &Subscriber) {
     person_rows::put_new(batch, subscriber);
 }
 
-/// Writes a changed subscriber in `batch`, provided it is still as `before` was read; a new address is taken,
-/// provided that no other subscriber has it, and bounces of the old one count no more.
+/// Writes a changed subscriber in `batch`, if it is unchanged since `before` was read. A new address is claimed, if no
+/// other subscriber has it, and the bounce score is reset.
 pub fn put_changed(batch: &mut Batch, before: &Read<Subscriber>, subscriber: &Subscriber) {
     put_over(batch, before, subscriber);
 }
@@ -111,7 +111,7 @@ impl Changeable for Subscriber {
     }
 }
 
-/// Removes a subscriber in `batch`, provided it is still as it was read.
+/// Deletes a subscriber in `batch`, if it is unchanged since it was read.
 pub fn delete(batch: &mut Batch, before: &Read<Subscriber>) {
     let key = keys::subscriber(before.value.id);
     batch.expect(key.clone(), before.stamp.clone());
@@ -121,12 +121,12 @@ pub fn delete(batch: &mut Batch, before: &Read<Subscriber>) {
     bounces::delete_score(batch, before.value.id);
 }
 
-/// Demands in `batch` that the subscriber is still as it was read.
+/// Requires in `batch` that the subscriber is unchanged since it was read.
 pub fn expect(batch: &mut Batch, read: &Read<Subscriber>) {
     batch.expect(keys::subscriber(read.value.id), read.stamp.clone());
 }
 
-/// Demands in `batch` that no subscriber has this address.
+/// Requires in `batch` that no subscriber has this address.
 pub fn expect_unknown(batch: &mut Batch, address: &Address) {
     batch.expect_absent(keys::address(address));
 }
@@ -135,12 +135,12 @@ impl Store {
     /// The subscriber with this id.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "there is none".
+    /// [`StoreError`]: never treat it as "not found".
     pub async fn subscriber(&self, id: SubscriberId) -> Result<Option<Read<Subscriber>>, StoreError> {
         self.engine.get(&keys::subscriber(id)).await?.map(|bytes| decode(&bytes)).transpose()
     }
 
-    /// The subscriber who has this address, however it is spelled.
+    /// The subscriber who has this address, in any spelling.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -149,7 +149,7 @@ impl Store {
         for _ in 0..CONFLICT_TRIES {
             let Some(id) = self.engine.get(&key).await? else { return Ok(None) };
             let id = SubscriberId(record::decode_counter(&id)?);
-            // None here: erased between the two reads, or moved to another address; the index tells.
+            // Not found: erased between the two reads, or moved to another address; read the index again.
             match self.subscriber(id).await? {
                 Some(found) if keys::address(&found.value.address) == key => return Ok(Some(found)),
                 _ => {}
@@ -159,7 +159,7 @@ impl Store {
             .into())
     }
 
-    /// The next `limit` subscribers after `after` (`SubscriberId(0)`: from the first), in order of id.
+    /// Up to `limit` subscribers after `after` (`SubscriberId(0)`: from the first), in order of id.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -173,7 +173,7 @@ impl Store {
         found.iter().map(|(_, bytes)| decode(bytes)).collect()
     }
 
-    /// Whether there is no subscriber at all.
+    /// Whether there are no subscribers.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -181,11 +181,11 @@ impl Store {
         Ok(self.engine.scan(keys::table(b'a'), 1).await?.is_empty())
     }
 
-    /// Reads, changes and writes a subscriber; `change` is asked anew when others changed it meanwhile. `None` when
+    /// Reads, changes and writes a subscriber; calls `change` again if the record was changed meanwhile. `None` if
     /// there is no such subscriber.
     ///
     /// # Errors
-    /// What `change` says, or [`StoreError`].
+    /// The error of `change`, or [`StoreError`].
     pub async fn change_subscriber<E: From<StoreError> + Send>(
         &self,
         id: SubscriberId,
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(decode(&bytes.into()).unwrap().value, karin(1));
     }
 
-    /// As a program of version 2 wrote it: a file's word, bounces, an operator, a mail named and a mail kept.
+    /// A record written by version 2, with the sources file, bounces, operator, mail named and mail kept.
     const VERSION_2: &str = include_str!("../../tests/data/subscriber-version-2.hex");
 
     #[test]
@@ -263,7 +263,7 @@ mod tests {
         changes("media", SubscriptionState::Ended, mail(None), 3, "mail to the unsubscribe address of m4");
         changes("sport", SubscriptionState::Active, mail(Some([9; 32])), 4, "Ja [reply: \u{201c}ja\u{201d}]");
         assert_eq!(read, expected);
-        // Written again it has the newest version, and is the same.
+        // Encoded again, it has the newest version and the same content.
         assert_eq!(decode(&encode(&read)).unwrap().value, expected);
     }
 
@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(decode(&encode(&karin)).unwrap().value, karin);
     }
 
-    /// Karin on this many more lists, as a file puts her there.
+    /// Karin on this many more lists, as an import adds her.
     fn on_lists(count: usize) -> Subscriber {
         let mut karin = karin(1);
         for number in 0..count {
@@ -315,7 +315,8 @@ mod tests {
         assert_eq!(too_large.subscriptions, 4001);
     }
 
-    /// The limit is half of what the engine takes: a subscriber on as many lists as possible can still leave all of them.
+    /// The limit is half of what the engine accepts: a subscriber on as many lists as possible can still leave all of
+    /// them.
     #[tokio::test]
     async fn at_the_limit_every_list_can_be_left() {
         let store = Store::new(Arc::new(MemoryEngine::new()));

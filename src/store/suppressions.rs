@@ -1,4 +1,4 @@
-//! Suppressions on disk, each under the keyed hash of its address: so it is found again when the address itself
+//! Suppressions on disk, each under the keyed hash of its address, so that it is still found after the address itself
 //! has been erased.
 
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,10 @@ use super::{Read, Store, StoreError, keys};
 
 const FAMILY: &str = "suppression";
 const VERSION: u8 = 1;
-/// The setting that is another after each new suppression.
+/// The setting that changes with each new suppression.
 const EDITION: &str = "suppressions";
 
-/// The keyed hash by which a suppressed address is known ([`crate::base::token::Key::hash_address`]).
+/// The keyed hash that identifies a suppressed address ([`crate::base::token::Key::hash_address`]).
 pub type AddressHash = [u8; 32];
 
 #[derive(Serialize, Deserialize)]
@@ -72,8 +72,8 @@ fn decode(bytes: &Value) -> Result<Read<Suppression>, StoreError> {
     Ok(Read { value: suppression, stamp: bytes.clone() })
 }
 
-/// Sets the suppression of `hash` in `batch`, provided it is still as `before` says. The edition of the suppressions
-/// becomes another, so that an import that looked before starts its rows anew.
+/// Sets the suppression of `hash` in `batch`, if it still equals `before`. Changes the edition of the suppressions, so
+/// that a concurrent import checks its rows again.
 pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, suppression: &Suppression) {
     let key = keys::suppression(hash);
     batch.expect_read(key.clone(), before);
@@ -82,12 +82,12 @@ pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, suppres
     batch.put(keys::setting(EDITION), edition);
 }
 
-/// Demands in `batch` that no address was suppressed since `edition` was read ([`Store::suppressions_edition`]).
+/// Requires in `batch` that no address was suppressed since `edition` was read ([`Store::suppressions_edition`]).
 pub fn expect_edition(batch: &mut Batch, edition: Option<Value>) {
     batch.expect_read(keys::setting(EDITION), edition);
 }
 
-/// Lifts a suppression in `batch`, provided it is still as read.
+/// Lifts a suppression in `batch`, if it is unchanged since it was read.
 pub fn delete(batch: &mut Batch, hash: &AddressHash, before: Value) {
     let key = keys::suppression(hash);
     batch.expect(key.clone(), before);
@@ -100,15 +100,15 @@ fn hash_of(key: &Key) -> Result<AddressHash, RecordError> {
 }
 
 impl Store {
-    /// Whether the address with this keyed hash must not be mailed.
+    /// Whether mail to the address with this keyed hash is forbidden.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "no".
+    /// [`StoreError`]: never treat it as "no".
     pub async fn is_suppressed(&self, hash: &AddressHash) -> Result<bool, StoreError> {
         Ok(self.engine.get(&keys::suppression(hash)).await?.is_some())
     }
 
-    /// What changes with each new suppression; `None` before the first. One look at it stands for a look at each
+    /// A value that changes with each new suppression; `None` before the first. Checking it replaces a check of each
     /// address of a batch.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl Store {
         self.engine.get(&keys::suppression(hash)).await?.map(|bytes| decode(&bytes)).transpose()
     }
 
-    /// The next `limit` suppressions after `after`, in order of hash; from the first without it.
+    /// Up to `limit` suppressions after `after`, in order of hash; `None`: from the first.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,5 +1,4 @@
-//! Whether the index tables say what the records do, and writing anew what does not: rows are compared with the records that
-//! they come from, both ways.
+//! Checks and repairs the index tables: rows are compared with the records that they come from, in both directions.
 
 use crate::base::id::{MailingId, SubscriberId};
 use crate::model::mailing::{Mailing, Stage};
@@ -9,20 +8,20 @@ use super::mailings::{self, is_open};
 use super::pages::{PAGE, Query};
 use super::{Read, Store, StoreError, keys, person_rows, subscribers, upgrades};
 
-/// Rows that differ and are kept to be shown or repaired at once.
+/// Wrong rows collected at once, to be shown or repaired.
 const MOST: usize = 10_000;
 
-/// A row that is not as its record says.
+/// A row that does not match its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrongRow {
     pub(in crate::store) key: Key,
-    /// What it must hold; `None` when it must not be there.
+    /// The correct value; `None` if the row must be absent.
     right: Option<Vec<u8>>,
 }
 
 impl Store {
-    /// The first 10,000 rows of index tables that are not as their records say. Nothing may write meanwhile. Tables that are
-    /// not built yet are not looked at.
+    /// The first 10,000 index rows that do not match their records. Nothing may write meanwhile. Tables not built yet
+    /// are skipped.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -41,11 +40,10 @@ impl Store {
         Ok(wrong)
     }
 
-    /// Writes all rows of index tables anew that are not as their records say; gives how many. Nothing else may write
-    /// meanwhile.
+    /// Rewrites all index rows that do not match their records; returns how many. Nothing else may write meanwhile.
     ///
     /// # Errors
-    /// [`StoreError`]: what was written stays so.
+    /// [`StoreError`]: rows already rewritten stay so.
     pub async fn repair_rows(&self) -> Result<u64, StoreError> {
         let mut repaired = 0;
         loop {
@@ -67,7 +65,7 @@ impl Store {
         }
     }
 
-    /// Rows that are missing or hold something else; gives how many rows there must be.
+    /// Collects rows that are missing or have another value; returns the number of rows expected.
     async fn missing_rows_of_people(&self, wrong: &mut Vec<WrongRow>) -> Result<u64, StoreError> {
         let (mut people, mut expected) = (self.pages(subscribers::all()), 0);
         while let Some(read) = readable(people.next().await)? {
@@ -87,7 +85,7 @@ impl Store {
         while let Some(key) = rows.next().await? {
             let Some(id) = keys::last_number(&key).map(SubscriberId) else { continue };
             let person = match self.subscriber(id).await {
-                // Whether a row of a record that cannot be read is right is not known.
+                // The record is unreadable, so the row cannot be checked.
                 Err(StoreError::Record(_)) => continue,
                 found => found?,
             };
@@ -102,7 +100,7 @@ impl Store {
         let mut all = self.pages(mailings::all());
         while let Some(read) = readable(all.next().await)? {
             let Some(Read { value: mailing, .. }) = read else { continue };
-            // Of a cancelled one both are right: its ledger may be closed.
+            // For a cancelled mailing both are right: its ledger may be closed.
             let open = (is_open(&mailing) && !matches!(mailing.stage, Stage::Cancelled { .. }))
                 .then(|| keys::open_mailing(mailing.id));
             let of = mailing.content.release().map(|release| keys::mailing_of(release, mailing.id));
@@ -131,7 +129,7 @@ impl Store {
     }
 }
 
-/// What was read; a record that cannot be read is passed over, for it is a finding of its own.
+/// Skips an unreadable record, which is reported as a finding of its own.
 fn readable<T>(next: Result<Option<T>, StoreError>) -> Result<Option<Option<T>>, StoreError> {
     match next {
         Ok(found) => Ok(found.map(Some)),

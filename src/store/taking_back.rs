@@ -1,5 +1,5 @@
-//! That refusals are being taken back. Written before the first of them is, deleted after the last: what a crash interrupts is
-//! finished at the next start.
+//! Refusals being taken back. Written before the first delivery is changed, deleted after the last, so that an
+//! interrupted run is completed at the next start.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,21 +11,21 @@ use super::record::{self, RecordError};
 use super::{Store, StoreError, keys};
 
 const FAMILY: &str = "taking back";
-/// More are not under way at once.
+/// The most that may be under way at once.
 const MOST: usize = 10_000;
 
-/// Which refusals are taken back.
+/// The refusals to take back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakingBack {
-    /// Of this mailing,
+    /// The mailing.
     pub mailing: MailingId,
-    /// of subscribers at this domain, where one is given,
+    /// Only subscribers at this domain; `None` for all.
     pub domain: Option<String>,
-    /// made since then.
+    /// Only refusals since this instant.
     pub since: Timestamp,
-    /// The deliveries are not tried again before.
+    /// The deliveries are not retried before this instant.
     pub until: Timestamp,
-    /// Why the mailing pauses, if it must.
+    /// The reason to pause the mailing with, if it must pause.
     pub pause: Option<String>,
 }
 
@@ -36,14 +36,14 @@ struct FormV1 {
     pause: Option<String>,
 }
 
-/// Notes in `batch` that this is begun; the same again is begun anew.
+/// Stores in `batch` that this was begun; replaces an earlier entry for the same mailing and domain.
 pub fn put(batch: &mut Batch, what: &TakingBack) {
     let (since, until) = (what.since.timestamp_millis(), what.until.timestamp_millis());
     let form = FormV1 { since, until, pause: what.pause.clone() };
     batch.put(key(what), record::encode(1, &form));
 }
 
-/// Notes in `batch` that this is done.
+/// Removes in `batch` the entry of a completed run.
 pub fn delete(batch: &mut Batch, what: &TakingBack) {
     batch.delete(key(what));
 }
@@ -53,7 +53,7 @@ fn key(what: &TakingBack) -> super::engine::Key {
 }
 
 impl Store {
-    /// What was begun and is not done.
+    /// The runs begun and not completed.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,46 +1,47 @@
-//! Changing records without locks: read, change, commit on what was read, and anew when another writer was faster.
+//! Changing records without locks: read, change, commit with what was read as precondition, and repeat if another
+//! writer was faster.
 
 use std::future::Future;
 
 use super::engine::{Batch, Commit};
 use super::{CONFLICT_TRIES, Read, Store, StoreError};
 
-/// What is to become of a record that was read for a change.
+/// What to do with a record that was read for a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Write it as it is now, with what was put into the batch.
+    /// Write it in its current state, with the contents of the batch.
     Save,
-    /// Nothing is to be written.
+    /// Write nothing.
     Leave,
 }
 
-/// One attempt at a change that needs more than one record.
+/// The result of one attempt at a change of more than one record.
 #[derive(Debug)]
 pub enum Attempt<T> {
-    /// Commit this; once it is applied, the result is this.
+    /// Commit this batch; once it is applied, return this result.
     Commit(Batch, T),
-    /// Nothing is to be written; the result is this.
+    /// Write nothing; return this result.
     Leave(T),
 }
 
 /// A record that [`Store::update`] can change.
 pub trait Changeable: Clone + PartialEq + Send + Sync {
-    /// What it is found by.
+    /// The record's id.
     type Id: Sync + ?Sized;
 
-    /// Reads it.
+    /// Reads the record.
     fn read(store: &Store, id: &Self::Id) -> impl Future<Output = Result<Option<Read<Self>>, StoreError>> + Send;
 
-    /// Writes `after` over what was read; gives the new stamp.
+    /// Writes `after` over what was read; returns the new stamp.
     fn put(batch: &mut Batch, before: &Read<Self>, after: &Self) -> super::engine::Value;
 }
 
 impl Store {
-    /// Reads a record, changes it by `change`, and commits it on what was read together with what `change` puts into the
-    /// batch; asks `change` anew when another writer changed it meanwhile. `None` when there is no such record.
+    /// Reads a record, changes it by `change`, and commits it together with what `change` puts into the batch, if the
+    /// record is unchanged; otherwise calls `change` again. `None` if there is no such record.
     ///
     /// # Errors
-    /// What `change` says; [`StoreError::Contended`] after [`CONFLICT_TRIES`] conflicts.
+    /// The error of `change`; [`StoreError::Contended`] after [`CONFLICT_TRIES`] conflicts.
     pub async fn update<R: Changeable, E: From<StoreError>>(
         &self,
         id: &R::Id,
@@ -60,11 +61,11 @@ impl Store {
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
 
-    /// Asks `attempt` for a batch and commits it; anew when something that the batch demands was changed meanwhile.
-    /// `attempt` must demand in its batch all that it read.
+    /// Commits the batch that `attempt` returns; calls it again on a conflict. `attempt` must add everything it read as
+    /// preconditions.
     ///
     /// # Errors
-    /// What `attempt` says; [`StoreError::Contended`] after [`CONFLICT_TRIES`] conflicts.
+    /// The error of `attempt`; [`StoreError::Contended`] after [`CONFLICT_TRIES`] conflicts.
     pub async fn attempt<T, E: From<StoreError>, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, E>
     where
         F: Future<Output = Result<Attempt<T>, E>>,
@@ -124,7 +125,7 @@ mod tests {
             .update::<List, StoreError>(&name, |list, batch| {
                 asked += 1;
                 if asked == 1 {
-                    // What this batch demands is no longer so.
+                    // The preconditions of this batch no longer hold.
                     crate::store::lists::put_new(batch, list);
                 }
                 list.title.push_str(" and more");

@@ -1,7 +1,8 @@
-//! What a store written by an earlier version lacks: index tables, built once at the first start of a newer one.
+//! Upgrades a store written by an earlier version: builds missing index tables once, at the first start of a newer
+//! version.
 //!
-//! Each upgrade has a name, and under it in the settings a note of how far it came: it can be broken off at any moment and
-//! goes on from there. While one runs nothing else may write what it reads.
+//! Each upgrade has a name, and under it in the settings a note of its progress: it can be interrupted at any time and
+//! continues from there. While one runs, nothing else may write what it reads.
 
 use super::engine::{Batch, Key};
 use super::pages::Query;
@@ -10,27 +11,27 @@ use super::{Read, Store, StoreError, keys, mailings, person_rows, subscribers};
 
 const FAMILY: &str = "note of an upgrade";
 
-/// Rows written in one commit at most.
+/// Rows written per commit at most.
 const TOGETHER: usize = 2000;
-/// Records after which progress is logged.
+/// Number of records between two progress messages in the log.
 const LOGGED_EVERY: u64 = 100_000;
 
-/// The index of open mailings, and of the mailings of a release.
+/// The index of open mailings, and of the mailings of each release.
 pub(super) const MAILINGS: &str = "index of mailings";
-/// The index of the subscribers of a list, and of the words by which people are found.
+/// The index of the subscribers of each list, and of the words by which people are found.
 pub(super) const PEOPLE: &str = "index of people";
 
 impl Store {
-    /// Builds the index tables that this store lacks. Run it before anything reads or writes records.
+    /// Builds the missing index tables. Run it before anything else reads or writes records.
     ///
     /// # Errors
-    /// [`StoreError`]: run it again, and it goes on where it was.
+    /// [`StoreError`]: run it again; it continues from its last commit.
     pub async fn upgrade(&self) -> Result<(), StoreError> {
         self.build((MAILINGS, b'M'), mailings::after, mailings::put_rows, |mailing| mailing.id.0).await?;
         self.build((PEOPLE, b'S'), subscribers::after, person_rows::put_new, |subscriber| subscriber.id.0).await
     }
 
-    /// Writes the rows of all records after the one that was noted last; each commit notes how far it came.
+    /// Writes the rows of all records after the last one noted; each commit notes the progress.
     async fn build<T>(
         &self,
         (name, table): (&'static str, u8),
@@ -51,7 +52,8 @@ impl Store {
         let (mut records, mut batch, mut progress) = (self.pages(after(last)), Batch::new(), Progress::of(name));
         loop {
             let next = match records.next().await {
-                // What cannot be read can neither be mailed nor shown; once it can, a check finds that its rows are missing.
+                // An unreadable record can be neither mailed nor shown; once readable, a check reports its missing
+                // rows.
                 Err(StoreError::Record(error)) => {
                     tracing::error!(table = name, %error, "a record cannot be read and gets no rows in an index table");
                     continue;
@@ -73,7 +75,7 @@ impl Store {
         }
     }
 
-    /// Removes all rows of a table that is built anew.
+    /// Removes all rows of a table before it is rebuilt.
     async fn clear(&self, table: u8) -> Result<(), StoreError> {
         loop {
             let rows = self.engine.scan(keys::table(table), TOGETHER).await?;
@@ -86,10 +88,10 @@ impl Store {
         }
     }
 
-    /// Lets the next start build all index tables anew: after records were lost their rows may not fit any more.
+    /// Makes the next start rebuild all index tables: after records were lost, rows may be wrong.
     ///
     /// # Errors
-    /// [`StoreError`]: the tables may stay wrong; do it again.
+    /// [`StoreError`]: the tables may stay wrong; retry.
     pub async fn forget_tables(&self) -> Result<(), StoreError> {
         let mut batch = Batch::new();
         notes().into_iter().for_each(|note| batch.delete(note));
@@ -100,15 +102,15 @@ impl Store {
     /// Whether the upgrade of this name is done.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "no".
+    /// [`StoreError`]: never treat it as "no".
     pub async fn is_upgraded(&self, name: &str) -> Result<bool, StoreError> {
         Ok(self.engine.get(&keys::setting(name)).await?.as_deref() == Some(&[1]))
     }
 
-    /// Notes that the upgrade of this name is done.
+    /// Stores that the upgrade of this name is done.
     ///
     /// # Errors
-    /// [`StoreError`]: do it again at the next start.
+    /// [`StoreError`]: the upgrade is repeated at the next start.
     pub async fn note_upgraded(&self, name: &str) -> Result<(), StoreError> {
         let mut batch = Batch::new();
         batch.put(keys::setting(name), vec![1]);
@@ -117,12 +119,12 @@ impl Store {
     }
 }
 
-/// The keys under which it is noted that the tables are built.
+/// The setting keys that record which tables are built.
 pub(super) fn notes() -> [Key; 2] {
     [keys::setting(MAILINGS), keys::setting(PEOPLE)]
 }
 
-/// Says in the log how far an index is.
+/// Logs the progress of an index build.
 struct Progress {
     what: &'static str,
     records: u64,

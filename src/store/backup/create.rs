@@ -1,12 +1,12 @@
-//! Making a backup while commits and mail go on.
+//! Makes a backup while commits and mail continue.
 //!
-//! 1. The spool's segment is ended; attachments and mail that are there are copied.
+//! 1. The spool's segment is ended; existing attachments and mail are copied.
 //! 2. The journal's segment is ended: that is the mark of the backup. Segments and checkpoint are copied.
-//! 3. What attachments and mail came in between are copied, too: a commit up to the mark names only what was durable
-//!    before it, and what was dropped in between was copied in 1. So every record of the backup finds its file in it.
-//! 4. The manifest is written. Only then is the backup there.
+//! 3. Attachments and mail that arrived in between are copied too: a commit up to the mark names only what was durable
+//! before it, and what was dropped in between was copied in 1. So every record of the backup finds its file in it.
+//! 4. The manifest is written. Only then does the backup exist.
 //!
-//! What the backup before has (by name, length and salt) is not even read again.
+//! Files that the previous backup has (by name, length and salt) are not even read again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
@@ -29,27 +29,27 @@ use super::manifest::{Before, CheckpointFile, FileRef, KeptFile, Manifest, Segme
 use super::repository::Repository;
 use super::{BackupError, Event, Watch};
 
-/// Bytes of journal after which a backup takes a newer checkpoint than the backup before.
+/// Bytes of journal after which a backup takes a newer checkpoint than the previous one.
 const NEW_CHECKPOINT_BYTES: u64 = 128 * 1024 * 1024;
-/// Age after which it does, in days.
+/// Age in days after which it does.
 const NEW_CHECKPOINT_DAYS: i64 = 7;
 
-/// What is backed up.
+/// The data to back up.
 pub struct Source<'s> {
     /// The store.
     pub engine: &'s EmbeddedEngine,
-    /// Where attachments lie.
+    /// The directory of attachments.
     pub blobs: PathBuf,
-    /// Where mail that came in lies.
+    /// The directory of received mail.
     pub spool: PathBuf,
-    /// Ends the spool's segment and gives the highest number so far; for a spool that nobody writes to, `u64::MAX`.
+    /// Ends the spool's segment and returns the highest number so far; for a spool without a writer, `u64::MAX`.
     pub seal_spool: &'s (dyn Fn() -> Result<u64, SpoolError> + Sync),
 }
 
 /// Makes a backup as of now.
 ///
 /// # Errors
-/// [`BackupError`]: there is no new backup, and the earlier ones are as they were.
+/// [`BackupError`]: there is no new backup, and the earlier ones are unchanged.
 pub fn create(
     source: &Source<'_>,
     repository: &Repository,
@@ -101,8 +101,8 @@ impl<'w> Work<'w> {
         Self { repository, watch, previous, manifest, blobs, spool, left_out }
     }
 
-    /// Two backups within a second, or a clock that was set back, must not take the name of another; and names are in
-    /// the order in which the backups were made.
+    /// Chooses a unique name: two backups within a second, or a clock that was set back, must not reuse a name; names
+    /// are in the order in which the backups were made.
     fn id(&mut self, taken: &BTreeSet<String>) {
         let own = self.manifest.id.clone();
         if let Some(last) = taken.last().filter(|last| **last >= own) {
@@ -111,7 +111,7 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// Says how much there is to look at, as far as can be known.
+    /// Reports how many bytes there are to process, as far as known.
     fn announce(&self, source: &Source<'_>) -> Result<(), BackupError> {
         let mut total = 0;
         for path in blob_paths(&source.blobs)? {
@@ -133,7 +133,7 @@ impl<'w> Work<'w> {
         (self.watch)(event).map_err(BackupError::io(self.repository.directory(), "written"))
     }
 
-    /// Notes a file of the backup before, if the repository still has it.
+    /// Reuses a file of the previous backup, if the repository still has it.
     fn reuse(&self, file: &FileRef) -> Result<bool, BackupError> {
         let has = self.repository.has(file)?;
         if has {
@@ -182,7 +182,7 @@ impl<'w> Work<'w> {
             if !self.reuse(&named)? {
                 let kept = self.put(&mut file, bytes, &path)?;
                 if kept.sha256 != name {
-                    // What the repository may have from before is better than what lies here now.
+                    // An earlier copy in the repository is better than the present file.
                     self.left_out.insert(name);
                     continue;
                 }
@@ -192,7 +192,7 @@ impl<'w> Work<'w> {
         Ok(())
     }
 
-    /// The journal from the checkpoint, and from the backup before, up to the mark.
+    /// Copies the journal from the checkpoint, and from the previous backup, up to the mark.
     fn copy_journal(&mut self, snapshot: Snapshot) -> Result<(), BackupError> {
         let Snapshot { mark, segments, checkpoint } = snapshot;
         let earlier: HashMap<&str, &SegmentFile> = self
@@ -226,10 +226,10 @@ impl<'w> Work<'w> {
         self.check_way(mark)
     }
 
-    /// Whether the journal of this backup goes on where the one before ended, and its checkpoint is still good enough.
+    /// Whether this backup's journal continues where the previous one ended, and its checkpoint is still recent enough.
     fn may_go_on(&self, previous: &Manifest, own: &[(SegmentFile, Mark)]) -> bool {
         let Some((first, before)) = own.first() else { return false };
-        // After a restore to an earlier instant the journal goes another way than in the backup before.
+        // After a restore to an earlier instant the journal differs from that in the previous backup.
         let joins = match previous.journal.last() {
             Some(last) => {
                 let is_same = |(own, _): &(SegmentFile, Mark)| own.salt == last.salt && own.last == last.last;
@@ -272,12 +272,12 @@ impl<'w> Work<'w> {
 
     fn put_checkpoint(&mut self, mut sealed: Sealed) -> Result<CheckpointFile, BackupError> {
         let file = self.put(&mut sealed.file, sealed.bytes, &sealed.path)?;
-        // Read where it now lies: so what was copied is known to be whole.
+        // Read from the repository: this verifies the copy.
         let summary = checkpoint::read(&self.repository.path(&file), &mut |_, _| Ok(()))?;
         Ok(CheckpointFile { since: summary.since.into(), until: summary.until.into(), file })
     }
 
-    /// What was gathered must lead from checkpoint or beginning to the mark without a gap.
+    /// Checks that the collected files lead from the checkpoint or the beginning to the mark without a gap.
     fn check_way(&self, mark: Mark) -> Result<(), BackupError> {
         let since = self.manifest.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.since.group);
         let mut reached = since;
@@ -306,7 +306,7 @@ impl<'w> Work<'w> {
     }
 }
 
-/// A file, its length and when it was written to; none when it was dropped since it was listed.
+/// A file, its length and its modification time; `None` if it was dropped since it was listed.
 fn open_if_there(path: &Path) -> Result<Option<(File, u64, Timestamp)>, BackupError> {
     let file = match File::open(path) {
         Ok(file) => file,

@@ -1,14 +1,14 @@
-//! What is found to be wrong with a backup.
+//! Faults found in a backup.
 
 use std::path::PathBuf;
 
-/// Something that is wrong.
+/// A fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Which file.
+    /// The file or directory.
     pub path: PathBuf,
     /// What is wrong with it.
     pub what: String,
-    /// Which backups cannot be restored whole because of it.
+    /// The backups that cannot be restored completely because of it.
     pub backups: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! How files and directories of a repository are made and become durable.
+//! Creates files and directories of a repository durably.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -8,17 +8,17 @@ use std::path::Path;
 use super::super::journal::disk::make_directories;
 use super::{BackupError, Event, Watch};
 
-/// Tells that a change on the disk comes; an error stops there.
+/// Reports that a change on disk follows; an error stops the work there.
 pub(super) fn step(watch: Watch<'_>, path: &Path, what: &'static str) -> Result<(), BackupError> {
     watch(Event::Step(what)).map_err(BackupError::io(path, "written"))
 }
 
-/// Makes a directory that only its owner reads.
+/// Creates a directory that only its owner can read.
 pub(super) fn make_directory(path: &Path) -> Result<(), BackupError> {
     make_directories(path, 0o700).map_err(BackupError::io(path, "made"))
 }
 
-/// Begins a file that only its owner reads.
+/// Creates a file that only its owner can read.
 pub(super) fn create_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }

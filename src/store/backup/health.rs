@@ -1,4 +1,5 @@
-//! How a repository is, without reading its files: from its manifests and from what it knows of itself (`health_file`).
+//! The condition of a repository, without reading its files: from its manifests and its `health` file (see
+//! `health_file`).
 
 use std::collections::BTreeMap;
 
@@ -9,18 +10,18 @@ use super::fault::Fault;
 use super::manifest::{FileRef, Manifest};
 use super::repository::Repository;
 
-/// How a repository is, as far as is known without reading its files.
+/// The condition of a repository, as far as known without reading its files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Condition {
-    /// What is wrong: manifests that are damaged or missing, and files that were damaged when they were last read.
+    /// Damaged or missing manifests, and files that were damaged when last read.
     pub faults: Vec<Fault>,
-    /// When the newest backup that can be read was made.
+    /// When the newest readable backup was made.
     pub newest: Option<Timestamp>,
-    /// When the file was read that was read longest ago. Everything is read within a week.
+    /// The time of the least recent read of a file. Everything is read within a week.
     pub oldest_read: Option<Timestamp>,
 }
 
-/// How a repository is.
+/// The condition of a repository.
 ///
 /// # Errors
 /// [`BackupError::Io`].

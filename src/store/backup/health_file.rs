@@ -1,8 +1,8 @@
-//! What a repository knows of itself, in its file `health`: which backups were made, when each file was last read, and
-//! which of them were then damaged.
+//! The `health` file of a repository: which backups were made, when each file was last read, and which files were then
+//! damaged.
 //!
-//! Nothing that a restore needs is in it. Where it is gone or damaged it is begun anew from the manifests; what then
-//! cannot be known is whether an older backup was forgotten by rule or is missing, and no loss is claimed.
+//! A restore does not need it. If it is missing or damaged it is rebuilt from the manifests; it is then unknown whether
+//! an older backup was pruned or is missing, and no loss is reported.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,15 +24,15 @@ use super::{BackupError, Watch};
 pub(super) const NAME: &str = "health";
 const VERSION: u32 = 1;
 
-/// What is known of a repository.
+/// The content of the `health` file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     version: u32,
-    /// Backups that were made, by name; those forgotten by rule as long as one that is there follows them.
+    /// Backups that were made, by name; pruned ones as long as an existing one follows them.
     backups: BTreeMap<String, Known>,
     /// Files, by their SHA-256.
     files: BTreeMap<String, Seen>,
-    /// When some of the files were last read to check them.
+    /// When files were last read to check them.
     examined: Option<Timestamp>,
 }
 
@@ -42,14 +42,14 @@ struct Known {
     number: u64,
     /// The SHA-256 of its manifest.
     sha256: String,
-    /// It was removed by rule, or because a person said so.
+    /// It was removed by rule or by a user.
     forgotten: bool,
 }
 
-/// A file that was read.
+/// The result of reading a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Seen {
-    /// When it was last read, or first known.
+    /// When it was last read, or first seen.
     at: Timestamp,
     /// What was wrong with it then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,7 +63,7 @@ impl Default for Health {
 }
 
 impl Health {
-    /// Reads it; `None` where there is none.
+    /// Reads the file; `None` if it does not exist.
     ///
     /// # Errors
     /// [`BackupError::Damaged`], [`BackupError::Newer`], [`BackupError::Io`].
@@ -82,8 +82,8 @@ impl Health {
         }
     }
 
-    /// What the manifests alone tell. Which older backups were forgotten by rule they do not say, so those count as
-    /// forgotten; the newest never are.
+    /// Rebuilds it from the manifests alone. They do not show which older backups were pruned, so missing ones count as
+    /// pruned; the newest are never pruned.
     pub(super) fn from_manifests(listed: &[Listed]) -> Self {
         let mut health = Self::default();
         health.take_in(listed);
@@ -98,7 +98,7 @@ impl Health {
         health
     }
 
-    /// Knows the backups that are there.
+    /// Adds the existing backups.
     pub(super) fn take_in(&mut self, listed: &[Listed]) {
         for one in listed {
             if let Ok(manifest) = &one.manifest {
@@ -109,18 +109,18 @@ impl Health {
         }
     }
 
-    /// Knows a backup that was just made.
+    /// Adds a backup that was just made.
     pub(super) fn made(&mut self, manifest: &Manifest, sha256: String) {
         let known = Known { number: manifest.number.unwrap_or(0), sha256, forgotten: false };
         self.backups.insert(manifest.id.clone(), known);
     }
 
-    /// The highest number that a backup has.
+    /// The highest backup number.
     pub(super) fn last_number(&self) -> u64 {
         self.backups.values().map(|known| known.number).max().unwrap_or(0)
     }
 
-    /// These are to be removed: that they are not there is no loss. Says whether that is news.
+    /// Marks these as to be removed: their absence is no loss. Returns whether that changed anything.
     pub(super) fn forget(&mut self, ids: &[String]) -> bool {
         let mut is_news = false;
         for id in ids {
@@ -131,8 +131,8 @@ impl Health {
         is_news
     }
 
-    /// Drops what no backup that is left needs: forgotten ones that none follows, and files that none names. Says whether
-    /// there was anything.
+    /// Removes entries that no remaining backup needs: pruned backups without a successor, and files that no manifest
+    /// names. Returns whether anything changed.
     pub(super) fn tidy(&mut self, left: &[Manifest]) -> bool {
         let before = (self.backups.len(), self.files.len());
         let follows = |id: &str| left.iter().any(|one| one.before.as_ref().is_some_and(|before| before.id == id));
@@ -148,25 +148,25 @@ impl Health {
         self.files.get(sha256).is_some_and(|seen| seen.wrong.is_some())
     }
 
-    /// Notes that a file was read.
+    /// Stores the result of reading a file.
     pub(super) fn note(&mut self, sha256: &str, at: Timestamp, wrong: Option<String>) {
         self.files.insert(sha256.to_owned(), Seen { at, wrong });
     }
 
-    /// A file was written anew.
+    /// Records that a file was rewritten.
     pub(super) fn written(&mut self, sha256: &str) {
         self.files.remove(sha256);
     }
 
-    /// When a file was last read; one that is not known yet counts as read now, so that its turn comes within the week.
+    /// When a file was last read; a new file counts as read now, so that it is due within the week.
     pub(super) fn read_at(&mut self, sha256: &str, now: Timestamp) -> Timestamp {
         let seen = self.files.entry(sha256.to_owned()).or_insert(Seen { at: now, wrong: None });
-        // A clock that was set back makes nothing fresh for ever.
+        // After a clock was set back, no file may count as fresh for ever.
         seen.at = seen.at.min(now);
         seen.at
     }
 
-    /// When some files were last read.
+    /// When files were last read.
     pub(super) fn examined(&self) -> Option<Timestamp> {
         self.examined
     }
@@ -175,7 +175,7 @@ impl Health {
         self.examined = Some(at);
     }
 
-    /// Manifests that should be there and are not, and those that are not the ones that were made.
+    /// Missing manifests, and manifests that differ from those that were made.
     pub(super) fn missing(&self, directory: &Path, listed: &[Listed]) -> Vec<Fault> {
         let mut found: BTreeMap<&str, String> = BTreeMap::new();
         let there = |id: &str| listed.iter().find(|one| one.id == id);
@@ -204,27 +204,27 @@ impl Health {
         found.into_iter().map(|(id, what)| Fault { path: path(id), what, backups: vec![id.to_owned()] }).collect()
     }
 
-    /// What is wrong with a file, as it was last read.
+    /// The fault of a file when it was last read.
     pub(super) fn wrong(&self, sha256: &str) -> Option<&str> {
         self.files.get(sha256)?.wrong.as_deref()
     }
 
-    /// When a file was last read, or first known.
+    /// When a file was last read, or first seen.
     pub(super) fn last_read(&self, sha256: &str) -> Option<Timestamp> {
         self.files.get(sha256).map(|seen| seen.at)
     }
 
-    /// Writes it beside the old one, then in its place.
+    /// Writes the file under a temporary name, then replaces the old one.
     pub(super) fn write(&self, directory: &Path, watch: Watch<'_>) -> Result<(), BackupError> {
         let temporary = directory.join("health.new");
         let failed = |action| BackupError::io(&temporary, action);
         step(watch, &temporary, "health")?;
         let bytes = sealed(serde_json::to_vec(self).map_err(|e| failed("written")(io::Error::other(e)))?);
-        // One that root left here could not be written over.
+        // A leftover of root could not be overwritten.
         let _ = fs::remove_file(&temporary);
         let mut file = create_file(&temporary).map_err(failed("created"))?;
         file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed("written"))?;
-        // No secret is in it, and what root notes here the service must be able to read.
+        // It contains no secrets, and the service must be able to read what root writes here.
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
         file.set_permissions(mode).map_err(failed("opened to others"))?;
         fs::rename(&temporary, directory.join(NAME)).map_err(failed("renamed"))?;

@@ -1,15 +1,15 @@
-//! Which backups the rule keeps.
+//! The retention rule of backups.
 
 use std::time::Duration;
 
-/// So many of the newest that are whole stay whatever their age: no clock that is wrong makes more than the rest old.
+/// Number of newest intact backups that are kept at any age: so a wrong clock can only make the others too old.
 pub const NEWEST: usize = 7;
 
-/// Which backups are kept.
+/// The retention periods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keep {
-    /// All that are younger than this.
+    /// All backups younger than this.
     pub all: Duration,
-    /// Of those that are older, the last of each day (UTC), so long.
+    /// Of older ones, the last of each day (UTC), up to this age.
     pub daily: Duration,
 }

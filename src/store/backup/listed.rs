@@ -1,4 +1,4 @@
-//! The backups that lie in a repository, by their manifests.
+//! The list of backups in a repository, by their manifests.
 
 use std::fs;
 use std::io;
@@ -9,20 +9,20 @@ use super::manifest::{Manifest, seal_of};
 
 const SUFFIX: &str = ".manifest";
 
-/// A backup as it lies there.
+/// A backup in a repository.
 #[derive(Debug)]
 pub struct Listed {
-    /// Its name, by its file's.
+    /// Its name, from the file name.
     pub id: String,
-    /// Its file.
+    /// Its manifest's path.
     pub path: PathBuf,
-    /// What it says, or why it cannot be read.
+    /// The manifest, or why it cannot be read.
     pub manifest: Result<Manifest, BackupError>,
-    /// The SHA-256 that its last line names; of no meaning when it cannot be read.
+    /// The SHA-256 in the manifest's last line; meaningless if the manifest cannot be read.
     pub sha256: String,
 }
 
-/// Where the manifest of the backup with this name lies, or would.
+/// The path of the manifest of the backup with this name.
 pub(super) fn manifest_path(directory: &Path, id: &str) -> PathBuf {
     directory.join("backups").join(format!("{id}{SUFFIX}"))
 }
@@ -30,7 +30,7 @@ pub(super) fn manifest_path(directory: &Path, id: &str) -> PathBuf {
 /// All backups in the repository `directory`, oldest first.
 ///
 /// # Errors
-/// [`BackupError::Io`]; one that cannot be read is listed with the reason.
+/// [`BackupError::Io`]; an unreadable backup is listed with the reason.
 pub(super) fn list(directory: &Path) -> Result<Vec<Listed>, BackupError> {
     let backups = directory.join("backups");
     let entries = match fs::read_dir(&backups) {

@@ -1,5 +1,5 @@
-//! A manifest: one backup, by the files that it is made of. JSON, so that a person can read it in need, and a last line
-//! with the SHA-256 of all before it.
+//! A manifest: one backup, by the files that it consists of. JSON, so that it is readable in an emergency, and a last
+//! line with the SHA-256 of everything before it.
 //!
 //! ```text
 //! {"version":1,"id":"20261122T031700Z", ...}
@@ -21,7 +21,7 @@ const VERSION: u32 = 1;
 /// One backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The form of this file.
+    /// The version of the format.
     pub version: u32,
     /// Its name.
     pub id: String,
@@ -31,58 +31,58 @@ pub struct Manifest {
     pub program: String,
     /// The machine's name.
     pub host: String,
-    /// Where the store stood: everything up to there is in it, and nothing later.
+    /// The store's mark: the backup contains everything up to it, and nothing later.
     pub mark: MarkForm,
-    /// The checkpoint that the journal is applied to; none when the journal begins with the first group.
+    /// The checkpoint that the journal is applied to; `None` if the journal begins with the first group.
     pub checkpoint: Option<CheckpointFile>,
-    /// Journal segments, in order, without gap, up to the mark.
+    /// Journal segments up to the mark, in order, without a gap.
     pub journal: Vec<SegmentFile>,
     /// Attachments, by their hash.
     pub blobs: Vec<KeptFile>,
-    /// Segments of mail that came in, by their number.
+    /// Segments of received mail, by their number.
     pub spool: Vec<KeptFile>,
-    /// Bytes of all its files.
+    /// Total bytes of its files.
     #[serde(rename = "octets")]
     pub bytes: u64,
-    /// Bytes that had to be written for it.
+    /// Bytes newly written for it.
     #[serde(rename = "new_octets")]
     pub new_bytes: u64,
-    /// Files of the store that were damaged where they lie, so that they are not in it.
+    /// Files of the store that were damaged, and so are not in the backup.
     #[serde(default)]
     pub left_out: Vec<String>,
-    /// How many backups were made in this repository before it, and one; absent in those of older programs.
+    /// The backup's number in this repository, starting at 1; absent in backups of older versions.
     #[serde(default)]
     pub number: Option<u64>,
-    /// The backup before it, so that a missing one is noticed; absent in the first, and in those of older programs.
+    /// The previous backup, so that a missing one is noticed; absent in the first, and in those of older versions.
     #[serde(default)]
     pub before: Option<Before>,
 }
 
-/// The backup that another follows.
+/// The previous backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Before {
     /// Its name.
     pub id: String,
-    /// The SHA-256 of its manifest, as the last line of that says it.
+    /// The SHA-256 of its manifest, from that manifest's last line.
     pub sha256: String,
 }
 
-/// Content in the repository.
+/// A content in the repository.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FileRef {
     /// Its name: the SHA-256 of the content, hexadecimal.
     pub sha256: String,
-    /// Its length.
+    /// Its length in bytes.
     #[serde(rename = "octets")]
     pub bytes: u64,
 }
 
-/// A mark as it stands in a manifest.
+/// A mark as written in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarkForm {
     /// The number of the last group of commits.
     pub group: u64,
-    /// How many records there then were.
+    /// Number of records after that group.
     pub records: u64,
     /// The sum of their hashes, hexadecimal.
     pub sum: String,
@@ -106,13 +106,13 @@ pub struct SegmentFile {
     pub first: u64,
     /// The number of its last group.
     pub last: u64,
-    /// When its first group became durable, where that is on record.
+    /// When its first group became durable, if recorded.
     pub begun: Option<Timestamp>,
-    /// When its last group became durable, where that is on record.
+    /// When its last group became durable, if recorded.
     pub ended: Option<Timestamp>,
-    /// The latest time of a group in it: where a clock was set back, not the last.
+    /// The latest time of a group in it: not the last one if a clock was set back.
     pub latest: Option<Timestamp>,
-    /// What its checksums are seeded with, hexadecimal: no two segments have the same.
+    /// The seed of its checksums, hexadecimal, unique to each segment.
     pub salt: String,
     /// The file.
     pub file: FileRef,
@@ -123,7 +123,7 @@ pub struct SegmentFile {
 pub struct KeptFile {
     /// Its hash, or its number.
     pub name: String,
-    /// When it was last written to; how long it is kept counts from here.
+    /// When it was last written; its retention period starts here.
     pub written: Timestamp,
     /// The file.
     pub file: FileRef,
@@ -137,7 +137,7 @@ impl From<Mark> for MarkForm {
 }
 
 impl MarkForm {
-    /// The mark; `None` when its sum is no number.
+    /// The mark; `None` if its sum is not a number.
     pub fn mark(&self) -> Option<Mark> {
         let sum = u128::from_str_radix(&self.sum, 16).ok()?;
         Some(Mark { sequence: self.group, fingerprint: Fingerprint { records: self.records, sum } })
@@ -145,7 +145,7 @@ impl MarkForm {
 }
 
 impl Manifest {
-    /// An empty one.
+    /// An empty manifest.
     pub fn new(id: String, created: Timestamp, host: String) -> Self {
         Self {
             version: VERSION,
@@ -166,22 +166,22 @@ impl Manifest {
         }
     }
 
-    /// Every file that it is made of.
+    /// Every file that the backup consists of.
     pub fn files(&self) -> impl Iterator<Item = &FileRef> {
         let checkpoint = self.checkpoint.iter().map(|checkpoint| &checkpoint.file);
         let journal = self.journal.iter().map(|segment| &segment.file);
         checkpoint.chain(journal).chain(self.blobs.iter().chain(&self.spool).map(|kept| &kept.file))
     }
 
-    /// The form on disk.
+    /// Encodes it for the disk.
     ///
     /// # Errors
-    /// [`serde_json::Error`], which no manifest gives.
+    /// [`serde_json::Error`], which does not occur for manifests.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         Ok(sealed(serde_json::to_vec(self)?))
     }
 
-    /// From the form on disk, in the file at `path`, whose name must be its own.
+    /// Decodes the file at `path`, whose name must match the id.
     ///
     /// # Errors
     /// [`BackupError::Damaged`], [`BackupError::Newer`].
@@ -204,7 +204,7 @@ impl Manifest {
     }
 }
 
-/// Text with a last line that says the SHA-256 of all before it.
+/// Appends a last line with the SHA-256 of the text.
 pub(super) fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.push(b'\n');
     let hash = to_hex(&content_hash(&bytes));
@@ -212,7 +212,7 @@ pub(super) fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// What stands before the last line of [`sealed`], the line break included.
+/// The text before the last line of [`sealed`], including the line break.
 pub(super) fn unsealed<'o>(path: &Path, bytes: &'o [u8]) -> Result<&'o [u8], BackupError> {
     const LAST: usize = "sha256 ".len() + 64 + 1;
     let split = bytes.len().checked_sub(LAST).ok_or_else(|| BackupError::damaged(path, "it is cut short"))?;
@@ -223,7 +223,7 @@ pub(super) fn unsealed<'o>(path: &Path, bytes: &'o [u8]) -> Result<&'o [u8], Bac
     }
 }
 
-/// The SHA-256 that the last line of [`sealed`] says.
+/// The SHA-256 in the last line of [`sealed`].
 pub(super) fn seal_of(bytes: &[u8]) -> String {
     let line = bytes.trim_ascii_end().rsplit(|byte| *byte == b' ').next().unwrap_or_default();
     String::from_utf8_lossy(line).into_owned()

@@ -1,21 +1,20 @@
-//! Backups of a whole store: journal segments, a checkpoint, attachments and mail that came in, in a directory of their
-//! own.
+//! Backups of a whole store: journal segments, a checkpoint, attachments and received mail, in a separate directory.
 //!
 //! ```text
-//! <repository>/repository                    says what this is
-//! <repository>/lock                          held by whoever writes, shared by whoever reads
-//! <repository>/files/<2 hex>/<64 hex>        contents, each once, named by their SHA-256
-//! <repository>/backups/<time>.manifest       one backup: what it is made of (see `manifest`)
-//! <repository>/health                        which backups there are, and when each file was last read (see `health_file`)
-//! <repository>/incoming/                     what is being written; leftovers are cleared by the next backup
+//! <repository>/repository                    marker: identifies a repository
+//! <repository>/lock                          held by a writer, shared by readers
+//! <repository>/files/<2 hex>/<64 hex>        contents, each stored once, named by their SHA-256
+//! <repository>/backups/<time>.manifest       one backup: the files it consists of (see `manifest`)
+//! <repository>/health                        which backups exist, and when each file was last read (see `health_file`)
+//! <repository>/incoming/                     files being written; leftovers are removed by the next backup
 //! ```
-//! A backup is its manifest, and that is written last, when every file that it names is durable: a crash at any moment
-//! leaves the earlier backups as they were. Files that are there already are not written again. Nothing in it is
-//! compressed or enciphered beyond what the store does itself, so that it can be put together by hand in need.
+//! A backup is its manifest, which is written last, when every file that it names is durable: a crash at any moment
+//! leaves the earlier backups unchanged. Files that already exist are not written again. Nothing is compressed or
+//! encrypted beyond what the store does itself, so that it can be reassembled by hand in an emergency.
 //!
-//! [`repository`] is the directory, [`create`] fills it, [`point`] finds what leads to a backup or an instant,
-//! [`verify`] reads everything, [`upkeep`] reads a part each night and writes again what is damaged, [`restore`] lays a
-//! store out again, [`salvage`] does with what is whole of a damaged one, [`prune`] forgets by rule.
+//! [`repository`] is the directory, [`create`] fills it, [`point`] finds the files for a backup or an instant,
+//! [`verify`] reads everything, [`upkeep`] reads a part each night and rewrites damaged files, [`restore`] recreates a
+//! store, [`salvage`] extracts the intact parts of a damaged one, [`prune`] removes old backups by rule.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -50,32 +49,32 @@ pub enum BackupError {
     /// The file system failed.
     #[error("{} could not be {action}: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
         /// `read`, `written` and so on.
         action: &'static str,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// There is no repository.
+    /// The repository does not exist.
     #[error("{} holds no backups; name their directory with --from DIRECTORY, or in [backup] directory", .0.display())]
     NoRepository(PathBuf),
     /// The directory holds something else.
     #[error("{} holds other things than backups; name an empty or a new directory in [backup] directory", .0.display())]
     NotARepository(PathBuf),
-    /// Somebody else writes to it.
+    /// Another process is writing to it.
     #[error("{} is in use by another backup; try again when that is done", .0.display())]
     Busy(PathBuf),
-    /// There is no such backup.
+    /// The backup does not exist.
     #[error("there is no backup \u{201c}{0}\u{201d}; see \u{201c}depesch backup list\u{201d}")]
     Unknown(String),
-    /// There is none at all.
+    /// The repository has no backups.
     #[error("there is no backup in {} yet; \u{201c}depesch backup create\u{201d} makes one", .0.display())]
     Empty(PathBuf),
-    /// A file of the repository is not what was put there.
+    /// A file of the repository has changed.
     #[error("{} is damaged: {what}", path.display())]
     Damaged {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
         /// What is wrong.
         what: String,
@@ -86,43 +85,43 @@ pub enum BackupError {
         path.display(), next_words(next.as_deref())
     )]
     NewestDamaged {
-        /// Which.
+        /// Its name.
         id: String,
         /// Its manifest.
         path: PathBuf,
         /// What is wrong with it.
         what: String,
-        /// The newest of those that can be read.
+        /// The newest readable backup.
         next: Option<String>,
     },
-    /// It must not be forgotten.
+    /// The only readable backup cannot be removed.
     #[error("{0} is the only backup that can be read: make another first, with \u{201c}depesch backup create\u{201d}")]
     Last(String),
     /// Written by a newer Depesch.
     #[error("{} has version {version}, newer than this program knows; run the newer program", path.display())]
     Newer {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
         /// The version found.
         version: u32,
     },
-    /// No backup reaches that far.
+    /// No backup reaches that instant.
     #[error("the newest backup is of {newest}: nothing later can be restored. Without --until that one is restored")]
     TooLate {
-        /// When the newest was made.
+        /// When the newest backup was made.
         newest: Timestamp,
     },
-    /// What leads to that instant is in no backup.
+    /// The files needed for that instant are in no backup.
     #[error(
         "the way to {until} is in no backup: {reason}. See \u{201c}depesch backup list\u{201d} for what can be restored"
     )]
     NoWay {
-        /// The instant wanted.
+        /// The requested instant.
         until: Timestamp,
         /// What is missing.
         reason: String,
     },
-    /// There is something where it should go.
+    /// The target is occupied.
     #[error("{} is there already; a restore goes only where there is no store. Move it aside, or name another \
              directory with --into DIRECTORY", .0.display())]
     Occupied(PathBuf),
@@ -144,7 +143,7 @@ pub enum BackupError {
 }
 
 impl BackupError {
-    /// Whether whoever asked is to blame, or how things stand, and not a disk.
+    /// Whether the request or the present situation is the cause, not a disk.
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
@@ -160,7 +159,7 @@ impl BackupError {
         )
     }
 
-    /// Whether something that was read is not as it was written, as far as can be told.
+    /// Whether something read differs from what was written, as far as can be determined.
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Io { action, .. } => *action == "read",
@@ -186,21 +185,21 @@ fn next_words(next: Option<&str>) -> String {
     }
 }
 
-/// What happens while a backup is made, read or restored.
+/// Progress of making, reading or restoring a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// So many bytes are to be looked at in all, as far as is known.
+    /// The total number of bytes to process, as far as known.
     Total(u64),
-    /// So many bytes more have been looked at.
+    /// This many more bytes have been processed.
     Bytes(u64),
-    /// The next change on the disk comes now; the word says which.
+    /// The next change on disk follows; the text names it.
     Step(&'static str),
 }
 
-/// Is told what happens; an error breaks the work off where it is, as a crash would.
+/// Receives progress events; an error interrupts the work at that point, as a crash would.
 pub type Watch<'w> = &'w (dyn Fn(Event) -> io::Result<()> + Send + Sync);
 
-/// Watches nothing.
+/// Ignores all events.
 pub fn unwatched(_: Event) -> io::Result<()> {
     Ok(())
 }

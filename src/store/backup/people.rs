@@ -1,4 +1,4 @@
-//! What a backup knows of people.
+//! Reads the people in a backup.
 
 use std::sync::Arc;
 
@@ -12,10 +12,11 @@ use super::BackupError;
 use super::point::Point;
 use super::repository::Repository;
 
-/// Shows each subscriber in a backup, and gives a store in memory that holds its suppressions, erasures and counters. Blocks.
+/// Passes each subscriber in a backup to the callback, and returns an in-memory store with its suppressions, erasures
+/// and counters. Blocks.
 ///
 /// # Errors
-/// [`BackupError`]: also for a subscriber's record that cannot be read.
+/// [`BackupError`], also for an unreadable subscriber record.
 pub fn read_people(
     point: &Point,
     repository: &Repository,

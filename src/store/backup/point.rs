@@ -1,7 +1,8 @@
-//! What leads to one backup, or to one instant: a checkpoint or the beginning, and the journal up to a group.
+//! Finds the files that lead to one backup, or to one instant: a checkpoint or the beginning, and the journal up to a
+//! group.
 //!
-//! The instant counts by the time at which groups became durable. A group that is later than the instant ends the way,
-//! whatever follows it: where the clock was set back, less is restored and never more.
+//! An instant is compared with the times at which groups became durable. The first group later than the instant ends
+//! the journal used, whatever follows it: if the clock was set back, less is restored, never more.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -19,39 +20,39 @@ use super::listed::Listed;
 use super::manifest::{CheckpointFile, KeptFile, Manifest, SegmentFile};
 use super::repository::Repository;
 
-/// Which state is wanted.
+/// The requested state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// A backup, by its name; the newest without one.
+    /// A backup, by name; `None`: the newest.
     Backup(Option<String>),
     /// Everything that was durable at this instant.
     Until(Timestamp),
 }
 
-/// One state of the store, and what leads to it.
+/// One state of the store, and the files that lead to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Point {
     /// The backup that it was found in.
     pub backup: String,
-    /// When that was made.
+    /// When that backup was made.
     pub created: Timestamp,
-    /// What the journal is applied to; nothing when it begins with the first group.
+    /// The checkpoint that the journal is applied to; `None` if the journal begins with the first group.
     pub checkpoint: Option<CheckpointFile>,
-    /// The journal, in order, without gap; the last segment may go on behind the group.
+    /// The journal, in order, without a gap; the last segment may continue beyond the group.
     pub journal: Vec<SegmentFile>,
     /// The last group.
     pub group: u64,
-    /// When it became durable, where that is on record.
+    /// When it became durable, if recorded.
     pub at: Option<Timestamp>,
-    /// Where the store stood, where a manifest says so.
+    /// The store's mark, if a manifest has it.
     pub mark: Option<Mark>,
     /// Attachments.
     pub blobs: Vec<KeptFile>,
-    /// Mail that came in.
+    /// Received mail.
     pub spool: Vec<KeptFile>,
 }
 
-/// Finds the way to what is wanted.
+/// Finds the point for the requested state.
 ///
 /// # Errors
 /// [`BackupError`].
@@ -62,8 +63,8 @@ pub fn find(repository: &Repository, wanted: &Wanted) -> Result<Point, BackupErr
     }
 }
 
-/// Finds the nearest that can be had to what is wanted: of backups without a name the newest that can be read, of an
-/// instant as much as leads there. Gives what is in the way, too.
+/// Finds the closest available point: without a backup name the newest readable backup, for an instant as much as can
+/// be reached. Also returns the faults in the way.
 ///
 /// # Errors
 /// [`BackupError`].
@@ -83,14 +84,14 @@ pub fn find_partial(repository: &Repository, wanted: &Wanted) -> Result<(Point, 
     }
 }
 
-/// The states of the backups that are later than a point, newest first.
+/// The states of the backups later than a point, newest first.
 pub fn points_after(listed: Vec<Listed>, point: &Point) -> impl Iterator<Item = Point> {
     let (backup, group) = (point.backup.clone(), point.group);
     let points = listed.into_iter().rev().filter_map(|one| one.manifest.ok()).map(of_backup);
     points.take_while(move |other| other.backup > backup || other.backup == backup && other.group != group)
 }
 
-/// The point of a backup whose manifest was read.
+/// The point of a backup, from its manifest.
 pub(super) fn of_backup(manifest: Manifest) -> Point {
     let since = manifest.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.since.group);
     let at = manifest.journal.last().and_then(|segment| segment.ended);
@@ -132,7 +133,7 @@ fn of_instant(repository: &Repository, until: Timestamp, partial: bool) -> Resul
     let since = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.since.group);
     let journal = chain.into_iter().filter(|segment| segment.last > since && segment.first <= group).collect();
     let (mut blobs, mut spool) = (BTreeMap::new(), BTreeMap::new());
-    // What the backup before the instant had may have been dropped since, and the one after it knows what came later.
+    // Files in the backup before the instant may have been dropped since; only the one after it has later files.
     for manifest in manifests.iter().rev().take(2).rev() {
         blobs.extend(manifest.blobs.iter().map(|kept| (kept.name.clone(), kept.clone())));
         spool.extend(manifest.spool.iter().map(|kept| (kept.name.clone(), kept.clone())));
@@ -152,7 +153,7 @@ fn of_instant(repository: &Repository, until: Timestamp, partial: bool) -> Resul
     Ok((point, faults))
 }
 
-/// The journal of the last of these backups, and of those before as far as they join.
+/// The journal of the last of these backups, and of earlier ones as far as it is contiguous.
 pub(super) fn chain(manifests: &[Manifest]) -> Vec<SegmentFile> {
     let mut chain: Vec<SegmentFile> = Vec::new();
     for manifest in manifests.iter().rev() {
@@ -160,8 +161,8 @@ pub(super) fn chain(manifests: &[Manifest]) -> Vec<SegmentFile> {
             chain = manifest.journal.clone();
             continue;
         };
-        // A segment has the same salt wherever it is; where none is shared, one must end just before the other begins
-        // and be of the same history, which what the groups add up to shows when they are read.
+        // The same segment has the same salt everywhere. Without a shared segment, one journal must end just before the
+        // other begins and have the same history, which the fingerprints show when they are read.
         let (first, salt) = (first.first, first.salt.clone());
         let before: Vec<SegmentFile> =
             manifest.journal.iter().filter(|segment| segment.first < first).cloned().collect();
@@ -179,7 +180,7 @@ pub(super) fn chain(manifests: &[Manifest]) -> Vec<SegmentFile> {
     chain
 }
 
-/// The last group before the first that became durable after `until`; with `faults`, as far as can be read.
+/// The last group before the first that became durable after `until`; with `faults`, as far as readable.
 fn last_group(
     repository: &Repository,
     chain: &[SegmentFile],
@@ -234,14 +235,14 @@ fn last_group(
 }
 
 impl Point {
-    /// The segments, by where they lie in the repository.
+    /// The segments, by their paths in the repository.
     pub fn segments(&self, repository: &Repository) -> Vec<SegmentName> {
         let name = |segment: &SegmentFile| SegmentName { first: segment.first, path: repository.path(&segment.file) };
         self.journal.iter().map(name).collect()
     }
 
-    /// Shows the records whose keys are wanted, in no order, and gives where the store stood. What it adds up to is right
-    /// only when all are wanted.
+    /// Passes the records whose keys are wanted to the callback, in no particular order, and returns the store's mark.
+    /// Its fingerprint is only right if all are wanted.
     ///
     /// # Errors
     /// [`BackupError`].

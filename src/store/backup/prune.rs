@@ -1,5 +1,5 @@
-//! Forgetting old backups by rule: all of some time, after that one a day, for some longer time. The newest that are
-//! whole always stay, however old they are.
+//! Removes old backups by rule: keeps all for some time, then one per day for a longer time. The newest intact ones are
+//! always kept, at any age.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,23 +13,23 @@ use super::manifest::{FileRef, Manifest};
 use super::repository::Repository;
 use super::{BackupError, Watch};
 
-/// What was forgotten.
+/// What was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// Which backups.
+    /// The backups.
     pub backups: Vec<String>,
-    /// How many files that no backup names any more.
+    /// Number of files that no backup names any more.
     pub files: u64,
-    /// Their bytes.
+    /// Their total bytes.
     pub bytes: u64,
-    /// Backups that cannot be read, or are missing: while there are such, no file is removed, for one of them may name it.
+    /// Unreadable or missing backups: as long as there are any, no file is removed, as they may name it.
     pub unreadable: Vec<String>,
 }
 
-/// Forgets what the rule does not keep, and the files that nothing names any more.
+/// Removes the backups that the rule does not keep, and files that no backup names any more.
 ///
 /// # Errors
-/// [`BackupError`]: what is left is whole.
+/// [`BackupError`]: what remains is intact.
 pub fn prune(repository: &Repository, keep: Keep, now: Timestamp, watch: Watch<'_>) -> Result<Pruned, BackupError> {
     let mut pruned = Pruned::default();
     let (mut kept, mut paths) = (Vec::new(), Vec::new());
@@ -47,7 +47,7 @@ pub fn prune(repository: &Repository, keep: Keep, now: Timestamp, watch: Watch<'
     }
     let stays = staying(repository, &kept, keep, now)?;
     let gone: Vec<String> = kept.iter().map(|one| one.id.clone()).filter(|id| !stays.contains(id)).collect();
-    // Before anything is removed: so nothing that goes by rule is ever taken for lost.
+    // Before anything is removed: so that pruned backups are never taken for lost.
     if repository.with_health(|health| health.forget(&gone)) {
         repository.save_health(watch)?;
     }
@@ -61,7 +61,7 @@ pub fn prune(repository: &Repository, keep: Keep, now: Timestamp, watch: Watch<'
         fs::remove_file(&path).map_err(BackupError::io(&path, "removed"))?;
         pruned.backups.push(manifest.id);
     }
-    // No file may go before the manifest that names it has gone for good.
+    // No file may be removed before the manifest that names it is durably removed.
     sync_directory(&repository.directory().join("backups"))?;
     if pruned.unreadable.is_empty() {
         let named: BTreeSet<&FileRef> = remaining.iter().flat_map(Manifest::files).collect();
@@ -82,8 +82,8 @@ pub fn prune(repository: &Repository, keep: Keep, now: Timestamp, watch: Watch<'
     Ok(pruned)
 }
 
-/// Forgets one backup because a person says so: one that is damaged or missing, which is then no longer told of. Its
-/// files go with the next backup.
+/// Removes one backup at a user's request: a damaged or missing one, which is then no longer reported. Its files are
+/// removed with the next backup.
 ///
 /// # Errors
 /// [`BackupError::Unknown`], [`BackupError::Last`], [`BackupError::Io`].
@@ -110,7 +110,7 @@ pub fn forget(repository: &Repository, id: &str, watch: Watch<'_>) -> Result<(),
     Ok(())
 }
 
-/// The names of those that stay. `manifests` are in the order in which they were made.
+/// The names of the backups to keep. `manifests` are in the order in which they were made.
 fn staying(
     repository: &Repository,
     manifests: &[Manifest],
@@ -134,7 +134,7 @@ fn staying(
     Ok(stays)
 }
 
-/// Whether all its files are there, as far as their lengths tell.
+/// Whether all its files exist with the right lengths.
 ///
 /// # Errors
 /// [`BackupError::Io`].

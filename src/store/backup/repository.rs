@@ -1,4 +1,4 @@
-//! The directory that backups lie in.
+//! The directory that holds backups.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -18,24 +18,24 @@ use super::{BackupError, Event, Watch};
 
 mod opening;
 
-/// Bytes that are read and written at once.
+/// Bytes read and written at once.
 const PIECE: usize = 256 * 1024;
 
-/// A directory of backups, locked as long as this lives.
+/// A directory of backups, locked as long as this value lives.
 #[derive(Debug)]
 pub struct Repository {
     directory: PathBuf,
-    /// None where it cannot be written to, e.g. on a read-only disk: then nobody else writes there either.
+    /// `None` if it cannot be written to, e.g. on a read-only disk: then no other process writes there either.
     lock: Option<File>,
-    /// What is known of its files and backups.
+    /// The content of its `health` file.
     health: Mutex<Health>,
-    /// What is wrong with the marker and with `health`.
+    /// Faults of the marker and of `health`.
     faults: Vec<Fault>,
 }
 
 impl Drop for Repository {
     fn drop(&mut self) {
-        // As with the store's lock: a child that is just being started holds the open file, and the lock with it.
+        // As with the store's lock: a child that is just being started holds the open file, and so the lock.
         if let Some(lock) = &self.lock {
             let _ = lock.unlock();
         }
@@ -43,8 +43,8 @@ impl Drop for Repository {
 }
 
 impl Repository {
-    /// What is wrong with the repository itself: its marker, its notes, manifests that are damaged or missing. `listed`
-    /// is what [`Repository::list`] gives.
+    /// Faults of the repository itself: its marker, its `health` file, damaged or missing manifests. `listed` is the
+    /// result of [`Repository::list`].
     pub fn faults(&self, listed: &[Listed]) -> Vec<Fault> {
         let mut faults = self.faults.clone();
         for one in listed {
@@ -60,18 +60,18 @@ impl Repository {
         faults
     }
 
-    /// Why its notes cannot be believed, so that it cannot say whether a backup is missing; `None` where they can.
+    /// Why its `health` file cannot be trusted, so that missing backups go unnoticed; `None` if it can.
     pub fn notes_fault(&self) -> Option<Fault> {
         self.faults.iter().find(|fault| fault.path.file_name().is_some_and(|name| name == health_file::NAME)).cloned()
     }
 
-    /// Reads or changes what is known of its files and backups; a change lasts once [`Repository::save_health`] has
+    /// Reads or changes the content of the `health` file; a change is durable once [`Repository::save_health`] has
     /// returned.
     pub(super) fn with_health<T>(&self, work: impl FnOnce(&mut Health) -> T) -> T {
         work(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Makes durable what is known of its files and backups.
+    /// Makes the `health` file durable.
     ///
     /// # Errors
     /// [`BackupError::Io`].
@@ -80,18 +80,18 @@ impl Repository {
         health.write(&self.directory, watch)
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Where a content lies, or would.
+    /// The path of a content.
     pub fn path(&self, file: &FileRef) -> PathBuf {
         let folder = file.sha256.get(..2).unwrap_or("xx");
         self.directory.join("files").join(folder).join(&file.sha256)
     }
 
-    /// Whether it has a content, as far as its length and what was found when it was last read tell.
+    /// Whether it has a content, judged by its length and the result of the last read.
     ///
     /// # Errors
     /// [`BackupError::Io`].
@@ -104,11 +104,11 @@ impl Repository {
         }
     }
 
-    /// Keeps the first `bytes` of what `source` gives; says how it is called and whether it had to be written. It is
-    /// durable under its name once [`Repository::sync`] has returned.
+    /// Stores the first `bytes` of `source`; returns the content's name and whether it had to be written. It is durable
+    /// under its name once [`Repository::sync`] has returned.
     ///
     /// # Errors
-    /// [`BackupError::Io`]; `from` is where it comes from, for the error.
+    /// [`BackupError::Io`]; `from` names the source in the error.
     pub fn put(
         &self,
         source: &mut dyn Read,
@@ -124,7 +124,7 @@ impl Repository {
         Ok((file, is_new))
     }
 
-    /// As [`Repository::put`], for a content that is damaged here: it is written anew if `source` still gives it.
+    /// As [`Repository::put`], for a content that is damaged here: it is rewritten if `source` still has it.
     ///
     /// # Errors
     /// [`BackupError::Io`].
@@ -142,7 +142,7 @@ impl Repository {
         Ok(found == *wanted)
     }
 
-    /// Writes what `source` gives to `incoming`, durable, and says how it is called.
+    /// Writes `source` to `incoming`, durably, and returns the content's name.
     fn take_in(
         &self,
         source: &mut dyn Read,
@@ -170,7 +170,7 @@ impl Repository {
         Ok(file)
     }
 
-    /// Gives what was taken in its name; what had it before is replaced.
+    /// Moves a file from `incoming` to its name, replacing an existing one.
     fn name(&self, file: &FileRef, watch: Watch<'_>) -> Result<(), BackupError> {
         let place = self.path(file);
         make_directory(place.parent().unwrap_or(&self.directory))?;
@@ -192,7 +192,7 @@ impl Repository {
         sync_directory(&files)
     }
 
-    /// Writes a manifest: from now on the backup counts. All its files must be durable.
+    /// Writes a manifest: from now on the backup exists. All its files must be durable.
     ///
     /// # Errors
     /// [`BackupError::Io`].
@@ -215,12 +215,12 @@ impl Repository {
     /// All backups, oldest first.
     ///
     /// # Errors
-    /// [`BackupError::Io`]; one that cannot be read is listed with the reason.
+    /// [`BackupError::Io`]; an unreadable backup is listed with the reason.
     pub fn list(&self) -> Result<Vec<Listed>, BackupError> {
         list(&self.directory)
     }
 
-    /// The backups that can be read, oldest first.
+    /// The readable backups, oldest first.
     ///
     /// # Errors
     /// [`BackupError::Io`].
@@ -228,10 +228,10 @@ impl Repository {
         Ok(self.list()?.into_iter().filter_map(|listed| listed.manifest.ok()).collect())
     }
 
-    /// The backup of that name, or the only one whose name begins so; the newest without a name.
+    /// The backup with that name, or the only one whose name begins with it; `None`: the newest.
     ///
     /// # Errors
-    /// [`BackupError::Unknown`], [`BackupError::Empty`], and why it cannot be read.
+    /// [`BackupError::Unknown`], [`BackupError::Empty`], and the reason if it cannot be read.
     pub fn manifest(&self, id: Option<&str>) -> Result<Manifest, BackupError> {
         let mut listed = self.list()?;
         if let Some(id) = id {
@@ -254,7 +254,7 @@ impl Repository {
         })
     }
 
-    /// Every file below `files`, with its path; names that are no hash too.
+    /// The path of every file below `files`, including those whose name is not a hash.
     ///
     /// # Errors
     /// [`BackupError::Io`].

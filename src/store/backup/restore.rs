@@ -1,12 +1,12 @@
-//! Laying a store out again from a backup, in a place where there is none.
+//! Restores a store from a backup, in a place without a store.
 //!
-//! Everything is put together in `restoring/` below the target and checked there: every checksum while it is copied, then
-//! the records against what the journal says of them. Only then do attachments, mail and store get their places, the store
-//! last: a restore that was cut short never looks like a store, and can be begun anew.
+//! Everything is assembled in `restoring/` below the target and checked there: every checksum during the copy, then the
+//! records against the journal. Only then are attachments, mail and store moved into place, the store last: an
+//! interrupted restore never looks like a store, and can be repeated.
 //!
-//! With [`Extent::Partial`] what is damaged is left out and named: the records as far as they are whole (see
-//! [`super::salvage`]), each attachment that is, and of the segments of mail all that can be read: each message in them has
-//! a checksum of its own, so that a damaged one is never taken for whole.
+//! With [`Extent::Partial`] damaged data are left out and reported: it restores the intact records (see
+//! [`super::salvage`]), the intact attachments, and everything readable in the segments of mail: each message in them
+//! has its own checksum, so that a damaged one is never taken for intact.
 
 use std::fs::{self, File, FileTimes};
 use std::io::{self, Write};
@@ -34,40 +34,40 @@ use super::salvage::{salvage, whole_way};
 use super::verify::fault_of;
 use super::{BackupError, Event, Watch};
 
-/// What of a state directory a restore makes, in the order in which it gets its place.
+/// The parts of a state directory that a restore creates, in the order in which they are moved into place.
 const PARTS: [&str; 3] = ["blobs", "spool", "store"];
 const WORKPLACE: &str = "restoring";
 /// Bytes copied at once.
 const PIECE: usize = 256 * 1024;
-/// Where the disk gives no more than this is passed over.
+/// Bytes skipped where the disk cannot be read.
 const BLOCK: usize = 4096;
 
-/// How much must be whole.
+/// How much must be intact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// All of it, or nothing is restored.
+    /// Everything, otherwise nothing is restored.
     Whole,
-    /// What is whole is restored, and what is not is named.
+    /// Intact data are restored, and damaged ones are reported.
     Partial,
 }
 
-/// A store that was laid out, not yet in its place.
+/// A restored store, not yet moved into place.
 #[derive(Debug)]
 pub struct LaidOut {
     target: PathBuf,
-    /// Where it lies until then.
+    /// Its path until then.
     pub workplace: PathBuf,
-    /// How many records it holds.
+    /// Number of records in it.
     pub records: u64,
-    /// They are exactly those of the backup.
+    /// The records are exactly those of the backup.
     pub exact: bool,
-    /// What was not whole in the backup; empty unless it was to be partial.
+    /// Faults in the backup; empty unless the restore is partial.
     pub faults: Vec<Fault>,
-    /// What stands where it should go is moved here first, if that is wanted.
+    /// Where existing data at the target are moved first, if requested.
     pub aside: Option<PathBuf>,
 }
 
-/// Refuses when there is anything where the store should go.
+/// Returns an error if the store's place is not empty.
 ///
 /// # Errors
 /// [`BackupError::Occupied`], [`BackupError::Io`].
@@ -87,7 +87,7 @@ pub fn check_target(target: &Path) -> Result<(), BackupError> {
     Ok(())
 }
 
-/// Reads all that a restore would need and says what is wrong with it; nothing is written.
+/// Reads everything that a restore would need and reports its faults; writes nothing.
 ///
 /// # Errors
 /// [`BackupError`].
@@ -110,10 +110,10 @@ pub fn check(repository: &Repository, point: &Point, watch: Watch<'_>) -> Result
     Ok((sum.records, faults))
 }
 
-/// Puts the store of `point` together below `target`, in a place of its own: what stands there is not touched.
+/// Assembles the store of `point` in a separate directory below `target`; existing data there are not touched.
 ///
 /// # Errors
-/// [`BackupError`]: nothing has got its place.
+/// [`BackupError`]: nothing was moved into place.
 pub fn lay_out(
     repository: &Repository,
     point: &Point,
@@ -138,10 +138,10 @@ pub fn lay_out(
 }
 
 impl LaidOut {
-    /// Gives everything its place. From now on a daemon can be started on it.
+    /// Moves everything into place. From now on a daemon can be started on it.
     ///
     /// # Errors
-    /// [`BackupError`]: without the store itself in place no daemon starts.
+    /// [`BackupError`]: unless the store itself is in place, no daemon starts.
     pub fn place(self) -> Result<(), BackupError> {
         if let Some(aside) = &self.aside {
             move_aside(&self.target, aside)?;
@@ -165,11 +165,11 @@ impl LaidOut {
     }
 }
 
-/// Moves the store that stands in a state directory aside, with its attachments and its mail; backups and everything
-/// else stay. The caller holds the store's lock.
+/// Moves the existing store aside, with its attachments and mail; backups and everything else stay. The caller holds
+/// the store's lock.
 fn move_aside(target: &Path, aside: &Path) -> Result<(), BackupError> {
     make_directory(aside)?;
-    // The store goes first: without it no daemon starts on what is left.
+    // The store goes first: without it no daemon starts on the rest.
     for part in PARTS.iter().rev() {
         let (from, to) = (target.join(part), aside.join(part));
         match fs::rename(&from, &to) {
@@ -216,8 +216,8 @@ struct Work<'w> {
 }
 
 impl Work<'_> {
-    /// Attachments or mail, with the times at which they were written. Of what is damaged, `in_parts` keeps what can be
-    /// read.
+    /// Restores attachments or mail, with their modification times. Of damaged files, `in_parts` keeps what is
+    /// readable.
     fn kept(
         &mut self,
         all: &[KeptFile],
@@ -247,7 +247,7 @@ impl Work<'_> {
         sync_tree(directory)
     }
 
-    /// The store itself. Gives how many records it has, and whether they are exactly those of the backup.
+    /// Restores the store itself. Returns the number of records, and whether they are exactly those of the backup.
     fn records(&mut self) -> Result<(u64, bool), BackupError> {
         let store = self.workplace.join("store");
         let made = self.journal(self.point).and_then(|()| self.opened(Some(self.point)));
@@ -272,21 +272,21 @@ impl Work<'_> {
         Ok((self.opened(None)?, salvaged.exact))
     }
 
-    /// Opens the store that was laid out once, which builds its index, and counts its records.
+    /// Opens the restored store once, which builds its index, and counts its records.
     fn opened(&self, point: Option<&Point>) -> Result<u64, BackupError> {
         let settings = Settings { reserve_bytes: 0, ..Settings::default() };
         let opened = EmbeddedEngine::open(&self.workplace.join("store"), settings)?;
         if let Some(point) = point {
             check_mark(point, opened.engine.mark())?;
         }
-        // What is written from now on goes another way than in the repository: it must not share a segment with that.
+        // From now on the journal differs from the repository's: the two must not share a segment.
         opened.engine.seal()?;
         let records = opened.engine.records();
         opened.engine.close()?;
         Ok(records)
     }
 
-    /// Checkpoint and journal, the last segment cut behind the last group.
+    /// Restores checkpoint and journal; cuts the last segment after the last group.
     fn journal(&self, point: &Point) -> Result<(), BackupError> {
         let store = self.workplace.join("store");
         let (journal, checkpoints) = (store.join("journal"), store.join("checkpoints"));
@@ -320,8 +320,7 @@ impl Work<'_> {
         }
     }
 
-    /// Copies a content, checking it on the way; gives the new file, and what is wrong with it. What the disk does not give
-    /// is zeros in the copy.
+    /// Copies and checks a content; returns the new file, and its fault if any. Unreadable bytes are zeros in the copy.
     fn copy(&self, file: &FileRef, to: &Path) -> Result<(File, Option<String>), BackupError> {
         let from = self.repository.path(file);
         let failed = |action| BackupError::io(to, action);
@@ -366,7 +365,7 @@ impl Work<'_> {
     }
 }
 
-/// Cuts a copied segment behind a group.
+/// Cuts a copied segment after a group.
 fn cut(name: &SegmentName, file: &File, segment: &SegmentFile, group: u64) -> Result<(), BackupError> {
     let mut end = None;
     read_segment(name, file, &mut |record, position| {

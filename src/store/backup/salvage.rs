@@ -1,8 +1,8 @@
-//! The records of a backup that is damaged: all that is whole of them, and what is not.
+//! Extracts the intact records of a damaged backup, and reports the rest.
 //!
-//! First every way is tried that leads to all of them: other checkpoints of the same history, with the journal from
-//! there on. Where none is whole, the one that lost the fewest bytes is taken: the whole blocks of its checkpoint and
-//! every group of the journal that can be read, written as a new checkpoint with a new journal behind it.
+//! First it tries every path that leads to all records: other checkpoints of the same history, with the journal from
+//! there on. If none is intact, it takes the one that lost the fewest bytes: the intact blocks of its checkpoint and
+//! every readable group of the journal, written as a new checkpoint with a new journal after it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -26,38 +26,38 @@ use super::repository::Repository;
 use super::verify::fault_of;
 use super::{BackupError, Watch};
 
-/// The keys of counters: from the first to before the second.
+/// The key range of counters: from the first (inclusive) to the second (exclusive).
 const COUNTERS: (&[u8], &[u8]) = (b"c", b"d");
 
-/// The records that could be had.
+/// The result of a salvage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Salvaged {
-    /// How many.
+    /// Number of records.
     pub records: u64,
-    /// They are exactly those of the backup, though a file was damaged.
+    /// The records are exactly those of the backup, although a file was damaged.
     pub exact: bool,
-    /// What is not whole, and what that hits.
+    /// Faults and what they affect.
     pub faults: Vec<Fault>,
 }
 
-/// One way to the records.
+/// One path to the records.
 struct Way {
     checkpoint: Option<CheckpointFile>,
     journal: Vec<SegmentFile>,
 }
 
-/// What a way gives.
+/// The data read on one path.
 struct Gathered {
-    /// What the journal changed since the checkpoint.
+    /// The journal's changes since the checkpoint.
     later: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     checkpoint: Option<PathBuf>,
     lost_bytes: u64,
-    /// The numbers of what is given out may be among what is lost.
+    /// The lost data may include counters.
     lost_counters: bool,
     faults: Vec<Fault>,
 }
 
-/// Another way to the same records, of files that are whole; `None` where there is none.
+/// Another path to the same records, from intact files; `None` if not found.
 ///
 /// # Errors
 /// [`BackupError`].
@@ -77,7 +77,7 @@ pub(super) fn whole_way(
             is_whole &= known.get(&file.sha256) == Some(&true);
         }
         let point = Point { checkpoint: way.checkpoint, journal: way.journal, ..point.clone() };
-        // What it adds up to must be what the manifest says.
+        // Its fingerprint must match the manifest's.
         let is_same = |point: &Point| match point.records(repository, &|_| true, &mut |_, _| {}) {
             Ok((mark, sum)) => sum == mark.fingerprint && point.mark.is_none_or(|known| known == mark),
             Err(_) => false,
@@ -89,7 +89,7 @@ pub(super) fn whole_way(
     Ok(None)
 }
 
-/// Writes what can be had of a point's records as a store of their own into `store`.
+/// Writes the extractable records of a point as a new store into `store`.
 ///
 /// # Errors
 /// [`BackupError`].
@@ -131,14 +131,14 @@ pub(super) fn salvage(
     Ok(Salvaged { records: sum.records, exact, faults: best.faults })
 }
 
-/// All ways to a point within its own history, the point's own first, then by the newest checkpoint.
+/// All paths to a point within its own history, the point's own first, then by newest checkpoint.
 fn ways(repository: &Repository, point: &Point) -> Result<Vec<Way>, BackupError> {
     let mut manifests = repository.manifests()?;
     let own = manifests.iter().position(|manifest| manifest.id == point.backup);
     manifests.truncate(own.map_or(manifests.len(), |own| own + 1));
     let chain = chain(&manifests);
     let salts: BTreeSet<(&str, u64)> = chain.iter().map(|segment| (segment.salt.as_str(), segment.first)).collect();
-    // One whose journal is not in the chain is of another history: what it holds must not be mixed with this one.
+    // A backup whose journal is not in the chain has another history: its data must not be mixed with this one.
     let is_own = |manifest: &&Manifest| {
         manifest.journal.iter().all(|segment| salts.contains(&(segment.salt.as_str(), segment.first)))
     };
@@ -160,7 +160,7 @@ fn ways(repository: &Repository, point: &Point) -> Result<Vec<Way>, BackupError>
     Ok(ways)
 }
 
-/// Reads what can be read on one way.
+/// Reads everything readable on one path.
 fn gather(
     repository: &Repository,
     point: &Point,
@@ -248,7 +248,7 @@ impl Gathered {
         Ok(())
     }
 
-    /// A segment as far as it can be read. One whose header alone is damaged gets that again: what it said is known.
+    /// Reads a segment as far as possible. If only its header is damaged, the header is restored from the manifest.
     fn take_segment(
         &mut self,
         repository: &Repository,
@@ -280,8 +280,8 @@ impl Gathered {
         Ok(Some(copied))
     }
 
-    /// What nothing may do without, the installation's key and the numbers given out, is taken from another backup where
-    /// it is lost: with another key no suppression is known again, and a number given twice leads to somebody else.
+    /// Takes indispensable data, the installation's key and the counters, from another backup if they are lost: with
+    /// another key no suppression is found again, and a number allocated twice refers to someone else.
     fn complete(&mut self, repository: &Repository, point: &Point) -> Result<(), BackupError> {
         let key = keys::setting("key").0;
         let mut known: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
@@ -305,7 +305,7 @@ impl Gathered {
                 continue;
             }
             for (name, value) in found {
-                // Of a counter the higher: numbers between the two were given out.
+                // The higher of the two counters: numbers in between were allocated.
                 let own = known.get(&name);
                 if own.is_none_or(|own| name != key && *own < value) {
                     self.later.insert(name, Some(value));
@@ -318,7 +318,7 @@ impl Gathered {
         Err(BackupError::damaged(repository.directory(), what))
     }
 
-    /// Shows all records in order.
+    /// Passes all records in order to the callback.
     fn each(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), CheckpointError>) -> Result<(), BackupError> {
         let mut later = self.later.iter().peekable();
         if let Some(path) = &self.checkpoint {

@@ -1,5 +1,5 @@
-//! Keeping a repository whole: with each backup a part of the files is read again, so that all of them are read within
-//! a week, and what was found damaged is written again where the store still has it.
+//! Keeps a repository intact: with each backup a part of the files is read again, so that all are read within a week,
+//! and damaged files are rewritten if the store still has them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -16,26 +16,27 @@ use super::repository::Repository;
 use super::verify::fault_of;
 use super::{BackupError, Event, Watch};
 
-/// So many bytes are read with each backup, however soon it follows the one before: a small repository is read whole.
+/// The minimum of bytes read with each backup, even right after the previous one: a small repository is read
+/// completely.
 pub const AT_LEAST: u64 = 64 * 1024 * 1024;
-/// Within so many seconds everything is read: six days, so that a night may be missed.
+/// Everything is read within this many seconds: six days, so that one night may be missed.
 const ROUND: i64 = 6 * 86_400;
 
-/// What was done.
+/// The result of an upkeep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Upkeep {
-    /// How many files were read.
+    /// Number of files read.
     pub files: u64,
-    /// Their bytes.
+    /// Their total bytes.
     pub bytes: u64,
-    /// Files that were damaged and are whole again.
+    /// Files that were damaged and are intact again.
     pub rewritten: Vec<PathBuf>,
 }
 
-/// Reads a part of the files, at least so many bytes, and writes again what is damaged.
+/// Reads a part of the files, at least the given number of bytes, and rewrites damaged ones.
 ///
 /// # Errors
-/// [`BackupError`] when it cannot be done; damage is no error, see [`super::health::condition`].
+/// [`BackupError`] if it cannot be done; damage is not an error, see [`super::health::condition`].
 pub fn upkeep(
     source: &Source<'_>,
     repository: &Repository,
@@ -50,7 +51,7 @@ pub fn upkeep(
     Ok(done)
 }
 
-/// Reads the files that were read longest ago, as many as are due since the last time.
+/// Reads the least recently read files, as many as are due since the last time.
 fn read_part(
     repository: &Repository,
     manifests: &[Manifest],
@@ -61,7 +62,7 @@ fn read_part(
     let all: BTreeSet<&FileRef> = manifests.iter().flat_map(Manifest::files).collect();
     let total: u64 = all.iter().map(|file| file.bytes).sum();
     let mut files: Vec<(bool, Timestamp, &FileRef)> = repository.with_health(|health| {
-        // What is known to be damaged is looked at each time: it may have been put back.
+        // A file known to be damaged is checked each time: it may have been replaced.
         let mut seen = |file: &FileRef| (!health.is_damaged(&file.sha256), health.read_at(&file.sha256, now));
         all.iter().map(|file| (seen(file), *file)).map(|((whole, at), file)| (whole, at, file)).collect()
     });
@@ -92,7 +93,7 @@ fn read_part(
     Ok(done)
 }
 
-/// Writes again what is damaged, from the store. Gives what is whole again.
+/// Rewrites damaged files from the store. Returns the files that are intact again.
 fn write_again(
     source: &Source<'_>,
     repository: &Repository,
@@ -111,7 +112,7 @@ fn write_again(
     for (file, place) in places {
         let mut found = match File::open(&place) {
             Ok(found) => found,
-            // The store dropped it; or it is damaged there as well, which checking the store tells.
+            // The store dropped it, or it is damaged there too, which a check of the store reports.
             Err(_) => continue,
         };
         if found.metadata().is_ok_and(|found| found.len() >= file.bytes)
@@ -126,7 +127,7 @@ fn write_again(
     Ok(rewritten)
 }
 
-/// That the store's own file cannot be read is no reason to make no backup.
+/// An unreadable file of the store must not prevent the backup.
 fn was_written(outcome: Result<bool, BackupError>, from: &Path) -> Result<bool, BackupError> {
     match outcome {
         Err(BackupError::Io { path, .. }) if path == from => Ok(false),
@@ -134,7 +135,7 @@ fn was_written(outcome: Result<bool, BackupError>, from: &Path) -> Result<bool, 
     }
 }
 
-/// Where the store has each file of a backup, if it still has it.
+/// The store's path of each file of a backup, if it still has it.
 fn places_of<'m>(manifest: &'m Manifest, source: &Source<'_>) -> Vec<(&'m FileRef, PathBuf)> {
     let store = source.engine.directory();
     let mut places = Vec::new();

@@ -1,4 +1,5 @@
-//! Reading all of a backup: every checksum, and that checkpoint and journal lead to the records that the manifest names.
+//! Verifies a backup completely: every checksum, and that checkpoint and journal lead to the records that the manifest
+//! names.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -15,28 +16,28 @@ use super::point::{self, Wanted};
 use super::repository::Repository;
 use super::{BackupError, Event, Watch};
 
-/// What was found.
+/// The result of a verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Which backups, oldest first.
+    /// The backups verified, oldest first.
     pub backups: Vec<String>,
-    /// How many files were read.
+    /// Number of files read.
     pub files: u64,
-    /// Their bytes.
+    /// Their total bytes.
     pub bytes: u64,
-    /// How many records the last of the backups holds.
+    /// Number of records in the last of the backups.
     pub records: u64,
-    /// What is wrong, with the file; empty when all is well.
+    /// Faults, with the file; empty if all is well.
     pub faults: Vec<Fault>,
-    /// The files that were read, by their SHA-256, each with what is wrong with it: for [`Repository::note_read`].
+    /// The files read, by SHA-256, each with its fault if any: for [`Repository::note_read`].
     pub seen: Vec<(String, Option<String>)>,
 }
 
-/// Reads all of the backups with these names; all that there are when none is named. What is wrong with the repository
-/// itself and with manifests is found whatever is named.
+/// Reads all of the backups with these names; all backups if no name is given. Faults of the repository itself and of
+/// manifests are always reported.
 ///
 /// # Errors
-/// [`BackupError`] when it cannot be done; what is wrong with a backup is no error but a fault.
+/// [`BackupError`] if it cannot be done; what is wrong with a backup is a fault, not an error.
 pub fn verify(repository: &Repository, ids: &[String], watch: Watch<'_>) -> Result<Verified, BackupError> {
     let listed = repository.list()?;
     let mut faults = repository.faults(&listed);
@@ -46,7 +47,7 @@ pub fn verify(repository: &Repository, ids: &[String], watch: Watch<'_>) -> Resu
     }
     for id in ids {
         match repository.manifest(Some(id)) {
-            // Its fault is known by now.
+            // Its fault is already recorded.
             Err(BackupError::Damaged { .. }) => {}
             found => manifests.push(found?),
         }
@@ -83,7 +84,7 @@ pub fn verify(repository: &Repository, ids: &[String], watch: Watch<'_>) -> Resu
     Ok(Verified { backups, files: count, bytes: total, records, faults, seen })
 }
 
-/// Applies the journal to the checkpoint and compares with the manifest. Gives how many records there are.
+/// Applies the journal to the checkpoint and compares with the manifest. Returns the number of records.
 fn adds_up(repository: &Repository, manifest: &Manifest) -> Result<u64, BackupError> {
     let point = point::find(repository, &Wanted::Backup(Some(manifest.id.clone())))?;
     let (mark, sum) = point.records(repository, &|_| true, &mut |_, _| {})?;
@@ -95,7 +96,7 @@ fn adds_up(repository: &Repository, manifest: &Manifest) -> Result<u64, BackupEr
     Ok(sum.records)
 }
 
-/// What is wrong with a content, if anything is.
+/// The fault of a content, if any.
 pub(super) fn fault_of(
     repository: &Repository,
     file: &FileRef,
@@ -107,13 +108,13 @@ pub(super) fn fault_of(
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Some("it is not there".to_owned())),
         Err(e) => return Ok(Some(format!("it cannot be read: {e}"))),
     };
-    // What the system still has in memory says nothing about the disk; that it does not let go of it is no harm.
+    // Cached data would not show the disk's state; failing to drop the cache is harmless.
     let _ = rustix::fs::fadvise(&source, 0, None, rustix::fs::Advice::DontNeed);
     let (mut hash, mut length, mut piece) = (Sha256::new(), 0_u64, vec![0; 256 * 1024]);
     loop {
         let count = match source.read(&mut piece) {
             Ok(count) => count,
-            // A disk that cannot read it is what is looked for here.
+            // Finding an unreadable disk is the purpose of this check.
             Err(e) => return Ok(Some(format!("it cannot be read: {e}"))),
         };
         let Some(part) = piece.get(..count).filter(|part| !part.is_empty()) else { break };

@@ -1,4 +1,4 @@
-//! Reading what is whole of a damaged checkpoint.
+//! Reads the intact parts of a damaged checkpoint.
 
 use std::fs;
 use std::path::Path;
@@ -19,11 +19,11 @@ pub struct DamagedBlocks {
     pub to: u64,
     /// The last key before it.
     pub after: Option<Vec<u8>>,
-    /// The first key behind it.
+    /// The first key after it.
     pub before: Option<Vec<u8>>,
 }
 
-/// Finds the blocks of a damaged checkpoint that cannot be read.
+/// Finds the unreadable blocks of a damaged checkpoint.
 ///
 /// # Errors
 /// [`CheckpointError::Io`].
@@ -31,11 +31,11 @@ pub fn damaged_blocks(path: &Path) -> Result<Vec<DamagedBlocks>, CheckpointError
     read_whole_blocks(path, &mut |_, _| Ok(()))
 }
 
-/// Shows the records of the blocks that are whole, in order, and gives the parts that are not. Where a length is damaged,
-/// the next whole block is looked for. A checkpoint that [`read`](super::read) reads has no such part.
+/// Passes the records of the intact blocks to `visit`, in order, and returns the damaged parts. After a damaged length
+/// it searches for the next intact block. A checkpoint that [`read`](super::read) accepts has no damaged part.
 ///
 /// # Errors
-/// [`CheckpointError::Io`], and what `visit` gives.
+/// [`CheckpointError::Io`], and the errors of `visit`.
 pub fn read_whole_blocks(
     path: &Path,
     visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), CheckpointError>,
@@ -48,13 +48,13 @@ pub fn read_whole_blocks(
     }
     let (mut at, mut all, mut records) = (HEADER as usize, Xxh3::new(), 0_u64);
     loop {
-        // The next whole block: here, or behind what is damaged.
+        // The next intact block: here, or after the damage.
         let next = (at..bytes.len()).find_map(|from| Some((from, whole_block(bytes.get(from..)?)?)));
         let end = next.as_ref().map_or(bytes.len(), |(from, _)| *from);
         let between = bytes.get(at..end).unwrap_or_default();
         let is_whole = match next {
             Some(_) => between.is_empty(),
-            // Behind a damaged block the end does not fit what was read.
+            // After a damaged block the end does not match what was read.
             None if found.is_empty() => is_end(between, records, &all),
             None => between.len() == END && between.starts_with(&[0; 8]),
         };
@@ -77,10 +77,10 @@ pub fn read_whole_blocks(
     }
 }
 
-/// Bytes of the end of a checkpoint.
+/// Bytes of a checkpoint's end.
 const END: usize = 8 + Mark::LENGTH + 16;
 
-/// Whether this is the end that fits what was read before it.
+/// Whether this is an end that matches what was read before it.
 fn is_end(bytes: &[u8], records: u64, all: &Xxh3) -> bool {
     let (Some(end), Some(checksum)) = (bytes.get(..END - 8), bytes.get(END - 8..END)) else { return false };
     let mut all = all.clone();
@@ -91,7 +91,7 @@ fn is_end(bytes: &[u8], records: u64, all: &Xxh3) -> bool {
         && checksum == all.digest().to_le_bytes()
 }
 
-/// The block that these bytes begin with, unpacked, and its length; `None` when it is not whole.
+/// The unpacked block at the beginning of these bytes, and its length; `None` if it is not intact.
 fn whole_block(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     let raw = u32::from_le_bytes(bytes.first_chunk().copied()?) as usize;
     let packed = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?) as usize;

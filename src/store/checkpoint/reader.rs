@@ -1,4 +1,4 @@
-//! Reading a whole checkpoint, record by record.
+//! Reads a complete checkpoint, record by record.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -10,10 +10,11 @@ use crate::store::fingerprint::Mark;
 
 use super::{CheckpointError, MAGIC, MAX_BLOCK, Summary, VERSION, failed};
 
-/// Reads a checkpoint and shows its records in order. That it was whole is known only when this has returned.
+/// Reads a checkpoint and passes its records in order to `visit`. Only when this returns `Ok` is the checkpoint known
+/// to be intact.
 ///
 /// # Errors
-/// [`CheckpointError`], `visit`'s own included.
+/// [`CheckpointError`], including those of `visit`.
 pub fn read(
     path: &Path,
     visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), CheckpointError>,
@@ -56,7 +57,7 @@ pub fn read(
     }
 }
 
-/// A key, its value, and what follows them.
+/// A key, its value, and the bytes after them.
 pub(super) type Entry<'a> = (&'a [u8], &'a [u8], &'a [u8]);
 
 pub(super) fn split(bytes: &[u8]) -> Option<Entry<'_>> {
@@ -73,7 +74,7 @@ pub(super) struct Reader<'p> {
 }
 
 impl<'p> Reader<'p> {
-    /// Begins at the start of the file.
+    /// Opens the file and reads from its start.
     pub fn open(path: &'p Path) -> Result<Self, CheckpointError> {
         let file = File::open(path).map_err(failed(path, "read"))?;
         Ok(Self { file: BufReader::with_capacity(256 * 1024, file), path })

@@ -1,4 +1,4 @@
-//! Writing a checkpoint: under a temporary name until it is whole and durable.
+//! Writes a checkpoint under a temporary name until it is complete and durable.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -11,10 +11,10 @@ use crate::store::journal::disk::make_directories;
 
 use super::{CheckpointError, CheckpointName, MAGIC, SUFFIX, UNFINISHED, VERSION, failed, sync_directory};
 
-/// A block is written when it has this many bytes.
+/// The size in bytes at which a block is written.
 const BLOCK: usize = 64 * 1024;
 
-/// A checkpoint being written, under a temporary name until it is finished and durable.
+/// A checkpoint being written, under a temporary name until it is complete and durable.
 pub struct CheckpointWriter {
     file: BufWriter<File>,
     directory: PathBuf,
@@ -26,7 +26,7 @@ pub struct CheckpointWriter {
 }
 
 impl CheckpointWriter {
-    /// Begins one in `directory`; a leftover of an earlier one that was cut short is overwritten.
+    /// Begins a checkpoint in `directory`; overwrites the leftover of an interrupted one.
     ///
     /// # Errors
     /// [`CheckpointError::Io`]
@@ -45,7 +45,7 @@ impl CheckpointWriter {
         Ok(Self { file, directory, temporary, since, block: Vec::new(), all: Xxh3::new(), records: 0 })
     }
 
-    /// Adds a record; keys must come in ascending order.
+    /// Adds a record; keys must be in ascending order.
     ///
     /// # Errors
     /// [`CheckpointError::Io`]
@@ -77,7 +77,7 @@ impl CheckpointWriter {
         written.map_err(failed(&self.temporary, "written"))
     }
 
-    /// Ends the file, which is exact at `until`, and makes it durable, still under its temporary name.
+    /// Completes the file, which is exact at `until`, and makes it durable, still under its temporary name.
     ///
     /// # Errors
     /// [`CheckpointError::Io`]
@@ -94,16 +94,16 @@ impl CheckpointWriter {
     }
 }
 
-/// A checkpoint that is whole and durable but does not count until it is published.
+/// A complete and durable checkpoint that does not count until it is published.
 pub struct SealedCheckpoint {
     directory: PathBuf,
-    /// Its temporary place.
+    /// Its temporary path.
     pub path: PathBuf,
     since: Mark,
 }
 
 impl SealedCheckpoint {
-    /// Gives it its name; from now on it counts.
+    /// Renames it to its final name; from now on it counts.
     ///
     /// # Errors
     /// [`CheckpointError::Io`]
@@ -114,7 +114,7 @@ impl SealedCheckpoint {
         Ok(CheckpointName { since: self.since.sequence, path })
     }
 
-    /// Throws it away.
+    /// Deletes it.
     ///
     /// # Errors
     /// [`CheckpointError::Io`]

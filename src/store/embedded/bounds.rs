@@ -1,5 +1,5 @@
-//! What is known, beside the journal itself, of how far it reached: the mark of an orderly stop, the mark of the last backup,
-//! the names of checkpoints and segments, and `journal-head`. A journal that ends before is short, however it is opened.
+//! What is known, apart from the journal itself, about how far it reached: the mark of an orderly stop, the mark of the
+//! last backup, the names of checkpoints and segments, and `journal-head`. A journal that ends before that is short.
 
 use std::path::Path;
 
@@ -19,18 +19,18 @@ use super::shortfall::Shortfall;
 pub struct Bounds {
     /// All groups up to this number were acknowledged.
     pub least: u64,
-    /// No group after this number was acknowledged; none where that is unknown, as after a power failure.
+    /// No group after this number was acknowledged; `None` if unknown, as after a power failure.
     pub most: Option<u64>,
-    /// A segment that begins with this group or a later one was there.
+    /// A segment that begins with this group or a later one existed.
     pub segment: u64,
-    /// Where the index stood at the last orderly stop, if nothing was changed since.
+    /// The index's mark at the last orderly stop, if nothing was changed since.
     pub clean: Option<Mark>,
-    /// A note or a checkpoint is there, whole or not: the store held something.
+    /// A note or a checkpoint exists, intact or not: the store was in use.
     pub is_known: bool,
 }
 
 impl Bounds {
-    /// Reads all that is known of the store in `directory`. What is damaged says nothing.
+    /// Reads everything known about the store in `directory`. Damaged files are ignored.
     ///
     /// # Errors
     /// [`OpenError::Io`].
@@ -55,15 +55,15 @@ impl Bounds {
         Ok(bounds)
     }
 
-    /// Takes in that `group` was acknowledged.
+    /// Records that `group` was acknowledged.
     pub(super) fn raise(&mut self, group: u64) {
         self.least = self.least.max(group);
-        // What contradicts the least that is known proves nothing.
+        // An upper bound below the known minimum proves nothing.
         self.most = self.most.filter(|most| *most >= self.least);
     }
 
-    /// What is missing when the journal, with whatever else there is, reaches up to group `reached`, and its newest segment
-    /// begins with group `newest`; 0 when it has no segment.
+    /// What is missing if the journal, with any other copies, reaches up to group `reached`, and its newest segment
+    /// begins with group `newest`; 0 if it has no segment.
     pub fn shortfall(&self, reached: u64, newest: u64) -> Shortfall {
         let missing = (reached < self.least).then_some((reached.saturating_add(1), self.least));
         let known = reached.max(self.least);
@@ -77,7 +77,7 @@ impl Bounds {
         self.most.is_some_and(|most| most <= group)
     }
 
-    /// What can be said of acknowledged groups in a store that reaches up to `group` and is not short.
+    /// A message on whether acknowledged groups may be missing in a store that reaches up to `group` and is not short.
     pub fn completeness(&self, group: u64) -> String {
         match (self.proves_end(group), self.least) {
             (true, _) => "nothing that was acknowledged is missing".to_owned(),
@@ -92,13 +92,13 @@ impl Bounds {
         }
     }
 
-    /// Refuses a journal that ends too early.
+    /// Returns an error for a journal that ends too early.
     pub(super) fn demand(&self, directory: &Path, tail: &Tail) -> Result<(), OpenError> {
         let newest = segments_of(directory)?.last().map_or(0, |segment| segment.first);
         self.demand_reached(directory, tail.mark.sequence, newest)
     }
 
-    /// As [`Self::demand`], of a journal that reaches up to group `reached`.
+    /// As [`Self::demand`], for a journal that reaches up to group `reached`.
     pub(super) fn demand_reached(&self, directory: &Path, reached: u64, newest: u64) -> Result<(), OpenError> {
         let shortfall = self.shortfall(reached, newest);
         if shortfall.is_nothing() {
@@ -108,8 +108,8 @@ impl Bounds {
         Err(OpenError::JournalShort { directory: journal(directory), journal: reached, seen, shortfall })
     }
 
-    /// Takes the mark of the last orderly stop away, durably, once what it says is in `journal-head`: a start that is
-    /// refused, or ends, before it changes anything forgets nothing.
+    /// Removes the mark of the last orderly stop, durably, once its content is in `journal-head`: a start that fails
+    /// before it changes anything loses no information.
     ///
     /// # Errors
     /// [`OpenError::Io`].

@@ -1,7 +1,8 @@
-//! What damage in journal, checkpoints and index hits: which records, by their keys.
+//! Finds out which records, by key, damage in journal, checkpoints and index affects.
 //!
-//! A damaged record of the journal can mostly still be taken apart, for its checksum covers more than what was changed. The
-//! index is compared with checkpoint and journal, record by record: bytes of its files that hold no record are nobody's.
+//! A damaged journal record can usually still be parsed, as only a part of what its checksum covers has changed. The
+//! index is compared with checkpoint and journal, record by record: bytes of its files that hold no record are not
+//! checked.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -24,22 +25,22 @@ use super::open_error::OpenError;
 use super::survey::{IndexState, Survey, survey_locked};
 use super::{Settings, StoreLock, marker};
 
-/// Something that is not as it was written.
+/// Something that differs from what was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Which file or directory.
+    /// The file or directory.
     pub path: PathBuf,
-    /// Between which bytes, where that is known.
+    /// The byte range, if known.
     pub part: Option<(u64, u64)>,
     /// What is wrong.
     pub what: String,
-    /// The keys of the records that it hits.
+    /// The keys of the affected records.
     pub keys: Vec<Vec<u8>>,
-    /// What else it hits, in words.
+    /// What else is affected, as text.
     pub hits: Vec<String>,
-    /// It can come of a crash, and nobody was told that anything is there.
+    /// It can result from a crash, and the data were never acknowledged.
     pub harmless: bool,
-    /// It is about rows of index tables, which can be written anew from their records.
+    /// It concerns rows of index tables, which can be rewritten from their records.
     pub is_table: bool,
 }
 
@@ -50,26 +51,26 @@ impl Finding {
     }
 }
 
-/// A store that was looked at, locked as long as this lives.
+/// An examined store, locked as long as this value lives.
 pub struct Examined {
-    /// What is whole and what is not.
+    /// What is intact and what is not.
     pub survey: Survey,
-    /// What damage hits.
+    /// What the damage affects.
     pub findings: Vec<Finding>,
-    /// The records, to read only; none when the index cannot be used.
+    /// The records, read-only; `None` if the index cannot be used.
     pub records: Option<ReadOnly>,
-    /// The records are those that the journal says, as far as is known.
+    /// The records match the journal, as far as is known.
     pub is_trusted: bool,
     _lock: StoreLock,
 }
 
-/// An index that nobody writes to.
+/// A read-only index.
 pub struct ReadOnly(Index);
 
 /// Reads everything in the store in `directory`.
 ///
 /// # Errors
-/// [`OpenError`] when it is in use, is not there, or cannot be read at all.
+/// [`OpenError`] if it is in use, does not exist, or cannot be read at all.
 pub fn examine(directory: &Path, settings: &Settings) -> Result<Examined, OpenError> {
     let lock = open::lock(directory, &Settings { create: false, ..settings.clone() })?;
     let survey = survey_locked(directory, settings, &lock)?;
@@ -96,7 +97,7 @@ pub fn examine(directory: &Path, settings: &Settings) -> Result<Examined, OpenEr
     Ok(Examined { survey, findings, records, is_trusted, _lock: lock })
 }
 
-/// What is wrong with the index, and the index to read from, if it can be.
+/// What is wrong with the index, and the index itself if it can be read.
 fn index_findings(
     directory: &Path,
     settings: &Settings,
@@ -197,7 +198,7 @@ fn checkpoint_findings(path: &Path, what: &str) -> Result<Vec<Finding>, OpenErro
     })
 }
 
-/// A small note with a checksum of its own. A damaged one counts as none.
+/// Checks a small note with its own checksum. A damaged note is treated as absent.
 fn note_finding(path: &Path, length: usize) -> Result<Option<Finding>, OpenError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
@@ -210,7 +211,7 @@ fn note_finding(path: &Path, length: usize) -> Result<Option<Finding>, OpenError
     Ok((!is_whole).then(|| Finding::new(path, None, "the note is damaged and counts as absent")))
 }
 
-/// An index that was closed in order as of `clean` and now says that it has only come to `mark`.
+/// An index that was cleanly closed as of `clean` but now has only the earlier `mark`.
 fn forgetful_index(directory: &Path, path: &Path, mark: Mark, clean: Mark) -> Result<Finding, OpenError> {
     let (has, had) = (mark.sequence, clean.sequence);
     let what = format!(

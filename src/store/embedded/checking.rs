@@ -1,7 +1,7 @@
-//! Comparing the whole index with its mark while commits go on, a piece at a time.
+//! Compares the whole index with its mark while commits continue, a piece at a time.
 //!
 //! The committer itself reads the pieces, between two groups, and adds up the records. A commit that changes a record
-//! which was read already changes that sum too, so at the end it is what the mark says, or the index is damaged.
+//! already read updates that sum too, so at the end it equals the mark, or the index is damaged.
 
 use tokio::sync::oneshot;
 
@@ -12,25 +12,25 @@ use super::EmbeddedEngine;
 use super::index::{Index, IndexFault};
 use super::request::{CheckStep, Request};
 
-/// Records that one piece has: a few milliseconds, for which commits wait.
+/// Records per piece: a few milliseconds, during which commits wait.
 const PIECE: usize = 500;
 
-/// A comparison under way.
+/// A comparison in progress.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Walk {
-    /// The last key that was read; none at the beginning.
+    /// The last key read; `None` at the beginning.
     last: Option<Key>,
-    /// What the records up to there add up to, as they are now.
+    /// The fingerprint of the records read, in their current state.
     pub sum: Fingerprint,
 }
 
 impl Walk {
-    /// Whether the record of this key was read already.
+    /// Whether the record with this key was already read.
     pub(super) fn has_read(&self, key: &Key) -> bool {
         self.last.as_ref().is_some_and(|last| key <= last)
     }
 
-    /// Reads one piece; gives whether that was all.
+    /// Reads one piece; returns whether it was the last.
     pub(super) fn read(&mut self, index: &Index) -> Result<bool, IndexFault> {
         let mut range = KeyRange::new(Key(Vec::new()), None);
         if let Some(last) = &self.last {
@@ -53,18 +53,18 @@ impl Walk {
     }
 }
 
-/// What is wrong with an index whose records do not add up.
+/// The error text for an index whose records do not match its mark.
 pub(super) fn mismatch(found: Fingerprint, mark: Mark) -> String {
     let (has, should) = (found.records, mark.fingerprint.records);
     format!("its {has} records are not the {should} that the journal says")
 }
 
 impl EmbeddedEngine {
-    /// Reads the next piece of the index and, at its end, compares it with its mark. A difference, or a piece that cannot be
-    /// read, marks the index as damaged, and it is built anew.
+    /// Reads the next piece of the index and, at its end, compares it with its mark. A difference, or an unreadable
+    /// piece, marks the index as damaged, and it is rebuilt.
     ///
     /// # Errors
-    /// [`EngineError`]; after it the comparison begins again at the first record.
+    /// [`EngineError`]; the next call starts again at the first record.
     pub async fn check_some(&self) -> Result<CheckStep, EngineError> {
         let (answer, receiver) = oneshot::channel();
         self.shared.ask(Request::Check(answer))?;

@@ -1,8 +1,8 @@
-//! Checkpoints while commits go on.
+//! Writes checkpoints while commits continue.
 //!
 //! The records are copied from the index while it changes, so the copy alone is exact for no instant; with the groups
-//! that came in meanwhile applied it must add up to what the journal says of the last of them. That is checked, by
-//! reading the file back from disk, before it counts and before anything of the journal is dropped.
+//! committed meanwhile applied, it must match the journal's fingerprint of the last of them. This is checked, by
+//! reading the file back from disk, before it counts and before any journal is dropped.
 
 use std::collections::HashMap;
 use std::fs;
@@ -20,41 +20,41 @@ use super::layout::{checkpoints, journal};
 use super::request::Request;
 use super::{EmbeddedEngine, Shared, for_backup, index, journal_since};
 
-/// How many checkpoints are kept: one to use, one to fall back on.
+/// Number of checkpoints kept: one to use, one as fallback.
 const KEPT: usize = 2;
 
-/// Records that are copied at a time.
+/// Records copied at once.
 const PAGE: usize = 1000;
 
-/// A checkpoint that was written.
+/// The result of writing a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CheckpointReport {
     /// Records in it.
     pub records: u64,
     /// Bytes of the file.
     pub bytes: u64,
-    /// Journal segments that were dropped.
+    /// Number of journal segments dropped.
     pub dropped_segments: usize,
-    /// Of these, those that were in no backup though backups are made: time between them cannot be restored to.
+    /// Of these, the number not yet in any backup although backups are made: their time cannot be restored to.
     pub lost_to_backups: usize,
 }
 
 impl EmbeddedEngine {
-    /// Whether so much has been written since the last checkpoint that a new one is worth its while.
+    /// Whether enough was written since the last checkpoint to make a new one worthwhile.
     pub fn checkpoint_due(&self) -> bool {
         journal_since(&self.shared) >= self.shared.settings.checkpoint_bytes
     }
 
-    /// Writes a checkpoint and drops the journal before the last but one. Commits go on meanwhile.
+    /// Writes a checkpoint and drops the journal that the last two checkpoints do not need. Commits continue meanwhile.
     ///
     /// # Errors
-    /// [`EngineError`]: the older checkpoints and the whole journal stay. [`EngineError::Damaged`] when the index is
-    /// wrong; it is then being built anew.
+    /// [`EngineError`]: the older checkpoints and the whole journal stay. [`EngineError::Damaged`] if the index is
+    /// wrong; it is then being rebuilt.
     pub async fn checkpoint(&self) -> Result<CheckpointReport, EngineError> {
         self.write_checkpoint(true).await
     }
 
-    /// As [`Self::checkpoint`]; without `hold`, nothing of the journal before is kept for the next backup.
+    /// As [`Self::checkpoint`]; without `hold`, no earlier journal is kept for the next backup.
     pub(super) async fn write_checkpoint(&self, hold: bool) -> Result<CheckpointReport, EngineError> {
         let shared = self.shared.clone();
         let stopped = |e: tokio::task::JoinError| EngineError::Stopped(e.to_string());
@@ -73,10 +73,10 @@ impl EmbeddedEngine {
         Ok(report)
     }
 
-    /// How far the journal reaches is noted outside it, too, in case both journal and checkpoints lose their ends.
+    /// Stores how far the journal reaches outside it too, in case both journal and checkpoints lose their ends.
     fn note_head(&self) {
         if let Some(requests) = self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            // A committer that has ended has nothing to note.
+            // A stopped committer has nothing to store.
             let _ = requests.send(Request::NoteHead);
         }
     }
@@ -86,7 +86,7 @@ fn write_checkpoint(shared: &Arc<Shared>, hold: bool) -> Result<CheckpointReport
     let _one_at_a_time = shared.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
     let report = write_and_publish(shared, hold);
     if report.is_err() {
-        // On a full disk it would take the very room that everybody waits for. If it stays, the next one replaces it.
+        // On a full disk it would take scarce disk space. If removal fails, the next checkpoint replaces it.
         let _ = checkpoint::remove_unfinished(&checkpoints(&shared.directory));
     }
     report
@@ -106,7 +106,7 @@ fn write_and_publish(shared: &Arc<Shared>, hold: bool) -> Result<CheckpointRepor
             _ => break,
         }
     }
-    // Whatever the copy can have seen is in the journal up to here.
+    // Everything that the copy can contain is in the journal up to here.
     let until = shared.marks().appended;
     let sealed = writer.seal(until)?;
     let found = add_up(shared, &sealed.path, since, until)?;
@@ -123,7 +123,7 @@ fn write_and_publish(shared: &Arc<Shared>, hold: bool) -> Result<CheckpointRepor
     Ok(CheckpointReport { records: found.records, bytes, dropped_segments, lost_to_backups })
 }
 
-/// What the file on disk adds up to with the groups after `since` and up to `until` applied.
+/// The fingerprint of the file on disk with the groups after `since` and up to `until` applied.
 fn add_up(shared: &Shared, path: &std::path::Path, since: Mark, until: Mark) -> Result<Fingerprint, EngineError> {
     let mut later: HashMap<Vec<u8>, Option<Vec<u8>>> = HashMap::new();
     walk(&journal(&shared.directory), since.sequence, &mut |found| {
@@ -152,13 +152,13 @@ fn add_up(shared: &Shared, path: &std::path::Path, since: Mark, until: Mark) -> 
     Ok(sum)
 }
 
-/// Drops all but the last checkpoints and the journal that neither those nor, with `hold`, the next backup needs. Says how many
-/// segments were dropped, and how many of them the next backup would have needed.
+/// Drops all but the last checkpoints, and the journal that neither those nor, with `hold`, the next backup needs.
+/// Returns the number of segments dropped, and how many of them the next backup would have needed.
 fn drop_old(shared: &Shared, hold: bool) -> Result<(usize, usize), EngineError> {
     let directory = checkpoints(&shared.directory);
     let mut kept = checkpoint::list(&directory)?;
     let old = kept.drain(..kept.len().saturating_sub(KEPT)).collect::<Vec<_>>();
-    // With a single checkpoint the whole journal stays, to fall back on.
+    // With a single checkpoint the whole journal stays as fallback.
     let Some(oldest) = kept.first().filter(|_| kept.len() == KEPT) else { return Ok((0, 0)) };
     let segments = segment::list(&journal(&shared.directory)).map_err(written)?;
     old.iter().try_for_each(|checkpoint| fs::remove_file(&checkpoint.path)).map_err(written)?;

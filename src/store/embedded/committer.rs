@@ -1,10 +1,10 @@
 //! The committer: one thread that makes commits durable in groups.
 //!
-//! For each group: check every batch against the index and the group so far, append all that hold to the journal, one
-//! `fdatasync`, apply to the index, then answer everyone. Nothing is answered before that, not even a conflict: it may
-//! rest on a write of the same group. After an error that leaves something in doubt it answers everything with
-//! [`EngineError::Stopped`] until the engine is opened again. While the index is damaged, batches wait; a group that is in
-//! the journal already is answered, for the next index has it, and reads wait for that (see [`super::healing`]).
+//! For each group: check every batch against the index and the group so far, append those that pass to the journal, one
+//! `fdatasync`, apply to the index, then send all answers. Nothing is answered before that, not even a conflict: it may
+//! depend on a write of the same group. After an error with unknown outcome it answers everything with
+//! [`EngineError::Stopped`] until the engine is reopened. While the index is damaged, batches wait; a group already in
+//! the journal is answered, as the next index will contain it, and reads wait for that (see [`super::healing`]).
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
@@ -25,10 +25,10 @@ use super::health::being_rebuilt;
 use super::index::{Index, IndexFault};
 use super::request::{Answer, CheckStep, Request};
 
-/// A group is closed when its record has this many bytes; what still waits goes into the next.
+/// A group is closed when its record has this many bytes; further batches go into the next.
 const GROUP_BYTES: usize = 1024 * 1024;
 
-/// What the index has for a key that is written.
+/// The index's value for a key being written.
 enum Replaced {
     Known(Value),
     Read(sled::IVec),
@@ -38,12 +38,12 @@ pub(super) struct Committer {
     shared: Arc<Shared>,
     journal: JournalWriter,
     buffer: RecordBuffer,
-    /// What the group so far has written.
+    /// The writes of the group so far.
     pending: BTreeMap<Key, Option<Value>>,
     answers: Vec<(Answer, Commit, Stopwatch)>,
-    /// What waits for another index.
+    /// Batches that wait for another index.
     waiting: VecDeque<(Batch, Answer, Stopwatch)>,
-    /// The comparison of the index under way.
+    /// The comparison of the index in progress.
     walk: Option<Walk>,
     mark: Mark,
     stopped: Option<String>,
@@ -67,9 +67,9 @@ impl Committer {
         }
     }
 
-    /// Works until told to close or until nobody can ask any more. Gives the mark reached, none when it had stopped.
+    /// Works until told to close or until all senders are gone. Returns the mark reached; `None` if it had stopped.
     pub(super) fn run(mut self, requests: &Receiver<Request>) -> Option<Mark> {
-        // Only a figure for the curious: without it everything works the same.
+        // Only for metrics; everything works without it.
         self.cpu = File::open("/proc/thread-self/schedstat").ok();
         let mut open = true;
         while open {
@@ -79,7 +79,7 @@ impl Committer {
         self.stopped.is_none().then_some(self.mark)
     }
 
-    /// What waited for another index, once there is one or never will be.
+    /// The next batch that waited for another index, once there is one or there never will be.
     fn held_back(&mut self) -> Option<Request> {
         if self.shared.health.is_unusable() && self.stopped.is_none() {
             return None;
@@ -87,7 +87,7 @@ impl Committer {
         self.waiting.pop_front().map(|(batch, answer, asked)| Request::Commit(batch, answer, asked))
     }
 
-    /// Gathers what waits into one group and makes it durable. Says whether to go on.
+    /// Collects waiting requests into one group and makes it durable. Returns whether to continue.
     fn group(&mut self, first: Request, requests: &Receiver<Request>) -> bool {
         self.buffer.clear();
         self.pending.clear();
@@ -104,7 +104,7 @@ impl Committer {
                     break;
                 }
                 request @ (Request::Seal(_) | Request::Check(_)) => between.push(request),
-                // Nothing may be on its way to the index that goes.
+                // No write may be under way to the index being replaced.
                 request @ (Request::Index(..) | Request::Unhealed(_)) => {
                     between.push(request);
                     break;
@@ -131,7 +131,7 @@ impl Committer {
             if durable {
                 self.shared.metrics.seconds.observe(asked.nanoseconds() as f64 / 1e9);
             }
-            // Who asked may have gone; the commit stands.
+            // The caller may be gone; the commit stands.
             let _ = answer.send(outcome.clone().map(|()| commit));
         }
         if head
@@ -144,7 +144,7 @@ impl Committer {
         open
     }
 
-    /// Does what is done between two groups.
+    /// Handles a request that runs between two groups.
     fn between(&mut self, request: Request) {
         match request {
             Request::Seal(answer) => drop(answer.send(self.seal())),
@@ -184,7 +184,7 @@ impl Committer {
         Ok(CheckStep::Whole(walk.sum.records))
     }
 
-    /// Checks a batch and takes it into the group.
+    /// Checks a batch and adds it to the group.
     fn admit(&mut self, batch: Batch, answer: Answer, asked: Stopwatch) {
         let shared = self.shared.clone();
         let commit = match &self.stopped {
@@ -195,7 +195,7 @@ impl Committer {
                     Commit::Applied
                 }
                 Ok(Err(key)) => Commit::Conflict(key),
-                // Nothing of it was taken; it is looked at again when there is another index.
+                // Nothing of it was taken; it is checked again when there is another index.
                 Err(EngineError::Damaged(_)) => return self.waiting.push_back((batch, answer, asked)),
                 Err(e) => {
                     self.stop(e.to_string());
@@ -206,8 +206,8 @@ impl Committer {
         self.answers.push((answer, commit, asked));
     }
 
-    /// Makes all checks of a batch: what the index has for each of its writes, where nothing of this group replaces it; or
-    /// the key that is not as expected.
+    /// Makes all checks of a batch. Returns the index's value for each of its writes, unless this group replaces it; or
+    /// the key whose precondition failed.
     fn look(&self, index: &Index, batch: &Batch) -> Result<Result<Vec<Option<Replaced>>, Key>, IndexFault> {
         for (key, expect) in &batch.checks {
             let holds = match (self.pending.get(key), expect) {
@@ -220,7 +220,7 @@ impl Committer {
                 return Ok(Err(key.clone()));
             }
         }
-        // What a check has just established need not be read again to know what a write replaces.
+        // The checks have already read these values; do not read them again for the writes.
         let known: HashMap<&Key, &Expect> = batch.checks.iter().map(|(key, expect)| (key, expect)).collect();
         let replaced = batch.writes.iter().map(|(key, _)| match known.get(key) {
             _ if self.pending.contains_key(key) => Ok(None),
@@ -231,7 +231,7 @@ impl Committer {
         replaced.collect::<Result<_, _>>().map(Ok)
     }
 
-    /// The writes of a batch join the group, and the fingerprint follows.
+    /// Adds the writes of a batch to the group and updates the fingerprint.
     fn take(&mut self, batch: Batch, replaced: Vec<Option<Replaced>>) {
         for ((key, value), replaced) in batch.writes.into_iter().zip(replaced) {
             let mut change = Fingerprint::default();
@@ -252,7 +252,7 @@ impl Committer {
         }
     }
 
-    /// All groups so far are in segments that never change again.
+    /// Seals the journal: all groups so far are in segments that never change again.
     fn seal(&mut self) -> Result<Mark, EngineError> {
         if let Some(reason) = &self.stopped {
             return Err(EngineError::Stopped(reason.clone()));
@@ -288,19 +288,19 @@ impl Committer {
         });
         match applied {
             Ok(()) => self.shared.marks.lock().unwrap_or_else(PoisonError::into_inner).applied = self.mark,
-            // Durable, and the next index has it; until then reads wait.
+            // Durable, and the next index will contain it; until then reads wait.
             Err(EngineError::Damaged(_)) => {}
             Err(e) => {
                 let reason = format!("the index failed: {e}");
                 self.stop(reason.clone());
-                // The journal has it.
+                // It is in the journal.
                 return Err(EngineError::Ambiguous { action: "written", reason });
             }
         }
         Ok(())
     }
 
-    /// From now on nothing is acknowledged.
+    /// Stops acknowledging.
     fn stop(&mut self, reason: String) {
         self.shared.stopped.send_replace(Some(reason.clone()));
         self.stopped = Some(reason);

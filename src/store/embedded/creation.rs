@@ -1,6 +1,6 @@
-//! Beginning an empty store. What makes a store is its journal, so the journal is laid out beside its place, made durable, and
-//! put there by one rename: a creation that is cut short before has made nothing, and is begun again; after it, all that is
-//! missing is derived, and the next start makes it.
+//! Creates an empty store. What makes a store is its journal, so the journal is prepared beside its place, made
+//! durable, and moved there by one rename: a creation interrupted before that has no effect and is repeated; after it,
+//! everything missing is derived, and the next start creates it.
 
 use std::fs;
 use std::io;
@@ -14,13 +14,13 @@ use crate::store::journal::writer::{JournalSettings, JournalWriter};
 use super::layout::journal;
 use super::open_error::OpenError;
 
-/// How far above the store names are made durable: its own, that of the state directory, and that of what holds it.
+/// Directory levels whose names are made durable: the store's, the state directory's, and its parent's.
 const LEVELS: usize = 3;
 
-/// Puts an empty journal into the store in `directory`, which has none.
+/// Creates an empty journal in the store in `directory`, which has none.
 ///
 /// # Errors
-/// [`OpenError`]: there is no store, and this can be tried again.
+/// [`OpenError`]: there is no store, and this can be retried.
 pub(super) fn begin_journal(disk: &Arc<dyn Disk>, directory: &Path) -> Result<(), OpenError> {
     let fresh = directory.join("journal.new");
     match fs::remove_dir_all(&fresh) {
@@ -29,7 +29,7 @@ pub(super) fn begin_journal(disk: &Arc<dyn Disk>, directory: &Path) -> Result<()
     }
     let settings = JournalSettings { segment_bytes: u64::MAX, reserve_bytes: 0, head_in: None };
     JournalWriter::open(disk.clone(), &fresh, settings, &Tail::default())?;
-    // An empty directory in its place, as an older program left it, gives way.
+    // Replaces an empty directory there, as left by an older version.
     fs::rename(&fresh, journal(directory)).map_err(OpenError::io(&fresh, "renamed"))?;
     sync_upward(disk.as_ref(), directory, LEVELS).map_err(OpenError::io(directory, "synced"))
 }

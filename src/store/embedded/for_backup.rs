@@ -1,10 +1,10 @@
 //! What a backup copies of a running store, and what the store keeps for the next one.
 //!
-//! The segment that is written to is ended, so that all groups up to one mark are in files that never change again.
-//! They are opened at once, under the lock that checkpoints take: whatever is dropped meanwhile can still be read.
+//! The current segment is ended, so that all groups up to one mark are in files that never change again. They are
+//! opened at once, under the lock that checkpoints take: files dropped meanwhile can still be read.
 //!
-//! A checkpoint by size may make journal superfluous that is in no backup yet; without it no instant in between could be
-//! restored. So the store notes up to where it was backed up (`backed-up`), and what comes later stays, within
+//! A checkpoint by size may make journal superfluous that is in no backup yet; without it no instant in between could
+//! be restored. So the store records how far it was backed up (`backed-up`), and keeps later journal, within
 //! [`Settings::hold_bytes`](super::Settings::hold_bytes).
 
 use std::fs::{self, File};
@@ -23,40 +23,40 @@ use super::notes::{self, BACKED_UP};
 use super::request::Request;
 use super::{EmbeddedEngine, Shared};
 
-/// A file that never changes again, open.
+/// An open file that never changes again.
 #[derive(Debug)]
 pub struct Sealed {
-    /// The number of its first group, or the group after which it was begun.
+    /// The number of a segment's first group, or the group after which a checkpoint was begun.
     pub number: u64,
-    /// Where it was when it was opened.
+    /// Its path when it was opened.
     pub path: PathBuf,
-    /// It can be read though it may be gone from there.
+    /// The open file; readable even if it was removed from the path.
     pub file: File,
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
 }
 
-/// All that leads to one mark.
+/// All files that lead to one mark.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Where the store stood.
+    /// The store's mark.
     pub mark: Mark,
-    /// The journal's segments up to there, in order, without gap.
+    /// The journal's segments up to the mark, in order, without a gap.
     pub segments: Vec<Sealed>,
     /// The newest checkpoint, if there is one.
     pub checkpoint: Option<Sealed>,
 }
 
-/// How many of some segments the next backup needs.
+/// How many segments the next backup needs.
 pub(super) struct Held {
-    /// So many of the last are kept for it.
+    /// The number of newest segments kept for it.
     pub kept: usize,
-    /// So many of the first are in a backup, or would be in none anyway.
+    /// The number of oldest segments that are in a backup, or that no backup would contain anyway.
     pub saved: usize,
 }
 
 impl EmbeddedEngine {
-    /// Opens all that leads to the last durable group. Commits go on; they wait for one sync. Blocks.
+    /// Opens all files that lead to the last durable group. Commits continue after waiting for one sync. Blocks.
     ///
     /// # Errors
     /// [`EngineError`].
@@ -75,8 +75,7 @@ impl EmbeddedEngine {
         Ok(Snapshot { mark, segments, checkpoint })
     }
 
-    /// Ends the journal segment that is written to, so that it never changes again; gives where the store then stands.
-    /// Blocks.
+    /// Ends the current journal segment, so that it never changes again; returns the store's mark. Blocks.
     ///
     /// # Errors
     /// [`EngineError`].
@@ -84,14 +83,14 @@ impl EmbeddedEngine {
         self.send_seal()?.recv().map_err(|_| EngineError::Stopped("it is closed".to_owned()))?
     }
 
-    /// Asks for it; what is given says when it is done.
+    /// Requests a seal; the returned channel receives the result.
     pub(super) fn send_seal(&self) -> Result<Receiver<Result<Mark, EngineError>>, EngineError> {
         let (answer, receiver) = channel();
         self.shared.ask(Request::Seal(answer))?;
         Ok(receiver)
     }
 
-    /// Notes that all groups up to `mark` are in a backup.
+    /// Stores that all groups up to `mark` are in a backup.
     ///
     /// # Errors
     /// [`EngineError::Unavailable`]: more journal than needed is kept, until the next backup.
@@ -100,18 +99,18 @@ impl EmbeddedEngine {
     }
 }
 
-/// Which of the segments that no checkpoint needs, the oldest first, stay for the next backup. The last of `segments` is the
-/// first that a checkpoint needs.
+/// Which of the segments that no checkpoint needs, oldest first, are kept for the next backup. The last of `segments`
+/// is the first that a checkpoint needs.
 pub(super) fn held(shared: &Shared, segments: &[SegmentName]) -> Result<Held, EngineError> {
     let limit = shared.settings.hold_bytes;
     let unneeded = segments.split_last().map_or(segments, |(_, unneeded)| unneeded);
     if limit == 0 {
         return Ok(Held { kept: 0, saved: unneeded.len() });
     }
-    // A damaged note counts as none: then more is kept than needed.
+    // A damaged note is treated as absent: then more is kept than needed.
     let note = notes::read(&shared.directory, BACKED_UP).map_err(failed)?;
     let saved_to = note.whole.map_or(0, |mark| mark.sequence);
-    // A segment's last group is known by the next one's first.
+    // A segment's last group follows from the next one's first.
     let is_saved = |pair: &[SegmentName]| pair.get(1).is_some_and(|next| next.first <= saved_to.saturating_add(1));
     let saved = segments.windows(2).take_while(|pair| is_saved(pair)).count();
     let (mut kept, mut bytes) = (0, 0_u64);

@@ -1,9 +1,9 @@
-//! Healing the index while the store is open.
+//! Repairs the index while the store is open.
 //!
-//! The first read that fails, or a comparison that does not come out even, marks the index as damaged: on the disk, so that
-//! no start uses it, and in memory, so that reads and commits wait. A thread then builds another one from checkpoint and
-//! journal, and the committer puts it in the place of the damaged one, between two groups. Nobody outside sees more than a
-//! delay. When it cannot be built, the store stops, and the next start says why.
+//! The first failed read, or a failed comparison, marks the index as damaged: on disk, so that no start uses it, and in
+//! memory, so that reads and commits wait. A thread then builds another index from checkpoint and journal, and the
+//! committer replaces the damaged one between two groups. Callers only see a delay. If none can be built, the store
+//! stops, and the next start reports why.
 
 use std::fs;
 use std::sync::atomic::Ordering;
@@ -25,18 +25,18 @@ use super::rebuild::build_beside;
 use super::request::Request;
 use super::{EmbeddedEngine, IndexHealth, Shared, marker};
 
-/// A read is tried on so many indexes: with a disk that damages each new one, it fails.
+/// Number of indexes a read is tried on: if the disk damages each new one, the read fails.
 const TRIES: usize = 5;
 
-/// So often is building another index tried, where what keeps from it may pass: a failed write, a full disk.
+/// Attempts to build an index when the failure may be temporary: a failed write, a full disk.
 const BUILDS: u32 = 3;
-/// Before it is tried again; twice as long the next time.
+/// Pause before the first retry; twice as long before the second.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Why another index was not built.
 struct NotBuilt {
     why: String,
-    /// Trying again may help.
+    /// A retry may help.
     may_pass: bool,
 }
 
@@ -47,14 +47,14 @@ impl From<OpenError> for NotBuilt {
 }
 
 impl EmbeddedEngine {
-    /// How the index is.
+    /// The health of the index.
     pub fn index_health(&self) -> IndexHealth {
         self.shared.health.snapshot()
     }
 }
 
 impl Shared {
-    /// Reads the index, and waits where it is damaged until it has been built anew.
+    /// Reads the index; if it is damaged, waits until it has been rebuilt.
     pub(super) async fn read_healed<T>(
         self: &Arc<Self>,
         call: impl Fn(&Index) -> Result<T, IndexFault>,
@@ -70,7 +70,7 @@ impl Shared {
         outcome
     }
 
-    /// Takes note that the index of this generation is damaged, and has it built anew.
+    /// Marks the index of this generation as damaged, and starts a rebuild.
     pub(super) fn suspect(self: &Arc<Self>, generation: u64, reason: &str) {
         if !self.health.damage(generation, reason) {
             return;
@@ -128,7 +128,7 @@ impl Shared {
         let asked = self.ask(Request::Index(new, answer));
         let taken = asked.and_then(|()| receiver.blocking_recv().map_err(|_| closed())?);
         if taken.is_err() {
-            // The note on the disk keeps a start from using it; it is only in the way.
+            // The marker on disk prevents its use; a leftover only takes space.
             let _ = fs::remove_dir_all(path);
         }
         taken.map_err(|error| NotBuilt {
@@ -138,12 +138,12 @@ impl Shared {
         Ok(tail.mark.fingerprint.records)
     }
 
-    /// The store stops: the index is damaged and cannot be built anew.
+    /// Stops the store: the index is damaged and cannot be rebuilt.
     fn give_up(self: &Arc<Self>, error: &str) {
         let reason = format!("its index is damaged and cannot be built anew: {error}");
         tracing::error!(reason, "the store stops; the next start tries to build the index again");
         self.health.lose(&reason);
-        // Without a committer it has stopped already.
+        // Without a committer the store has already stopped.
         let _ = self.ask(Request::Unhealed(reason));
     }
 }

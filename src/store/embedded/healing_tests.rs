@@ -1,4 +1,4 @@
-//! An index that is damaged while the store is open is built anew: by whom it is found, and what those see who wait.
+//! An index damaged while the store is open is rebuilt: how the damage is found, and what waiting callers see.
 
 use std::fs;
 use std::path::Path;
@@ -47,13 +47,13 @@ async fn store() -> (TempDir, EmbeddedEngine) {
     (directory, engine)
 }
 
-/// Changes the index behind the engine's back; nothing says so.
+/// Changes the index directly, bypassing the engine.
 fn tamper(engine: &EmbeddedEngine, number: u32, value: Option<&[u8]>) {
     let index = engine.shared.index.read().unwrap();
     index.as_ref().unwrap().index.apply([(key(number).0.as_slice(), value)].into_iter()).unwrap();
 }
 
-/// Lets a read fail, as sled's do when it meets damage.
+/// Makes a read fail, as sled's do on damage.
 fn stumble(engine: &EmbeddedEngine) {
     let generation = engine.shared.health.generation();
     engine.shared.suspect(generation, "a read failed");
@@ -136,7 +136,7 @@ async fn a_walk_beside_commits_finds_nothing_wrong() {
     for round in 0..20_u32 {
         assert_eq!(engine.check_some().await.unwrap(), CheckStep::More, "{round}");
         let mut batch = Batch::new();
-        // Before and behind the place where the walk is: changed, begun, deleted.
+        // Before and after the position of the walk: changed, added, deleted.
         batch.put(key(round), format!("round {round}").into_bytes());
         batch.put(key(699 - round), vec![1; 50]);
         batch.put(Key(format!("a{round}").into_bytes()), vec![2; 10]);

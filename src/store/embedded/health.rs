@@ -1,5 +1,5 @@
-//! What is known of the index while the store is open: whether it is whole, when it was last compared with its mark, and
-//! when it was built anew.
+//! The state of the index while the store is open: whether it is intact, when it was last compared with its mark, and
+//! when it was rebuilt.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -9,14 +9,14 @@ use tokio::sync::watch;
 use crate::base::clock::Timestamp;
 use crate::store::engine::EngineError;
 
-/// How the index is. It can always be built anew from checkpoint and journal, so its damage loses nothing.
+/// The health of the index. It can always be rebuilt from checkpoint and journal, so damage to it loses nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexHealth {
-    /// Why it is damaged, while it is: reads and commits wait until it has been built anew.
+    /// The damage, if any: reads and commits wait until the index has been rebuilt.
     pub damaged: Option<String>,
-    /// When it was last built anew because it was damaged or missing, and why; since the start, and at the start itself.
+    /// When it was last rebuilt because it was damaged or missing, and why; since and including the start.
     pub rebuilt: Option<(Timestamp, String)>,
-    /// How often it was built anew since the start, and at the start itself.
+    /// Number of rebuilds since and including the start.
     pub rebuilds: u64,
     /// When all its records were last compared with its mark.
     pub checked: Option<Timestamp>,
@@ -27,21 +27,21 @@ pub struct IndexHealth {
 enum Condition {
     Whole,
     Damaged,
-    /// It was damaged and could not be built anew, for this reason.
+    /// It was damaged and could not be rebuilt, for this reason.
     Lost(String),
 }
 
-/// The health of the index in use, which is known by its generation.
+/// The health of the index in use, identified by its generation.
 pub(super) struct Health {
     condition: watch::Sender<Condition>,
-    /// The same in short, for each read asks.
+    /// A fast copy of the condition for every read.
     unusable: AtomicBool,
     generation: AtomicU64,
     seen: Mutex<IndexHealth>,
 }
 
 impl Health {
-    /// Of an index that was just compared with its mark, and built anew for `rebuilt`.
+    /// The health of an index just compared with its mark, and rebuilt for the reason in `rebuilt`.
     pub(super) fn new(generation: u64, rebuilt: Option<String>, now: Option<Timestamp>) -> Self {
         let rebuilds = u64::from(rebuilt.is_some());
         let seen = IndexHealth { damaged: None, rebuilt: now.zip(rebuilt), rebuilds, checked: now };
@@ -63,7 +63,7 @@ impl Health {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Takes note of damage. Gives whether it is news: not known before, and not of an index that is no longer in use.
+    /// Records damage. Returns whether it is new: not known before, and of the index in use.
     pub(super) fn damage(&self, generation: u64, reason: &str) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_unusable() || generation != self.generation() {
@@ -75,7 +75,7 @@ impl Health {
         true
     }
 
-    /// Another index, compared with its mark, is in use now.
+    /// Records that another index, compared with its mark, is now in use.
     pub(super) fn replaced(&self, generation: u64, now: Option<Timestamp>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(reason) = seen.damaged.take() {
@@ -88,14 +88,14 @@ impl Health {
         self.condition.send_replace(Condition::Whole);
     }
 
-    /// It stays damaged until the next start.
+    /// Records that it stays damaged until the next start.
     pub(super) fn lose(&self, reason: &str) {
         let _seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         self.unusable.store(true, Ordering::Release);
         self.condition.send_replace(Condition::Lost(reason.to_owned()));
     }
 
-    /// All its records were compared with its mark.
+    /// Records that all its records were compared with its mark.
     pub(super) fn checked(&self, now: Option<Timestamp>) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).checked = now;
     }
@@ -119,7 +119,7 @@ impl Health {
     }
 }
 
-/// What is answered to those who do not wait.
+/// The error for callers that do not wait.
 pub(super) fn being_rebuilt() -> EngineError {
     EngineError::Damaged("its index is damaged and being built anew; try again in a moment".to_owned())
 }

@@ -1,5 +1,5 @@
-//! The index: sled, which answers reads. It is never trusted with durability: what it holds can always be built again
-//! from checkpoint and journal. sled may panic on what it finds on disk, so every call into it is guarded.
+//! The index: sled, which serves reads. Durability never depends on it: its content can always be rebuilt from
+//! checkpoint and journal. sled may panic on damaged files, so every call into it is guarded.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,13 +10,13 @@ use std::sync::mpsc::channel;
 use crate::store::engine::{EngineError, Key, KeyRange, Value};
 use crate::store::fingerprint::{Fingerprint, Mark};
 
-/// Keeps the mark up to which the index has been written. Keys that begin with NUL are the engine's own.
+/// Holds the mark up to which the index has been written. Keys that begin with NUL are reserved for the engine.
 const MARK: &[u8] = b"\0mark";
 
-/// The first key that is not the engine's own.
+/// The first key that is not reserved for the engine.
 const FIRST: &[u8] = &[1];
 
-/// Why the index cannot be used, in words.
+/// Why the index cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct IndexFault(pub String);
@@ -33,17 +33,17 @@ pub struct Index {
     directory: PathBuf,
 }
 
-/// How long closing may take: it syncs all that the index has written, to a disk that may be slow.
+/// Time limit for closing: it syncs everything written to the index, possibly to a slow disk.
 const CLOSE_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// How long a damaged index may take to close its files; sled may wait for a thread of its own that has ended.
+/// Time limit for a damaged index to close its files; sled may wait for one of its threads that has ended.
 const LET_GO_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 
 const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 
 impl Index {
-    /// Opens or begins the index in `directory`, with a cache of so many bytes.
+    /// Opens or creates the index in `directory`, with a cache of this many bytes.
     ///
     /// # Errors
     /// [`IndexFault`], also when sled panics.
@@ -51,14 +51,14 @@ impl Index {
         let config = sled::Config::new()
             .path(directory)
             .cache_capacity(cache_bytes)
-            // Also bounds its memory: without background flushing that grows without end.
+            // Also bounds its memory, which grows without limit if sled does not flush in the background.
             .flush_every_ms(Some(500));
         let mut tries = 0;
         loop {
             match guarded(|| config.open()) {
                 Ok(database) => return Ok(Self { database, directory: directory.to_owned() }),
-                // We hold the store's own lock, so nobody uses it: a child being started elsewhere in this process
-                // still has the last one's file for a moment. That is no reason to build the index anew.
+                // We hold the store's lock, so no other process uses it: a child being started elsewhere in this
+                // process still holds the previous file for a moment. No reason to rebuild the index.
                 Err(IndexFault(why)) if why.contains("could not acquire lock") && tries < LOCK_TRIES => {
                     tries += 1;
                     std::thread::sleep(LOCK_PAUSE);
@@ -68,7 +68,7 @@ impl Index {
         }
     }
 
-    /// Up to where it has been written; `None` when it was never finished.
+    /// The mark up to which it has been written; `None` if it was never completed.
     ///
     /// # Errors
     /// [`IndexFault`]
@@ -109,7 +109,7 @@ impl Index {
         Ok(found)
     }
 
-    /// Shows the entries of a range in order until `visit` says to stop.
+    /// Calls `visit` for the entries of a range in order until it returns `false`.
     ///
     /// # Errors
     /// [`IndexFault`]
@@ -137,7 +137,7 @@ impl Index {
         })
     }
 
-    /// Applies writes. Each is an absolute put or delete, so that doing it twice does no harm.
+    /// Applies writes. Each is an absolute put or delete, so applying it twice is harmless.
     ///
     /// # Errors
     /// [`IndexFault`]: some may have been applied.
@@ -150,8 +150,8 @@ impl Index {
         })
     }
 
-    /// Notes that everything up to `mark` has been applied. sled's log is in order, so what it has of the log after a
-    /// crash never has this note without the writes before it; after an unclean stop that is checked all the same.
+    /// Stores that everything up to `mark` has been applied. sled's log is in order, so after a crash it never has this
+    /// mark without the writes before it; after an unclean stop that is verified nevertheless.
     ///
     /// # Errors
     /// [`IndexFault`]
@@ -159,7 +159,7 @@ impl Index {
         guarded(|| self.database.insert(MARK, &mark.to_bytes()).map(drop))
     }
 
-    /// What all its records add up to.
+    /// The fingerprint of all its records.
     ///
     /// # Errors
     /// [`IndexFault`]
@@ -172,7 +172,7 @@ impl Index {
         Ok(sum)
     }
 
-    /// Hands everything to the operating system.
+    /// Writes everything to the operating system.
     ///
     /// # Errors
     /// [`IndexFault`]
@@ -183,8 +183,8 @@ impl Index {
     /// Closes it and makes it durable on disk.
     ///
     /// # Errors
-    /// [`IndexFault`]: it must not be used again. Also when it does not end: sled may wait for a thread of its own that a
-    /// panic has ended.
+    /// [`IndexFault`]: it must not be used again. Also if closing times out: sled may wait for one of its threads that
+    /// has panicked.
     pub fn close(self) -> Result<(), IndexFault> {
         let (done, closed) = channel();
         let closing = move || drop(done.send(self.close_now()));
@@ -210,7 +210,7 @@ pub fn everything() -> KeyRange {
     KeyRange::new(Key(Vec::new()), None)
 }
 
-/// Drops an index, without waiting for ever.
+/// Drops an index, with a time limit.
 pub(super) fn let_go(index: Index) {
     let (done, receiver) = channel();
     let dropping = std::thread::Builder::new().name("old index".to_owned()).spawn(move || {
@@ -233,7 +233,7 @@ fn sync_tree(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Calls into sled; an error or a panic in there is a fault of the index.
+/// Calls into sled; an error or a panic becomes an [`IndexFault`].
 fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, IndexFault> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(done)) => Ok(done),

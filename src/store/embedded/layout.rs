@@ -1,4 +1,4 @@
-//! Where the parts of a store lie in its directory.
+//! The paths of a store's parts in its directory.
 
 use std::fs;
 use std::io;
@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 
 use super::open_error::OpenError;
 
-/// Where the journal is.
+/// The journal's directory.
 pub(super) fn journal(directory: &Path) -> PathBuf {
     directory.join("journal")
 }
 
-/// Where the checkpoints are.
+/// The checkpoints' directory.
 pub(super) fn checkpoints(directory: &Path) -> PathBuf {
     directory.join("checkpoints")
 }
 
-/// Where the generations of the index are.
+/// The directory of the index's generations.
 pub(super) fn indexes(directory: &Path) -> PathBuf {
     directory.join("index")
 }
 
-/// The newest generation of the index, if there is any.
+/// The newest generation of the index, if there is one.
 pub(super) fn newest_generation(directory: &Path) -> Result<Option<u64>, OpenError> {
     let path = indexes(directory);
     let entries = match fs::read_dir(&path) {

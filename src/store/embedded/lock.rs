@@ -1,4 +1,4 @@
-//! One process at a time has a store open.
+//! Only one process at a time can open a store.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 
 use super::open_error::OpenError;
 
-/// Holds the lock of a store directory as long as it lives; the system lets go when the process ends, however it ends.
+/// Holds the lock of a store directory as long as it lives; the operating system releases it when the process ends.
 #[derive(Debug)]
 pub struct StoreLock {
     file: File,
 }
 
 impl StoreLock {
-    /// Takes the lock of `directory`, which must be there.
+    /// Takes the lock of `directory`, which must exist.
     ///
     /// # Errors
-    /// [`OpenError::Locked`] when another process has it open, and who; [`OpenError::Io`].
+    /// [`OpenError::Locked`] if another process has it open, with its number; [`OpenError::Io`].
     pub fn take(directory: &Path) -> Result<Self, OpenError> {
         let path: PathBuf = directory.join("lock");
         let failed = |action| OpenError::io(&path, action);
@@ -36,7 +36,7 @@ impl StoreLock {
             }
             Err(TryLockError::Error(e)) => return Err(failed("locked")(e)),
         }
-        // The number is only there to be shown.
+        // The process number is only for display.
         file.set_len(0).map_err(failed("written"))?;
         file.rewind().map_err(failed("written"))?;
         writeln!(file, "{}", std::process::id()).map_err(failed("written"))?;
@@ -46,8 +46,8 @@ impl StoreLock {
 
 impl Drop for StoreLock {
     fn drop(&mut self) {
-        // Closing alone is not enough: a child being started elsewhere in this process holds the open file until it
-        // runs its program, and the lock with it. Should this fail, closing still lets go a moment later.
+        // Closing alone is not enough: a child being started elsewhere in this process holds the open file, and so the
+        // lock, until it runs its program. If this fails, closing still releases it a moment later.
         let _ = self.file.unlock();
     }
 }

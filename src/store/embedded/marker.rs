@@ -1,5 +1,5 @@
-//! The note on disk that the index is damaged. While it is there, no start uses the index: it is built anew from checkpoint
-//! and journal, and then the note goes.
+//! The marker on disk that the index is damaged. While it exists, no start uses the index: the index is rebuilt from
+//! checkpoint and journal, and then the marker is removed.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -13,10 +13,10 @@ fn path(directory: &Path) -> PathBuf {
     directory.join("rebuild")
 }
 
-/// Notes durably that the index is damaged, and why.
+/// Durably marks the index as damaged, with the reason.
 ///
 /// # Errors
-/// The system's: the next start compares the index with the journal all the same.
+/// The operating system's: the next start compares the index with the journal nevertheless.
 pub(super) fn write(directory: &Path, reason: &str) -> io::Result<()> {
     let mut file = File::create(path(directory))?;
     file.write_all(reason.as_bytes())?;
@@ -24,8 +24,8 @@ pub(super) fn write(directory: &Path, reason: &str) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Why the index was marked as damaged, if it was. Only the file's presence counts: its text may be damaged too, and older
-/// versions wrote none.
+/// The reason for which the index was marked as damaged, if it was. Only the file's presence counts: its text may be
+/// damaged, and older versions wrote none.
 ///
 /// # Errors
 /// [`OpenError::Io`].
@@ -39,7 +39,7 @@ pub(super) fn read(directory: &Path) -> Result<Option<String>, OpenError> {
     }
 }
 
-/// Takes the note away, once a whole index is in force.
+/// Removes the marker, once an intact index is in use.
 ///
 /// # Errors
 /// [`OpenError`].

@@ -1,19 +1,20 @@
-//! The engine of a single machine: the journal makes commits durable, sled answers reads.
+//! The single-machine engine: the journal makes commits durable, sled serves reads.
 //!
 //! ```text
 //! <directory>/lock                   held while the store is open
-//! <directory>/clean                  there after an orderly stop only: where the store then stood
-//! <directory>/journal/*.journal      the truth (see `journal`)
+//! <directory>/clean                  present only after an orderly stop: the store's mark at that stop
+//! <directory>/journal/*.journal      the source of truth (see `journal`)
 //! <directory>/journal-head           how far the journal is known to reach (see `bounds`)
 //! <directory>/checkpoints/*          sorted copies; journal before the older of the last two is dropped
-//! <directory>/index/<generation>/    sled; may be thrown away at any time
-//! <directory>/doubtful-<group>       cut off the journal's end, and perhaps not a write that was cut short
-//! <directory>/rebuild                there while the index is known to be damaged, with the reason: it is built anew
-//! <directory>/backed-up              up to where the journal is in a backup: what comes later is not dropped
+//! <directory>/index/<generation>/    sled; may be deleted at any time
+//! <directory>/doubtful-<group>       cut off the journal's end; possibly not an incomplete write
+//! <directory>/rebuild                present while the index is known to be damaged, with the reason: it is rebuilt
+//! <directory>/backed-up              how far the journal is in a backup: later journal is kept
 //! ```
-//! `creation` begins an empty store, [`open`] puts an index right or builds it anew, `healing` does so while the store is open, [`checking`] looks for damage,
-//! [`committer`](EmbeddedEngine) commits in groups, [`checkpointing`]
-//! writes checkpoints while commits go on, [`for_backup`] hands out what a backup copies, [`recover`] goes on without what is damaged.
+//! `creation` creates an empty store, [`open`] repairs or rebuilds the index, `healing` does so while the store is
+//! open, [`checking`] finds damage, [`committer`](EmbeddedEngine) commits in groups, [`checkpointing`] writes
+//! checkpoints while commits continue, [`for_backup`] returns what a backup copies, [`recover`] continues without
+//! damaged parts.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -76,25 +77,25 @@ use health::Health;
 use index::{Index, IndexFault};
 use request::Request;
 
-/// How a store is kept.
+/// The settings of a store.
 #[derive(Clone)]
 pub struct Settings {
-    /// Begin an empty store where there is none. Without it that is an error, so that a lost disk is never taken for a
-    /// new start.
+    /// Create an empty store if the directory has none. Otherwise that is an error, so that a lost disk is never
+    /// mistaken for a new installation.
     pub create: bool,
-    /// Bytes of memory for the index's cache. What the index needs in memory beside it grows
-    /// with the records; each byte more here costs two to four.
+    /// Bytes of memory for the index's cache. The index needs further memory that grows with the records; each byte
+    /// more here costs two to four.
     pub cache_bytes: u64,
-    /// Bytes after which a new journal segment is begun.
+    /// Bytes after which a new journal segment begins.
     pub segment_bytes: u64,
-    /// Bytes of journal after which [`EmbeddedEngine::checkpoint_due`] says so.
+    /// Bytes of journal after which [`EmbeddedEngine::checkpoint_due`] returns `true`.
     pub checkpoint_bytes: u64,
-    /// Bytes of the disk left free: with less, commits are answered with [`EngineError::Full`].
+    /// Bytes of disk space left free: with less, commits fail with [`EngineError::Full`].
     pub reserve_bytes: u64,
-    /// Bytes of journal that are kept for the next backup though no checkpoint needs them any more; 0 when nobody makes
-    /// backups. With more than this the oldest are dropped, and cannot be restored to.
+    /// Bytes of journal kept for the next backup although no checkpoint needs them; 0 if no backups are made. Beyond
+    /// this the oldest segments are dropped, and their time cannot be restored to.
     pub hold_bytes: u64,
-    /// Says when each group was made durable; without it no group can be found by its time.
+    /// The time source for when each group became durable; without it no group can be found by time.
     pub clock: Option<Arc<dyn Clock>>,
 }
 
@@ -126,33 +127,33 @@ impl std::fmt::Debug for Settings {
     }
 }
 
-/// What the committer, the readers and the checkpoint share.
+/// State shared by the committer, the readers and the checkpoint.
 struct Shared {
     directory: PathBuf,
     settings: Settings,
-    /// None once it is closed.
+    /// `None` once closed.
     index: RwLock<Option<Live>>,
     health: Health,
-    /// Builds the index anew, if it had to be.
+    /// The thread that rebuilds the index, if one was started.
     healer: Mutex<Option<JoinHandle<()>>>,
-    /// Turns true when the store is being closed: what takes long breaks off.
+    /// Set when the store is being closed: long operations stop.
     closing: AtomicBool,
-    /// To the committer; none once it is told to end.
+    /// Channel to the committer; `None` once it was told to stop.
     requests: Mutex<Option<Sender<Request>>>,
     marks: Mutex<Marks>,
     counters: stats::Counters,
-    /// Why the committer acknowledges nothing more, once it does not.
+    /// Why the committer no longer acknowledges anything; `None` while it works.
     stopped: watch::Sender<Option<String>>,
     metrics: CommitMetrics,
-    /// Bytes that the journal had since the last checkpoint when this was opened.
+    /// Bytes of journal since the last checkpoint, when the store was opened.
     journal_before: u64,
-    /// What a person should know of how it was opened.
+    /// A warning for the operator about how the store was opened.
     doubt: Option<String>,
-    /// Bytes of journal that checkpoints written since then have covered.
+    /// Bytes of journal covered by checkpoints written since then.
     covered: AtomicU64,
     /// Held while a checkpoint is written.
     checkpoint: Mutex<()>,
-    /// Last, so that it is let go only when the index is closed, whoever held on to this.
+    /// Last, so that it is released only after the index is closed.
     _lock: StoreLock,
 }
 
@@ -163,17 +164,18 @@ struct Live {
     generation: u64,
 }
 
-/// How far the store has come.
+/// The store's positions.
 #[derive(Clone, Copy, Debug)]
 struct Marks {
-    /// Durable in the journal, perhaps not yet all in the index.
+    /// Durable in the journal, possibly not yet completely in the index.
     appended: Mark,
-    /// Also wholly in the index.
+    /// Also completely in the index.
     applied: Mark,
 }
 
 impl Shared {
-    /// Reads the index. Where that fails, the index is damaged and will be built anew; this does not wait for it.
+    /// Reads the index. A failure means that the index is damaged and will be rebuilt; this call does not wait for
+    /// that.
     fn with_index<T>(self: &Arc<Self>, call: impl FnOnce(&Index) -> Result<T, IndexFault>) -> Result<T, EngineError> {
         let (fault, generation) = {
             let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
@@ -208,15 +210,15 @@ pub struct EmbeddedEngine {
 }
 
 impl EmbeddedEngine {
-    /// Opens the store in `directory`, putting right what the last stop left.
+    /// Opens the store in `directory`, repairing what the last stop left.
     ///
     /// # Errors
-    /// [`OpenError`]: nothing that was acknowledged is given up to get it open.
+    /// [`OpenError`]: no acknowledged group is discarded to open the store.
     pub fn open(directory: &Path, settings: Settings) -> Result<Opened, OpenError> {
         Self::open_on(Arc::new(SystemDisk), directory, settings)
     }
 
-    /// As [`Self::open`], with the journal on a disk of the caller's.
+    /// As [`Self::open`], with the journal on the given disk.
     ///
     /// # Errors
     /// [`OpenError`]
@@ -260,12 +262,13 @@ impl EmbeddedEngine {
         Ok(Opened { engine, report: state.report })
     }
 
-    /// What it has done since it was opened.
+    /// Counters since the store was opened.
     pub fn stats(&self) -> Stats {
         self.shared.counters.snapshot()
     }
 
-    /// Completes when nothing is acknowledged any more until it is opened again, with the reason. Being closed is none.
+    /// Completes with the reason when nothing is acknowledged until the store is reopened. Closing does not complete
+    /// it.
     pub async fn broken(&self) -> String {
         let mut stopped = self.shared.stopped.subscribe();
         match stopped.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
@@ -274,36 +277,36 @@ impl EmbeddedEngine {
         }
     }
 
-    /// What it measures of its commits.
+    /// Metrics of commits.
     pub fn metrics(&self) -> CommitMetrics {
         self.shared.metrics.clone()
     }
 
-    /// What a person should know of how it was opened: acknowledged groups may be missing, and why.
+    /// A warning for the operator about how the store was opened: acknowledged groups may be missing, and why.
     pub fn doubt(&self) -> Option<String> {
         self.shared.doubt.clone()
     }
 
-    /// How many records it holds.
+    /// Number of records.
     pub fn records(&self) -> u64 {
         self.shared.marks().applied.fingerprint.records
     }
 
-    /// Where it stands: after the last group that is wholly in the index.
+    /// The mark after the last group that is completely in the index.
     pub fn mark(&self) -> Mark {
         self.shared.marks().applied
     }
 
-    /// Where it is.
+    /// The store's directory.
     pub fn directory(&self) -> &Path {
         &self.shared.directory
     }
 
-    /// Finishes what was asked, stops, and notes where the store stands. Blocks.
-    /// Later calls answer [`EngineError::Stopped`]; closing twice does nothing.
+    /// Completes pending requests, stops, and stores the mark. Blocks.
+    /// Later calls return [`EngineError::Stopped`]; closing twice does nothing.
     ///
     /// # Errors
-    /// [`EngineError`]: everything acknowledged is durable all the same, and the next start verifies the index.
+    /// [`EngineError`]: everything acknowledged is durable nevertheless, and the next start verifies the index.
     pub fn close(&self) -> Result<(), EngineError> {
         let Some(mark) = self.stop_committer() else { return Ok(()) };
         let _no_checkpoint = self.shared.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
@@ -317,7 +320,7 @@ impl EmbeddedEngine {
             ));
         }
         if let Err(fault) = live.index.close() {
-            // If this cannot be written either, the next start finds the damage itself.
+            // If this write fails too, the next start finds the damage itself.
             let _ = marker::write(&self.shared.directory, &fault.0);
             return Err(EngineError::Damaged(format!(
                 "its index, which the next start builds anew; nothing is lost: {fault}"
@@ -327,13 +330,13 @@ impl EmbeddedEngine {
             .map_err(|e| EngineError::Unavailable { action: "closed", reason: e.to_string() })
     }
 
-    /// Ends the committer and what it may wait for; the mark it reached, if all is well and it had not ended before.
+    /// Stops the committer and what it may wait for; returns the mark reached, if it was running without error.
     fn stop_committer(&self) -> Option<Mark> {
         let shared = &self.shared;
         shared.closing.store(true, Ordering::Relaxed);
         let requests = shared.requests.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        // It fails only when the thread is gone already.
+        // Fails only if the thread has already ended.
         let _ = requests.send(Request::Close);
         let mark = thread.join().ok().flatten();
         if let Some(healer) = shared.healer.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -350,7 +353,7 @@ impl EmbeddedEngine {
 }
 
 impl Drop for EmbeddedEngine {
-    /// Ends the thread. Without [`EmbeddedEngine::close`] the next start says that the stop was not in order.
+    /// Stops the thread. Without [`EmbeddedEngine::close`] the next start reports an unclean stop.
     fn drop(&mut self) {
         self.stop_committer();
     }
@@ -386,7 +389,7 @@ impl Engine for EmbeddedEngine {
     }
 }
 
-/// The journal's bytes since the last checkpoint began.
+/// Bytes of journal since the last checkpoint began.
 fn journal_since(shared: &Shared) -> u64 {
     let all = shared.journal_before.saturating_add(shared.counters.snapshot().journal_bytes);
     all.saturating_sub(shared.covered.load(Ordering::Relaxed))

@@ -1,4 +1,4 @@
-//! Another index, built beside the present one, and how it takes its place.
+//! A new index built beside the present one, and how it replaces it.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -13,7 +13,7 @@ use super::layout::journal;
 use super::rebuild::{Replay, retire_before};
 use super::{Live, Shared};
 
-/// An index that holds what the store held at a mark.
+/// An index that holds the store's records as of a mark.
 pub(super) struct NewIndex {
     pub index: Index,
     pub mark: Mark,
@@ -22,8 +22,8 @@ pub(super) struct NewIndex {
 }
 
 impl NewIndex {
-    /// Takes the present index's place; the store stands at `mark`, and nobody commits. On an error the present one goes
-    /// on.
+    /// Replaces the present index; the store is at `mark`, and no commits are running. On an error the present one
+    /// stays in use.
     pub(super) fn take_over(self, shared: &Arc<Shared>, mark: Mark) -> Result<(), EngineError> {
         if self.generation <= shared.health.generation() {
             return Err(EngineError::Damaged("a newer index has taken its place".to_owned()));
@@ -36,7 +36,7 @@ impl NewIndex {
         let live = Live { index: self.index, generation: self.generation };
         let old = shared.index.write().unwrap_or_else(PoisonError::into_inner).replace(live);
         old.map(|old| old.index).into_iter().for_each(let_go);
-        // The new one is in force whether or not the old one can be removed; the next start, or renewal, tries again.
+        // The new one is in use even if the old one cannot be removed; the next start, or renewal, tries again.
         if let Err(error) = retire_before(&shared.directory, self.generation) {
             tracing::error!(%error, "the old index could not be removed from the disk");
         }
@@ -45,8 +45,8 @@ impl NewIndex {
     }
 }
 
-/// Applies the groups of the journal after `since`; gives where the store stands then. Each write is absolute, so that what
-/// the copy saw already does no harm.
+/// Applies the journal's groups after `since`; returns the store's mark. Each write is absolute, so repeating what the
+/// copy already contains is harmless.
 pub(super) fn catch_up(shared: &Shared, index: &Index, since: Mark) -> Result<Mark, EngineError> {
     let mut replay = Replay::new(index);
     let tail = walk(&journal(&shared.directory), since.sequence, &mut |found| match found {

@@ -1,5 +1,5 @@
-//! Notes that hold one mark each, with a checksum: `clean` says where the store stood at its last orderly stop, `backed-up` up
-//! to where it is in a backup.
+//! Notes that hold one mark each, with a checksum: `clean`, the store's mark at its last orderly stop, and `backed-up`,
+//! how far it is in a backup.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -17,18 +17,18 @@ pub(super) const CLEAN: &str = "clean";
 /// The note of the last backup.
 pub(super) const BACKED_UP: &str = "backed-up";
 
-/// A note as it was found.
+/// A note as found on disk.
 pub(super) struct Note {
-    /// It is there, whole or not.
+    /// It exists, intact or not.
     pub exists: bool,
-    /// Its mark; none when it is damaged or not there.
+    /// Its mark; `None` if it is damaged or absent.
     pub whole: Option<Mark>,
 }
 
-/// Reads a note. A damaged one says nothing but that it was there.
+/// Reads a note. Of a damaged one only its existence is known.
 ///
 /// # Errors
-/// The system's.
+/// The operating system's.
 pub(super) fn read(directory: &Path, name: &str) -> io::Result<Note> {
     let bytes = match fs::read(directory.join(name)) {
         Ok(bytes) => bytes,
@@ -46,7 +46,7 @@ fn form(mark: Mark) -> Vec<u8> {
     bytes
 }
 
-/// Notes that the index is whole and durable up to `mark`.
+/// Stores that the index is intact and durable up to `mark`.
 pub(super) fn write_clean(directory: &Path, mark: Mark) -> io::Result<()> {
     let mut file = File::create(directory.join(CLEAN))?;
     file.write_all(&form(mark))?;
@@ -54,7 +54,7 @@ pub(super) fn write_clean(directory: &Path, mark: Mark) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Takes that note away, durably, before anything is changed.
+/// Removes that note, durably, before anything is changed.
 pub(super) fn take_clean(directory: &Path) -> Result<(), OpenError> {
     let path = directory.join(CLEAN);
     match fs::remove_file(&path) {
@@ -64,7 +64,7 @@ pub(super) fn take_clean(directory: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Notes that all groups up to `mark` are in a backup.
+/// Stores that all groups up to `mark` are in a backup.
 pub(super) fn write_backed_up(directory: &Path, mark: Mark) -> io::Result<()> {
     let temporary = directory.join("backed-up.new");
     let mut file = File::create(&temporary)?;

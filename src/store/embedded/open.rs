@@ -1,5 +1,5 @@
-//! Opening a store: whatever the last stop left, it ends with an index that holds exactly what the journal says, or
-//! with an error that names what is wrong.
+//! Opens a store: whatever state the last stop left, the result is an index that matches the journal exactly, or an
+//! error that names what is wrong.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -20,7 +20,7 @@ use super::open_report::OpenReport;
 use super::rebuild::{Replay, rebuild};
 use super::{EmbeddedEngine, Settings, StoreLock, creation, marker};
 
-/// An open store and what opening it took.
+/// An open store and the report of opening it.
 pub struct Opened {
     /// The engine.
     pub engine: EmbeddedEngine,
@@ -28,7 +28,7 @@ pub struct Opened {
     pub report: OpenReport,
 }
 
-/// A store put right, ready for an engine.
+/// A repaired store, ready for an engine.
 pub(super) struct Settled {
     pub index: Index,
     pub tail: Tail,
@@ -37,7 +37,7 @@ pub(super) struct Settled {
     pub journal_bytes: u64,
 }
 
-/// Takes the lock. The directory is made when a store may be created.
+/// Takes the lock. Creates the directory if a store may be created.
 pub(super) fn lock(directory: &Path, settings: &Settings) -> Result<StoreLock, OpenError> {
     if settings.create {
         make_directories(directory, 0o777).map_err(OpenError::io(directory, "created"))?;
@@ -47,7 +47,7 @@ pub(super) fn lock(directory: &Path, settings: &Settings) -> Result<StoreLock, O
     StoreLock::take(directory)
 }
 
-/// Brings index and journal together. The caller holds the lock.
+/// Makes the index match the journal. The caller holds the lock.
 pub(super) fn settle(disk: &Arc<dyn Disk>, directory: &Path, settings: &Settings) -> Result<Settled, OpenError> {
     let mut report = OpenReport::default();
     let journal = journal(directory);
@@ -96,7 +96,7 @@ pub(super) fn settle(disk: &Arc<dyn Disk>, directory: &Path, settings: &Settings
     Ok(Settled { index, tail, report, journal_bytes })
 }
 
-/// Keeps what is about to be cut off the journal's end, in a file of its own.
+/// Saves what is about to be cut off the journal's end in a separate file.
 fn keep_doubtful(directory: &Path, tail: &Tail) -> Result<PathBuf, OpenError> {
     let kept = directory.join(format!("doubtful-{}", tail.mark.sequence.saturating_add(1)));
     let Some((name, _, length)) = &tail.last else { return Ok(kept) };
@@ -111,7 +111,7 @@ fn keep_doubtful(directory: &Path, tail: &Tail) -> Result<PathBuf, OpenError> {
 
 type CaughtUp = Result<(Index, Tail), String>;
 
-/// Opens the index that is there and applies what it has not seen. The inner error says why it must be built anew.
+/// Opens the existing index and applies the groups it lacks. The inner error says why it must be rebuilt.
 fn catch_up(
     directory: &Path,
     settings: &Settings,
@@ -147,7 +147,7 @@ fn catch_up(
     if let Err(fault) = replay.finish() {
         return Ok(Err(fault.0));
     }
-    // Also after an orderly stop: the index's files may have been damaged since, and sled opens some damage without a word.
+    // Also after an orderly stop: the index's files may have been damaged since, and sled does not detect all damage.
     let found = match index.fingerprint() {
         Ok(found) => found,
         Err(IndexFault(reason)) => return Ok(Err(reason)),

@@ -9,16 +9,16 @@ use crate::store::journal::{Damage, JournalError};
 use super::index::IndexFault;
 use super::shortfall::Shortfall;
 
-/// Why a store was not opened. Nothing was given up.
+/// Why a store was not opened. Nothing was discarded.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// There is none, and none was asked for.
+    /// There is no store, and none may be created.
     #[error("there is no store in {}; nothing was created", .0.display())]
     Absent(PathBuf),
     /// Another process has it open.
     #[error("the store in {} is in use by another process{}; stop that one first", directory.display(), of(*pid))]
     Locked {
-        /// Where the store is.
+        /// The store's directory.
         directory: PathBuf,
         /// The other process, if it left its number.
         pid: Option<u32>,
@@ -26,11 +26,11 @@ pub enum OpenError {
     /// The file system failed.
     #[error("{} could not be {action}: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
         /// `read`, `written` and so on.
         action: &'static str,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The journal cannot be read or is damaged.
@@ -39,7 +39,7 @@ pub enum OpenError {
     /// The journal cannot be read.
     #[error(transparent)]
     Journal(JournalError),
-    /// A checkpoint cannot be read and nothing else can take its place.
+    /// A checkpoint cannot be read and nothing else can replace it.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// Acknowledged groups are missing at the journal's end, or the journal is missing.
@@ -48,26 +48,26 @@ pub enum OpenError {
          \u{201c}depesch store recover\u{201d} can do", directory.display()
     )]
     JournalShort {
-        /// Where the journal is.
+        /// The journal's directory.
         directory: PathBuf,
-        /// The last group that it has.
+        /// The last group in it.
         journal: u64,
-        /// The last group that is known to have been there.
+        /// The last group known to have existed.
         seen: u64,
         /// What is missing.
         shortfall: Shortfall,
     },
-    /// All that can be read was read, and does not add up to what the journal says.
+    /// Everything readable was read, and does not match the journal.
     #[error(
         "the store in {} does not add up: {reason}. See what \u{201c}depesch store recover\u{201d} can do", directory.display()
     )]
     Mismatch {
-        /// Where the store is.
+        /// The store's directory.
         directory: PathBuf,
-        /// What does not fit.
+        /// What does not match.
         reason: String,
     },
-    /// The index, built anew, cannot be used.
+    /// The rebuilt index cannot be used.
     #[error("the index of the store fails: {0}")]
     Index(String),
 }
@@ -77,8 +77,8 @@ fn of(pid: Option<u32>) -> String {
 }
 
 impl OpenError {
-    /// Whether it is of no use to try again before a person has looked: there is no store, or something is damaged that
-    /// cannot be built anew.
+    /// Whether a retry is useless until an operator acts: there is no store, or something is damaged that cannot be
+    /// rebuilt.
     pub fn needs_a_person(&self) -> bool {
         match self {
             Self::Absent(_) | Self::Damaged(_) | Self::JournalShort { .. } | Self::Mismatch { .. } => true,

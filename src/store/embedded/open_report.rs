@@ -1,40 +1,40 @@
-//! What opening a store took, and what can be said of the groups that were acknowledged.
+//! What was found and done when a store was opened, and whether acknowledged groups may be missing.
 
 use std::path::PathBuf;
 
 use super::bounds::Bounds;
 
-/// What opening a store took.
+/// What was found and done when a store was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenReport {
-    /// A new, empty store was begun.
+    /// A new, empty store was created.
     pub created: bool,
-    /// The last stop was in order.
+    /// The last stop was orderly.
     pub clean: bool,
-    /// The index was checked against the journal, record by record.
+    /// The index was compared with the journal, record by record.
     pub verified: bool,
-    /// Groups of commits that the index had not seen.
+    /// Groups of commits that the index lacked.
     pub replayed: u64,
-    /// Bytes of an unacknowledged write, cut off the journal's end.
+    /// Bytes of an unacknowledged write that were cut off the journal's end.
     pub torn: u64,
-    /// One bit of the journal's last group, of this number, was wrong and was put right.
+    /// The number of the journal's last group, if one wrong bit in it was repaired.
     pub repaired: Option<u64>,
-    /// What was cut off may have been a group that was acknowledged and is damaged; here it is kept.
+    /// Where the part cut off is kept, if it may have been a damaged acknowledged group.
     pub doubtful: Option<PathBuf>,
-    /// The index was built anew, for this reason.
+    /// The reason for which the index was rebuilt, if it was.
     pub rebuilt: Option<String>,
     /// Checkpoints that could not be used, and why.
     pub unusable_checkpoints: Vec<String>,
-    /// How many records the store holds.
+    /// Number of records in the store.
     pub records: u64,
-    /// What was known beforehand of how far the journal reached.
+    /// What was known beforehand about how far the journal reached.
     pub bounds: Bounds,
     /// The last group of the journal.
     pub last_group: u64,
 }
 
 impl OpenReport {
-    /// What can be said of acknowledged groups: that none is missing, only where that is known.
+    /// A message on whether acknowledged groups may be missing: "none" only if that is known.
     pub fn completeness(&self) -> String {
         match &self.doubtful {
             None => self.bounds.completeness(self.last_group),
@@ -48,7 +48,7 @@ impl OpenReport {
         }
     }
 
-    /// What a person should know of the start, where acknowledged groups may be missing.
+    /// A warning for the operator if acknowledged groups may be missing.
     pub fn doubt(&self) -> Option<String> {
         let is_doubtful = self.rebuilt.is_some() && !self.bounds.proves_end(self.last_group);
         (self.doubtful.is_some() || is_doubtful)

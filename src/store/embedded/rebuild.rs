@@ -1,4 +1,4 @@
-//! Building an index anew from checkpoint and journal, in pieces that bound the memory it takes.
+//! Rebuilds an index from checkpoint and journal, in pieces that bound its memory use.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,11 +20,11 @@ use super::open_error::OpenError;
 use super::open_report::OpenReport;
 use super::{Settings, marker};
 
-/// Bytes of writes that are gathered before they go to the index.
+/// Bytes of writes collected before they are applied to the index.
 const PIECE: usize = 4 * 1024 * 1024;
 
-/// Applies journal records to an index, many at a time: of several writes to one key only the last is made, and they
-/// are made in order of key, which is what the index likes best.
+/// Applies journal records to an index, many at a time: of several writes to one key only the last is applied, and they
+/// are applied in order of key, which is fastest for the index.
 pub(super) struct Replay<'i> {
     index: &'i Index,
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
@@ -52,7 +52,7 @@ impl<'i> Replay<'i> {
         }
     }
 
-    /// How many groups it has taken.
+    /// Number of groups taken so far.
     pub(super) fn groups(&self) -> u64 {
         self.groups
     }
@@ -72,8 +72,8 @@ impl<'i> Replay<'i> {
     }
 }
 
-/// Builds the index anew as `generation`, or a later one, from the newest checkpoint that is whole and the journal after it,
-/// and throws the others away.
+/// Rebuilds the index as `generation`, or a later one, from the newest intact checkpoint and the journal after it, and
+/// deletes the others.
 pub(super) fn rebuild(
     directory: &Path,
     settings: &Settings,
@@ -85,7 +85,7 @@ pub(super) fn rebuild(
     Ok((index, tail))
 }
 
-/// As [`rebuild`], beside the others; gives the generation too. Breaks off when `closing` turns true.
+/// As [`rebuild`], beside the others; also returns the generation. Stops when `closing` is set.
 pub(super) fn build_beside(
     directory: &Path,
     settings: &Settings,
@@ -106,7 +106,7 @@ pub(super) fn build_beside(
         let generation = generation.saturating_add(attempt);
         let built = build(directory, settings, generation, source.as_ref(), (&bounds, closing));
         if built.is_err() {
-            // A half-built index must not hide the one before it from a recovery. What stays is only in the way.
+            // A half-built index must not hide the previous one from a recovery. A leftover only takes space.
             let _ = fs::remove_dir_all(indexes(directory).join(generation.to_string()));
         }
         match built {
@@ -114,7 +114,7 @@ pub(super) fn build_beside(
                 (report.replayed, report.verified) = (replayed, true);
                 return Ok((index, tail, generation));
             }
-            // What is left may stand on an older checkpoint and more of the journal.
+            // An older checkpoint with more of the journal may still work.
             Err(e @ (OpenError::Checkpoint(CheckpointError::Damaged { .. }) | OpenError::Mismatch { .. })) => {
                 report.unusable_checkpoints.extend(source.is_some().then(|| e.to_string()));
                 failure.get_or_insert(e);
@@ -173,7 +173,7 @@ fn build(
     Ok((index, tail, replayed))
 }
 
-/// Puts a checkpoint's records into the index.
+/// Writes a checkpoint's records to the index.
 pub(super) fn load(index: &Index, path: &Path) -> Result<(Mark, Mark), OpenError> {
     let mut piece: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
     let (mut bytes, mut fault) = (0, None);
@@ -205,7 +205,7 @@ pub(super) fn retire(directory: &Path, generation: u64) -> Result<(), OpenError>
     Ok(())
 }
 
-/// Throws away what was there before the new generation; one that is just being built after it stays.
+/// Deletes the generations before the new one; one that is being built after it stays.
 pub(super) fn retire_before(directory: &Path, generation: u64) -> Result<(), OpenError> {
     remove_indexes(directory, |found| found.is_none_or(|found| found < generation))
 }

@@ -1,5 +1,5 @@
-//! Going on with a store that cannot be opened as it is: take the best copy there is, apply all of the journal that
-//! can be read, begin a new journal from there, and keep everything old aside. What is lost is named before.
+//! Recovers a store that cannot be opened as it is: takes the best copy available, applies everything readable in the
+//! journal, begins a new journal from there, and moves the old files aside. What will be lost is reported beforehand.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,49 +23,49 @@ use super::rebuild::{Replay, load, retire};
 use super::shortfall::Shortfall;
 use super::survey::{IndexState, Survey, survey_locked};
 
-/// What a recovery would start from, or started from.
+/// The starting point of a recovery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The index, as of this group.
     Index(Mark),
     /// A checkpoint.
     Checkpoint(PathBuf, checkpoint::Summary),
-    /// Nothing: only what the journal still has.
+    /// Nothing: only what the journal still holds.
     Nothing,
 }
 
-/// How a store would be recovered.
+/// A way to recover a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// What it starts from.
+    /// The starting point.
     pub source: Source,
     /// Parts of the journal whose changes are lost. Empty: nothing is lost.
     pub lost: Vec<Damage>,
-    /// What is missing at the journal's end and in no copy.
+    /// What is missing at the journal's end and in every copy.
     pub shortfall: Shortfall,
-    /// The last group that is there when this is done, whatever is lost before it.
+    /// The last group present after the recovery, whatever is lost before it.
     pub reaches: u64,
-    /// The group after that is there, does not fit together, and may have been acknowledged.
+    /// The group after that exists but is inconsistent, and may have been acknowledged.
     pub next_is_doubtful: bool,
-    /// Nothing after that group was acknowledged. Without this, what is there may be all, and nothing proves it.
+    /// No group after that was acknowledged. If `false`, there may have been more.
     pub end_is_proven: bool,
 }
 
-/// What a recovery did.
+/// The result of a recovery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovery {
-    /// What it started from and what is lost.
+    /// The starting point and what is lost.
     pub plan: Plan,
-    /// Records in the store now.
+    /// Number of records in the store now.
     pub records: u64,
-    /// Whether they are exactly those that the journal demands; never when something is lost.
+    /// Whether they are exactly those that the journal requires; never if something is lost.
     pub exact: bool,
     /// Where the old journal and checkpoints are kept.
     pub aside: PathBuf,
 }
 
 impl Plan {
-    /// Nothing that is known to have been acknowledged is lost, and no part is missing that could have held more.
+    /// Whether no group known to be acknowledged is lost, and no missing part could have held more.
     pub fn loses_nothing(&self) -> bool {
         self.lost.is_empty() && self.shortfall.is_nothing() && !self.next_is_doubtful
     }
@@ -75,7 +75,7 @@ impl Plan {
 pub fn plans(survey: &Survey) -> Vec<Plan> {
     let mut sources = Vec::new();
     if let IndexState::Readable { mark, adds_up } = survey.index {
-        // One that is ahead of its mark is made right by the groups after that mark, if they can all be read.
+        // An index ahead of its mark is corrected by the groups after that mark, if they can all be read.
         if adds_up || (affected(survey, mark.sequence).is_empty() && !survey.is_short()) {
             sources.push((mark.sequence, Source::Index(mark)));
         }
@@ -122,10 +122,10 @@ fn affected(survey: &Survey, from: u64) -> Vec<Damage> {
     lost
 }
 
-/// Recovers the store in `directory` by the best plan that works out.
+/// Recovers the store in `directory` by the best plan that succeeds.
 ///
 /// # Errors
-/// [`OpenError`]: the old files are where they were, or in the directory `aside-…`.
+/// [`OpenError`]: the old files are in their place, or in the directory `aside-…`.
 pub fn recover(directory: &Path, settings: &Settings) -> Result<Recovery, OpenError> {
     let lock = open::lock(directory, &Settings { create: false, ..settings.clone() })?;
     let survey = survey_locked(directory, settings, &lock)?;
@@ -150,7 +150,7 @@ pub fn recover(directory: &Path, settings: &Settings) -> Result<Recovery, OpenEr
     }))
 }
 
-/// Source and journal together: the index, what it adds up to, and whether that is what it must be.
+/// Combines source and journal: returns the index, its fingerprint, and whether that is the expected one.
 fn assemble(
     directory: &Path,
     settings: &Settings,
@@ -174,7 +174,8 @@ fn assemble(
     })?;
     replay.finish()?;
     if !plan.loses_nothing() {
-        // What is lost may be records without their rows in index tables, or rows without records: the next start builds them.
+        // Records may be lost without their rows in index tables, or rows without their records: the next start
+        // rebuilds the tables.
         index.apply(notes().iter().map(|key| (key.0.as_slice(), None)))?;
     }
     let found = index.fingerprint()?;
@@ -182,7 +183,7 @@ fn assemble(
     Ok((index, found, plan.loses_nothing() && found == demanded.fingerprint))
 }
 
-/// Makes what was assembled the store: a checkpoint of it, then the old files aside, then a new journal.
+/// Turns the assembled records into the store: writes a checkpoint, moves the old files aside, begins a new journal.
 fn finish(
     directory: &Path,
     survey: &Survey,

@@ -1,9 +1,9 @@
-//! Making what was deleted go from the disk too: old journal and checkpoints, and the free space of the index.
+//! Removes deleted data from the disk too: from old journal and checkpoints, and from the free space of the index.
 //!
-//! [`EmbeddedEngine::forget_past`] begins a new journal segment and writes two checkpoints: what is older than both is
-//! dropped, and nothing of it holds a record that was deleted before. [`EmbeddedEngine::renew_index`] copies the records
-//! into a new index and throws the old one away, for sled leaves old bytes in its files until it happens to use the
-//! place again. Commits go on meanwhile; only the last few groups are caught up while they wait.
+//! [`EmbeddedEngine::forget_past`] begins a new journal segment and writes two checkpoints: everything older than both
+//! is dropped, and the rest holds no record deleted before. [`EmbeddedEngine::renew_index`] copies the records into a
+//! new index and deletes the old one, as sled leaves old bytes in its files until it happens to reuse the space.
+//! Commits continue meanwhile; they wait only while the last few groups are applied.
 
 use std::fs;
 use std::path::PathBuf;
@@ -24,22 +24,22 @@ use super::open_error::OpenError;
 use super::request::Request;
 use super::{CheckpointReport, EmbeddedEngine, Shared};
 
-/// Records that are copied at a time.
+/// Records copied at once.
 const PAGE: usize = 1000;
 
 impl EmbeddedEngine {
-    /// Drops the journal and the checkpoints of before this call: two new checkpoints stand in their place, and the
-    /// journal begins anew. Gives the second. Also what the next backup would have needed goes: time since the last one
-    /// cannot be restored to any more, but for its end.
+    /// Drops the journal and the checkpoints from before this call, replaces them with two new checkpoints, and begins
+    /// the journal again; returns the second checkpoint. Also drops what the next backup would have needed: of the time
+    /// since the last backup only the end can still be restored.
     ///
     /// # Errors
-    /// [`EngineError`]: what is left can be used as before; try again.
+    /// [`EngineError`]: the store remains usable; retry.
     pub async fn forget_past(&self) -> Result<CheckpointReport, EngineError> {
         self.forget(false).await
     }
 
-    /// As [`Self::forget_past`], but journal that is in no backup stays for the next one: of what was deleted before the
-    /// last backup nothing is left, and every instant stays within reach.
+    /// As [`Self::forget_past`], but journal that is in no backup stays for the next one: data deleted before the last
+    /// backup are gone, and every instant can still be restored.
     ///
     /// # Errors
     /// As [`Self::forget_past`].
@@ -50,8 +50,8 @@ impl EmbeddedEngine {
     async fn forget(&self, hold: bool) -> Result<CheckpointReport, EngineError> {
         self.seal_now().await?;
         let first = self.write_checkpoint(hold).await?;
-        // A checkpoint is named by the last group before it: without one between, the second would take the first's place
-        // and an older one stay.
+        // A checkpoint is named by the last group before it: without a group in between, the second would replace the
+        // first and an older one would stay.
         let mut batch = Batch::new();
         batch.put(keys::setting("past"), self.shared.marks().applied.to_bytes().as_slice());
         self.commit(batch).await?;
@@ -61,10 +61,10 @@ impl EmbeddedEngine {
         Ok(CheckpointReport { dropped_segments, lost_to_backups, ..second })
     }
 
-    /// Puts a fresh index in place of the present one and removes that from the disk.
+    /// Replaces the present index with a new copy and deletes it from the disk.
     ///
     /// # Errors
-    /// [`EngineError`]: the present one goes on.
+    /// [`EngineError`]: the present one stays in use.
     pub async fn renew_index(&self) -> Result<(), EngineError> {
         let shared = self.shared.clone();
         let built = tokio::task::spawn_blocking(move || NewIndex::build(&shared)).await;
@@ -72,7 +72,7 @@ impl EmbeddedEngine {
         let path = new.path.clone();
         let taken = self.hand_over(new).await;
         if taken.is_err() {
-            // It would be taken for the newest at the next start, and be caught up: right, only slow.
+            // The next start would take it for the newest and catch it up: correct, but slow.
             let _ = fs::remove_dir_all(path);
         }
         taken
@@ -92,7 +92,7 @@ impl EmbeddedEngine {
 }
 
 impl NewIndex {
-    /// Copies all records, applies what came in meanwhile, and compares the result with what the journal says.
+    /// Copies all records, applies what was committed meanwhile, and compares the result with the journal.
     fn build(shared: &Arc<Shared>) -> Result<Self, EngineError> {
         // No checkpoint drops journal meanwhile.
         let _one_at_a_time = shared.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,7 +100,7 @@ impl NewIndex {
         let path = indexes(&shared.directory).join(generation.to_string());
         let built = Self::fill(shared, generation, path.clone());
         if built.is_err() {
-            // A half-built one would only make the next start slow.
+            // A half-built one would only slow down the next start.
             let _ = fs::remove_dir_all(path);
         }
         built

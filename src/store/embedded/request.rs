@@ -1,4 +1,4 @@
-//! What the committer is asked to do, and how it is asked.
+//! Requests to the committer.
 
 use std::sync::PoisonError;
 use std::sync::mpsc::Sender;
@@ -12,17 +12,17 @@ use crate::store::fingerprint::Mark;
 use super::Shared;
 use super::new_index::NewIndex;
 
-/// Where the outcome of a batch goes.
+/// Receives the outcome of a batch.
 pub(super) type Answer = oneshot::Sender<Result<Commit, EngineError>>;
 
-/// What the committer is asked to do.
+/// A request to the committer.
 pub(super) enum Request {
     Commit(Batch, Answer, Stopwatch),
-    /// Ends the journal segment that is written to; says where the store then stands.
+    /// Ends the current journal segment; returns the store's mark.
     Seal(Sender<Result<Mark, EngineError>>),
-    /// Notes durably, outside the journal's segments, how far they reach.
+    /// Durably stores how far the journal reaches, outside its segments.
     NoteHead,
-    /// Takes another index in place of the present one; both hold the same records.
+    /// Replaces the present index with another; both hold the same records.
     Index(NewIndex, oneshot::Sender<Result<(), EngineError>>),
     /// The index is damaged and no other can be built, for this reason.
     Unhealed(String),
@@ -32,17 +32,17 @@ pub(super) enum Request {
     Close,
 }
 
-/// How far a comparison has come.
+/// The progress of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckStep {
     /// There is more to read.
     More,
-    /// All of it was read, so many records, and adds up.
+    /// All of it was read (this many records) and matches.
     Whole(u64),
 }
 
 impl Shared {
-    /// Asks the committer for something.
+    /// Sends a request to the committer.
     pub(super) fn ask(&self, request: Request) -> Result<(), EngineError> {
         let stopped = || EngineError::Stopped("it is closed".to_owned());
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,14 +3,14 @@
 /// What is missing at the journal's end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shortfall {
-    /// Groups that were acknowledged, from the first number to the second.
+    /// Acknowledged groups that are missing: the first and the last number.
     pub missing: Option<(u64, u64)>,
-    /// More groups than these may have been acknowledged, after the one with this number.
+    /// More groups may have been acknowledged after the one with this number.
     pub unknown_after: Option<u64>,
 }
 
 impl Shortfall {
-    /// Nothing is known to be missing, and no part is missing that could have held more.
+    /// Whether nothing is known to be missing, and no missing part could have held more.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
     }

@@ -1,4 +1,4 @@
-//! Looking at a store that nobody has open: what is whole, what is damaged, and what could be saved.
+//! Surveys a store that is not open: what is intact, what is damaged, and what could be recovered.
 
 use std::path::{Path, PathBuf};
 
@@ -18,29 +18,29 @@ use super::{Settings, StoreLock, marker};
 /// What was found in a store directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Survey {
-    /// Every checkpoint, oldest first, with what it says of itself or what is wrong with it.
+    /// Every checkpoint, oldest first, with its summary or what is wrong with it.
     pub checkpoints: Vec<(PathBuf, Result<Summary, String>)>,
-    /// How many segments the journal has.
+    /// Number of journal segments.
     pub segments: usize,
     /// The last group of the journal.
     pub last_group: u64,
     /// Bytes of an unacknowledged write at the journal's end; harmless.
     pub torn: u64,
-    /// What is there of it may be a damaged group that was acknowledged: all its bytes are there.
+    /// The torn bytes may be a damaged acknowledged group: all its bytes are there.
     pub is_doubtful: bool,
-    /// The last group has one wrong bit, which the next start puts right.
+    /// The last group has one wrong bit, which the next start repairs.
     pub repair: Option<Repair>,
     /// Damaged parts of the journal.
     pub damages: Vec<Damage>,
     /// The index.
     pub index: IndexState,
-    /// Why the next start puts the index right from the journal, or builds it anew, if it does.
+    /// Why the next start repairs the index from the journal or rebuilds it, if it does.
     pub index_damage: Option<String>,
     /// The last group known to have been acknowledged.
     pub seen: u64,
-    /// A segment whose creation was cut short; harmless.
+    /// A segment whose creation was interrupted; harmless.
     pub stillborn: Option<PathBuf>,
-    /// What is known beside the journal of how far it reached.
+    /// What is known apart from the journal about how far it reached.
     pub bounds: Bounds,
     /// The number of the first group of the newest segment; 0 without segments.
     pub newest_segment: u64,
@@ -51,13 +51,13 @@ pub struct Survey {
 /// The state of the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IndexState {
-    /// There is none; it will be built.
+    /// Absent; it will be built.
     Absent,
-    /// It cannot be read; it will be built anew.
+    /// It cannot be read; it will be rebuilt.
     Unusable(String),
     /// It can be read.
     Readable {
-        /// How far it has come.
+        /// The mark it has reached.
         mark: Mark,
         /// Its records are exactly those of that mark. After a crash they may be ahead of it.
         adds_up: bool,
@@ -65,27 +65,27 @@ pub enum IndexState {
 }
 
 impl Survey {
-    /// Nothing that was acknowledged is missing or damaged. An index that must be built anew is no damage.
+    /// Whether nothing acknowledged is missing or damaged. An index that must be rebuilt is not damage.
     pub fn is_sound(&self) -> bool {
         let is_whole = self.damages.is_empty() && self.checkpoints.iter().all(|(_, state)| state.is_ok());
         is_whole && !self.is_short() && !self.is_doubtful
     }
 
-    /// The journal's end is missing.
+    /// Whether the journal's end is missing.
     pub fn is_short(&self) -> bool {
         !self.shortfall(self.last_group).is_nothing()
     }
 
-    /// What is missing when everything up to group `reached` is there.
+    /// What is missing if everything up to group `reached` is present.
     pub fn shortfall(&self, reached: u64) -> Shortfall {
         self.bounds.shortfall(reached, self.newest_segment)
     }
 }
 
-/// Looks at everything in the store in `directory`. Changes nothing but the index's own housekeeping.
+/// Examines the store in `directory`. Changes nothing except by the index's own housekeeping.
 ///
 /// # Errors
-/// [`OpenError`] when it is in use, is not there, or cannot be read at all.
+/// [`OpenError`] if it is in use, does not exist, or cannot be read at all.
 pub fn survey(directory: &Path, settings: &Settings) -> Result<Survey, OpenError> {
     let _lock = super::open::lock(directory, &Settings { create: false, ..settings.clone() })?;
     survey_locked(directory, settings, &_lock)
@@ -114,7 +114,8 @@ pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &Store
         (Some(why), _) => Some(why),
         (None, IndexState::Absent) => Some("there is none".to_owned()),
         (None, IndexState::Unusable(why)) => Some(why.clone()),
-        // After a crash it may be ahead of its mark, and is put right without being built anew; not after an orderly stop.
+        // After a crash it may be ahead of its mark, and is corrected without a rebuild; after an orderly stop it may
+        // not.
         (None, IndexState::Readable { mark, adds_up }) => bounds.clean.and_then(|clean| {
             let (has, had) = (mark.sequence, clean.sequence);
             let (is_as_closed, differs) = (clean == *mark, "its records are not those that the journal says");
@@ -153,7 +154,7 @@ fn damages(directory: &Path, segments: &[SegmentName], first: u64) -> Result<(Ta
     let mut damages: Vec<Damage> = Vec::new();
     let tail = walk(&journal(directory), first.saturating_sub(1), &mut |found| {
         if let Found::Damage(mut damage) = found {
-            // The end of a segment that is followed by another is bounded by it, and told once.
+            // The end of a segment that is followed by another is bounded by it, and reported once.
             let next = segments.iter().find(|segment| segment.path > damage.path).map(|segment| segment.first);
             damage.before = damage.before.or(next);
             let told = damages.last().is_some_and(|last| last.before == damage.before && damage.to == 0);

@@ -1,4 +1,4 @@
-//! What a store takes on its disk, and when its last checkpoint was written.
+//! The disk space that a store uses, and when its last checkpoint was written.
 
 use std::fs;
 use std::io;
@@ -12,32 +12,32 @@ use crate::store::journal::segment;
 use super::EmbeddedEngine;
 use super::layout::{checkpoints, indexes, journal};
 
-/// What a store takes, in bytes.
+/// The disk space that a store uses, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DiskUse {
     /// The journal.
     pub journal: u64,
     /// The index.
     pub index: u64,
-    /// The last checkpoint; 0 without one.
+    /// The last checkpoint; 0 if absent.
     pub checkpoint: u64,
     /// When the last checkpoint was written, by the file system's clock.
     pub checkpoint_at: Option<Timestamp>,
-    /// What the disk has left for users without privileges.
+    /// Bytes left on the disk for unprivileged users.
     pub free: u64,
-    /// What users without privileges could use of the disk in all: what is used, and what is free for them. As `df` counts.
+    /// Total bytes of the disk usable by unprivileged users: used plus free for them, as `df` counts.
     pub usable: u64,
 }
 
 impl DiskUse {
-    /// The share of the disk that is free, 0 to 1; 1 where the disk does not say.
+    /// The free share of the disk, 0 to 1; 1 if unknown.
     pub fn free_share(&self) -> f64 {
         if self.usable == 0 { 1.0 } else { self.free as f64 / self.usable as f64 }
     }
 }
 
 impl EmbeddedEngine {
-    /// Looks at the disk. Blocks for a moment.
+    /// Measures the disk usage. Blocks for a moment.
     ///
     /// # Errors
     /// [`EngineError::Unavailable`].
@@ -60,7 +60,7 @@ impl EmbeddedEngine {
         Ok(found)
     }
 
-    /// What the disk has left for users without privileges, in bytes.
+    /// Bytes left on the disk for unprivileged users.
     ///
     /// # Errors
     /// [`EngineError::Unavailable`].
@@ -74,7 +74,7 @@ fn unreadable(error: io::Error) -> EngineError {
     EngineError::Unavailable { action: "looked at", reason: error.to_string() }
 }
 
-/// A figure only: what is renamed or removed meanwhile is left out.
+/// Approximate: files renamed or removed meanwhile are left out.
 fn bytes_below(directory: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(directory) else { return 0 };
     let bytes = |entry: fs::DirEntry| match entry.metadata() {

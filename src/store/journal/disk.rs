@@ -1,67 +1,67 @@
-//! The few things that the journal and the spool ask of the file system, so that tests can make each of them fail.
+//! The few file system operations of the journal and the spool, so that tests can make each of them fail.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
-/// A segment file that is being appended to.
+/// A segment file open for appending.
 pub trait DiskFile: Send {
-    /// Writes as much as it can at the end and says how much, as `write(2)` does.
+    /// Appends as many bytes as possible and returns the number, as `write(2)` does.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     fn append(&mut self, bytes: &[u8]) -> io::Result<usize>;
-    /// Makes all that was written durable, as `fdatasync(2)` does.
+    /// Makes everything written durable, as `fdatasync(2)` does.
     ///
     /// # Errors
-    /// The system's. What was written before may be lost and must not be relied upon.
+    /// The operating system's. What was written before may be lost and must not be relied upon.
     fn sync(&mut self) -> io::Result<()>;
-    /// Cuts the file to `length` bytes; later appends go there.
+    /// Truncates the file to `length` bytes; later appends go there.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     fn cut(&mut self, length: u64) -> io::Result<()>;
-    /// Writes all of `bytes` at byte `at`, in a file that was opened with [`Disk::open_to_overwrite`].
+    /// Writes all of `bytes` at offset `at`, in a file opened with [`Disk::open_to_overwrite`].
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
 }
 
-/// Where segment files are made.
+/// Where segment files are created.
 pub trait Disk: Send + Sync + 'static {
-    /// A new empty file.
+    /// Creates an empty file.
     ///
     /// # Errors
-    /// The system's; also when the file is there already.
+    /// The operating system's; also if the file exists.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
-    /// An existing file, to append to.
+    /// Opens an existing file for appending.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     fn append_to(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
-    /// An existing file, to write at places within it.
+    /// Opens an existing file for overwriting parts of it.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     fn open_to_overwrite(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Makes the names in `directory` durable.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     fn sync_directory(&self, directory: &Path) -> io::Result<()>;
-    /// Bytes that may still be written in the file system of `directory`.
+    /// Bytes that can still be written in the file system of `directory`.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     fn free(&self, directory: &Path) -> io::Result<u64>;
 }
 
-/// Writes all of `bytes` at the end.
+/// Appends all of `bytes`.
 ///
 /// # Errors
-/// The system's; a part may have been written.
+/// The operating system's; a part may have been written.
 pub fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.append(bytes) {
@@ -74,10 +74,10 @@ pub fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes `path` and what is missing above it, with the permissions `mode`; each is durable when this returns.
+/// Creates `path` and its missing parents with the permissions `mode`; each is durable on return.
 ///
 /// # Errors
-/// The system's.
+/// The operating system's.
 pub fn make_directories(path: &Path, mode: u32) -> io::Result<()> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
     let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
@@ -93,11 +93,11 @@ pub fn make_directories(path: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Makes the names in `directory` durable, and those in the directories above it, `levels` in all. One that may not be
-/// opened (as with systemd's private state directories) was made by another, who answers for it.
+/// Makes the names in `directory` and in the directories above it durable, `levels` in all. A directory that may not be
+/// opened (as with systemd's private state directories) was created by another program, which is responsible for it.
 ///
 /// # Errors
-/// The system's.
+/// The operating system's.
 pub fn sync_upward(disk: &dyn Disk, directory: &Path, levels: usize) -> io::Result<()> {
     let mut next = directory;
     for level in 0..levels {
@@ -114,21 +114,21 @@ fn parent_of(path: &Path) -> &Path {
     path.parent().map_or(path, |parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
 }
 
-/// Whether there was no room: the same may work when there is.
+/// Whether the disk was full: a retry can succeed once there is disk space.
 pub fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
-/// The name of file `number`: its 20 digits and `suffix`.
+/// The path of file `number`: its 20 digits and `suffix`.
 pub fn numbered_path(directory: &Path, number: u64, suffix: &str) -> PathBuf {
     directory.join(format!("{number:020}{suffix}"))
 }
 
-/// All files in `directory` that [`numbered_path`] names, in order. A directory that is not there has none.
+/// All files in `directory` named as by [`numbered_path`], in order; empty if the directory does not exist.
 ///
 /// # Errors
-/// The system's.
+/// The operating system's.
 pub fn numbered_files(directory: &Path, suffix: &str) -> io::Result<Vec<(u64, PathBuf)>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,

@@ -1,36 +1,37 @@
-//! What the bytes behind the last whole record are: a write that was cut short, and so never acknowledged, or a group that
-//! was once whole. They alone do not always tell: what follows from that is decided with what is known beside them.
+//! Classifies the bytes after the last intact record: a write that was cut short, and so never acknowledged, or a group
+//! that was once intact. The bytes alone do not always decide this; the caller combines the result with other
+//! information.
 
 use super::record::{self, Record};
 use super::segment::Header;
 
-/// Of a longer record a wrong bit is not looked for: it would take seconds.
+/// The longest record, in bytes, in which a wrong bit is searched for: in a longer one the search would take seconds.
 const LONGEST_SEARCHED: usize = 4096;
 
-/// Disks write sectors of at least this many bytes whole.
+/// Disks write sectors of at least this many bytes atomically.
 const SECTOR: u64 = 512;
 
-/// What they are.
+/// What the bytes are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// A part of a record, or one with parts that never reached the disk.
+    /// A part of a record, or a record with parts that never reached the disk.
     CutShort,
-    /// All bytes of a record are there and do not fit together: damaged, or written only in part.
+    /// All bytes of a record are present but inconsistent: damaged, or written only in part.
     Doubtful,
-    /// A record that something was written after, and so was durable: damaged.
+    /// A damaged record that was followed by another write, and so was durable.
     Damaged,
-    /// A whole record but for one bit, or for its head: this is how it was.
+    /// A record with one wrong bit, or a wrong head: these are its original bytes.
     Repairable(Vec<u8>),
 }
 
-/// Looks at what stands behind the last whole record of a segment, at byte `at`; no whole record follows.
+/// Classifies the bytes after the last intact record of a segment, at offset `at`; no intact record follows.
 pub fn judge(header: &Header, bytes: &[u8], at: u64) -> End {
     if let Some(repaired) = repaired(header, bytes) {
         return End::Repairable(repaired);
     }
     match record::head(bytes).map(|(length, _)| record::HEAD + length) {
-        // A write that is cut short leaves its beginning, so the head is among it, or is a hole. A length that is
-        // damaged together with something else looks like one: only what is known beside the journal tells.
+        // A write that is cut short leaves its beginning, so the head is present, or is a hole. A length that is
+        // damaged together with other bytes looks the same: only information outside the journal can tell.
         None if bytes.len() < record::HEAD || is_hole(bytes, at) => End::CutShort,
         None => End::Doubtful,
         Some(whole) if whole > bytes.len() => End::CutShort,
@@ -40,7 +41,7 @@ pub fn judge(header: &Header, bytes: &[u8], at: u64) -> End {
     }
 }
 
-/// Whether a sector of the file, as far as it belongs to these bytes, holds nothing but zeros: it was never written.
+/// Whether a sector of the file, within these bytes, is all zeros: it was never written.
 fn is_hole(bytes: &[u8], at: u64) -> bool {
     let first = usize::try_from(SECTOR - at % SECTOR).unwrap_or(usize::MAX).min(bytes.len());
     let (head, rest) = bytes.split_at(first);
@@ -48,7 +49,7 @@ fn is_hole(bytes: &[u8], at: u64) -> bool {
     is_zero(head) || rest.chunks(usize::try_from(SECTOR).unwrap_or(usize::MAX)).any(is_zero)
 }
 
-/// The record that these bytes were when one bit of them, or the beginning of their head, is wrong.
+/// The original record if exactly one bit of these bytes, or the beginning of their head, is wrong.
 fn repaired(header: &Header, bytes: &[u8]) -> Option<Vec<u8>> {
     let (head, payload) = bytes.split_at_checked(record::HEAD)?;
     let length = u32::try_from(payload.len()).ok()?;
@@ -59,7 +60,7 @@ fn repaired(header: &Header, bytes: &[u8]) -> Option<Vec<u8>> {
         Some([&record::write_head(record::MAGIC, length, expected)[..], payload].concat())
     };
     let expected = u64::from_le_bytes(checksum);
-    // Magic and length are not part of what the checksum covers, but the length seeds it.
+    // The checksum does not cover magic and length, but the length seeds it.
     if let Some(whole) = rebuilt(expected, payload) {
         return Some(whole);
     }

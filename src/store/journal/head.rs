@@ -1,14 +1,14 @@
-//! `journal-head`: how far the journal is known to reach, kept outside its segments, so that a missing end is noticed also
-//! where the index and the mark of an orderly stop are gone.
+//! `journal-head`: how far the journal is known to reach, stored outside its segments, so that a missing end is noticed
+//! even if the index and the mark of an orderly stop are gone.
 //!
 //! ```text
 //! three slots of 4096 bytes, each: magic 8 | version u32 | first group of the newest segment u64 |
 //!     last acknowledged group u64 | boot id 16 | checksum u64 of all that | zeros
 //! ```
-//! The first two slots are written in turn, and synced, with each new segment and each checkpoint. The third is written after
-//! each group, before anything of it is acknowledged, and is not synced: it outlives the process, not the machine. While
-//! the machine has not been started anew since (the boot id says so), no later group was acknowledged; after a power
-//! failure it is, like the others, only the least that was.
+//! The first two slots are written alternately, and synced, with each new segment and each checkpoint. The third is
+//! written after each group, before anything of it is acknowledged, and is not synced: it survives the process, not the
+//! machine. As long as the machine has not restarted since (the boot id is the same), no later group was acknowledged;
+//! after a power failure it is, like the others, only a minimum.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -21,46 +21,46 @@ use super::disk::{Disk, DiskFile};
 const NAME: &str = "journal-head";
 const MAGIC: [u8; 8] = *b"depeschH";
 const VERSION: u32 = 1;
-/// Bytes of a slot: no write to one touches the block of another.
+/// Bytes of a slot: no write to one touches the disk block of another.
 const SLOT: usize = 4096;
 /// Bytes of a slot that are not always zero.
 const USED: usize = 52;
-/// The slot that is written after each group.
+/// The slot written after each group.
 const LIVE: usize = 2;
 const SLOTS: usize = 3;
 
-/// Identifies the time between two starts of the machine; all zero where it is unknown.
+/// Identifies one run of the machine; all zero if unknown.
 pub type BootId = [u8; 16];
 
-/// What one slot says.
+/// The content of one slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head {
-    /// The number of the first group of a segment that was begun: this segment, or a later one, must be there.
+    /// The first group of a segment that was begun: this segment, or a later one, must exist.
     pub segment: u64,
-    /// A group that was acknowledged, or was there before the segment was begun.
+    /// A group that was acknowledged, or existed before the segment was begun.
     pub group: u64,
 }
 
 /// What was found in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FoundHead {
-    /// The most that any whole slot says; none where the file is absent or no slot is whole.
+    /// The highest values of the intact slots; `None` if the file is absent or no slot is intact.
     pub least: Option<Head>,
-    /// The last group that was acknowledged, where the process ended and the machine did not.
+    /// The last acknowledged group, if only the process ended and not the machine.
     pub last: Option<u64>,
-    /// The file is there and not as it was written.
+    /// The file exists and is damaged.
     pub damaged: bool,
 }
 
-/// Where the file is.
+/// The path of the file.
 pub fn path(store: &Path) -> PathBuf {
     store.join(NAME)
 }
 
-/// Reads the file of the store in `store`. Damage is no error: then less is known.
+/// Reads the file of the store in `store`. Damage is not an error: less is known then.
 ///
 /// # Errors
-/// The system's.
+/// The operating system's.
 pub fn read(store: &Path) -> io::Result<FoundHead> {
     let bytes = match fs::read(path(store)) {
         Ok(bytes) => bytes,
@@ -79,16 +79,16 @@ pub fn read(store: &Path) -> io::Result<FoundHead> {
             found.last = Some(head.group);
         }
     }
-    // A live slot that is behind a synced one was not written by the last process.
+    // A live slot behind a synced one was not written by the last process.
     let least = found.least.map_or(0, |head| head.group);
     found.last = found.last.filter(|last| *last >= least);
     Ok(found)
 }
 
-/// Writes the file anew, durable when this returns. `is_last` says that no group after the head's was acknowledged.
+/// Rewrites the file; durable on return. `is_last` means that no group after the head's was acknowledged.
 ///
 /// # Errors
-/// The system's; the file that was there stays.
+/// The operating system's; the previous file stays.
 pub fn begin(store: &Path, head: Head, is_last: bool) -> io::Result<()> {
     let boot = if is_last { boot_id().unwrap_or_default() } else { BootId::default() };
     let bytes: Vec<u8> =
@@ -101,7 +101,7 @@ pub fn begin(store: &Path, head: Head, is_last: bool) -> io::Result<()> {
     File::open(store)?.sync_all()
 }
 
-/// The file, open for noting how far the journal has come.
+/// The open file, for storing how far the journal reaches.
 pub struct HeadWriter {
     file: Box<dyn DiskFile>,
     boot: BootId,
@@ -110,20 +110,20 @@ pub struct HeadWriter {
 }
 
 impl HeadWriter {
-    /// Writes the file anew, and opens it.
+    /// Rewrites the file, and opens it.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     pub fn begin(disk: &dyn Disk, store: &Path, head: Head) -> io::Result<Self> {
         begin(store, head, true)?;
         let file = disk.open_to_overwrite(&path(store))?;
         Ok(Self { file, boot: boot_id().unwrap_or_default(), segment: head.segment, turn: 0 })
     }
 
-    /// Notes that a segment was begun, or that a checkpoint was written: durable when this returns.
+    /// Stores that a segment was begun or a checkpoint written; durable on return.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     pub fn note_durably(&mut self, head: Head) -> io::Result<()> {
         self.segment = head.segment;
         self.write(self.turn, head, BootId::default())?;
@@ -132,10 +132,10 @@ impl HeadWriter {
         self.file.sync()
     }
 
-    /// Notes that `group` is durable, before it is acknowledged. This outlives the process and not the machine.
+    /// Stores that `group` is durable, before it is acknowledged. Survives the process but not the machine.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     pub fn note(&mut self, group: u64) -> io::Result<()> {
         self.write(LIVE, Head { segment: self.segment, group }, self.boot)
     }
@@ -151,7 +151,7 @@ fn slot(head: Head, boot: BootId) -> Vec<u8> {
     bytes
 }
 
-/// What of a slot is not always zero.
+/// The part of a slot that is not always zero.
 fn fields(head: Head, boot: BootId) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(USED);
     bytes.extend_from_slice(&MAGIC);
@@ -174,7 +174,7 @@ fn parse(bytes: &[u8]) -> Option<(Head, BootId)> {
     (is_whole && u32::from_le_bytes(*version) == VERSION).then_some((head, boot.try_into().ok()?))
 }
 
-/// The name of the machine's present run, new at each of its starts; `None` where the system does not say.
+/// The boot id of the machine's present run; `None` if the system does not provide it.
 pub fn boot_id() -> Option<BootId> {
     let digits: Vec<u8> = fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: Vec<u8> = digits.into_iter().filter(u8::is_ascii_hexdigit).collect();

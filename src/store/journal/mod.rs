@@ -1,8 +1,9 @@
-//! The journal: every group of commits, in order, made durable by one `fdatasync` before anything is acknowledged.
-//! It alone tells what is stored; an index that disagrees is thrown away and built again.
+//! The journal: every group of commits, in order, made durable by one `fdatasync` before anything is acknowledged. It
+//! is the source of truth; an index that disagrees is rebuilt.
 //!
-//! [`record`] and [`segment`] are the form on disk, [`walk`] reads, [`end`] tells a torn end from damage, [`writer`]
-//! appends, [`head`] notes outside the segments how far they reach, [`disk`] is what all ask of the file system.
+//! [`record`] and [`segment`] are the format on disk, [`walk`] reads, [`end`] distinguishes a torn end from damage,
+//! [`writer`] appends, [`head`] stores outside the segments how far they reach, [`disk`] is the file system interface
+//! of all of them.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,20 +22,20 @@ pub enum JournalError {
     /// The file system failed.
     #[error("{} could not be {action}: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
         /// `read`, `written` and so on.
         action: &'static str,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A part that was once whole is not any more.
+    /// A part that was once intact is damaged.
     #[error("the journal is damaged: {0}")]
     Damaged(Damage),
     /// Written by a newer Depesch.
     #[error("{} has version {version}, newer than this program knows; run the newer program again", path.display())]
     Newer {
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
         /// The version found.
         version: u32,
@@ -48,18 +49,18 @@ impl JournalError {
     }
 }
 
-/// A part of the journal that cannot be read though something acknowledged was there.
+/// A part of the journal that cannot be read although it held acknowledged data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// The segment file.
     pub path: PathBuf,
     /// Where it begins, in bytes from the start of the file.
     pub from: u64,
-    /// Where what can be read begins again, or the end of the file.
+    /// Where the readable part begins again, or the end of the file.
     pub to: u64,
     /// The last group before it.
     pub after: u64,
-    /// The first group behind it, if any follows in this file.
+    /// The first group after it, if one follows in this file.
     pub before: Option<u64>,
     /// What is wrong.
     pub what: &'static str,

@@ -4,9 +4,9 @@
 //! magic 4 | length of payload u32 | checksum u64 (of all that follows, seeded by the segment's salt and the length)
 //! payload: mark after the group (32) | time i64 | writes: key length u16 | value length u32, all ones for a delete | key | value
 //! ```
-//! All numbers are little-endian. The time is when the group was made durable, in milliseconds since 1970, the lowest
-//! number where nobody knew; segments of version 1 have none. The salt, random for each segment, keeps bytes that are no record of this segment
-//! (old blocks of the disk, a stored value that looks like a record) from ever passing as one.
+//! All numbers are little-endian. The time is when the group was made durable, in milliseconds since 1970; the lowest
+//! number if unknown; absent in segments of version 1. The salt, random for each segment, prevents foreign bytes (old
+//! disk blocks, a stored value that looks like a record) from being read as a record of this segment.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -22,17 +22,17 @@ pub const MAGIC: [u8; 4] = *b"\xd7Grp";
 /// Bytes before the payload.
 pub const HEAD: usize = 16;
 
-/// The most bytes that a payload may have; a longer length is damage.
+/// The largest payload, in bytes; a longer length is damage.
 pub const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
 
 const DELETED: u32 = u32::MAX;
 
 /// Bytes of a record's time.
 const TIME: usize = 8;
-/// Nobody knew what time it was.
+/// The time is unknown.
 const UNKNOWN: i64 = i64::MIN;
 
-/// Builds one record in a buffer that is used again and again.
+/// Builds one record in a reused buffer.
 #[derive(Default)]
 pub struct RecordBuffer {
     bytes: Vec<u8>,
@@ -45,17 +45,17 @@ impl RecordBuffer {
         self.bytes.resize(HEAD + Mark::LENGTH + TIME, 0);
     }
 
-    /// Bytes so far.
+    /// Number of bytes so far.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether no write is in it.
+    /// Whether it contains no writes.
     pub fn is_empty(&self) -> bool {
         self.bytes.len() <= HEAD + Mark::LENGTH + TIME
     }
 
-    /// Adds a write. Keys have at most 65,535 bytes and values less than 4 GB (`Batch::admissible` sees to that).
+    /// Adds a write. Keys have at most 65,535 bytes and values less than 4 GB (ensured by `Batch::admissible`).
     pub fn push(&mut self, key: &[u8], value: Option<&[u8]>) {
         let key_length = u16::try_from(key.len()).unwrap_or(u16::MAX);
         let value_length = value.map_or(DELETED, |value| u32::try_from(value.len()).unwrap_or(DELETED));
@@ -65,9 +65,9 @@ impl RecordBuffer {
         self.bytes.extend_from_slice(value.unwrap_or_default());
     }
 
-    /// The finished record, for the segment with this header.
+    /// Completes the record for the segment with this header.
     pub fn finish(&mut self, header: &Header, mark: Mark, at: Option<Timestamp>) -> &[u8] {
-        // The writes lie behind room for a time; where records have none, all before them moves up by as much.
+        // The writes follow space for a time; in records without one, everything before them moves up by that space.
         let begin = if header.is_timed() { 0 } else { TIME };
         let bytes = &mut self.bytes[begin..];
         let length = u32::try_from(bytes.len().saturating_sub(HEAD)).unwrap_or(u32::MAX);
@@ -82,13 +82,13 @@ impl RecordBuffer {
     }
 }
 
-/// The length and checksum that a record's first [`HEAD`] bytes name; `None` when they begin no record.
+/// The length and checksum in a record's first [`HEAD`] bytes; `None` if they do not begin a record.
 pub fn head(bytes: &[u8]) -> Option<(usize, u64)> {
     let (length, checksum) = read_head(MAGIC, bytes)?;
     (Mark::LENGTH..=MAX_PAYLOAD).contains(&length).then_some((length, checksum))
 }
 
-/// The [`HEAD`] bytes before a payload. The spool's records begin as the journal's do, with a magic of their own.
+/// The [`HEAD`] bytes before a payload. The spool's records begin like the journal's, with their own magic.
 pub fn write_head(magic: [u8; 4], length: u32, checksum: u64) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     head[..4].copy_from_slice(&magic);
@@ -97,7 +97,7 @@ pub fn write_head(magic: [u8; 4], length: u32, checksum: u64) -> [u8; HEAD] {
     head
 }
 
-/// The length and checksum in a head; `None` when it does not begin with `magic`.
+/// The length and checksum in a head; `None` if it does not begin with `magic`.
 pub fn read_head(magic: [u8; 4], bytes: &[u8]) -> Option<(usize, u64)> {
     let rest = bytes.strip_prefix(&magic)?;
     let (length, rest) = rest.split_first_chunk::<4>()?;
@@ -110,18 +110,18 @@ pub fn checksum(salt: u64, length: u32, payload: &[u8]) -> u64 {
     xxh3_64_with_seed(payload, salt ^ u64::from(length))
 }
 
-/// A record's payload, checked.
+/// The verified payload of a record.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
-    /// Where the store stood after this group.
+    /// The store's mark after this group.
     pub mark: Mark,
-    /// When it became durable, if that is on record.
+    /// When it became durable, if recorded.
     pub at: Option<Timestamp>,
     writes: &'a [u8],
 }
 
 impl<'a> Record<'a> {
-    /// Takes a payload of the segment with this header apart, if its checksum is right.
+    /// Decodes a payload of the segment with this header, if its checksum is right.
     pub fn read(header: &Header, expected: u64, payload: &'a [u8]) -> Option<Self> {
         let length = u32::try_from(payload.len()).ok()?;
         if checksum(header.salt, length, payload) != expected {
@@ -136,7 +136,7 @@ impl<'a> Record<'a> {
             false => (None, writes),
         };
         let record = Self { mark: Mark::from_bytes(mark)?, at, writes };
-        // Once here, so that `writes` need not be able to fail.
+        // Checked once here, so that `writes` cannot fail.
         let mut rest = record.writes;
         while !rest.is_empty() {
             rest = split(rest)?.1;
@@ -144,7 +144,7 @@ impl<'a> Record<'a> {
         Some(record)
     }
 
-    /// The writes in order: key, and value or none for a delete.
+    /// The writes in order: key, and value or `None` for a delete.
     pub fn writes(&self) -> impl Iterator<Item = Write<'a>> + use<'a> {
         let mut rest = self.writes;
         std::iter::from_fn(move || {
@@ -155,7 +155,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// A key and what it is set to; no value when it is deleted.
+/// A key and its new value; `None` if it is deleted.
 pub type Write<'a> = (&'a [u8], Option<&'a [u8]>);
 
 fn split(bytes: &[u8]) -> Option<(Write<'_>, &[u8])> {
@@ -171,12 +171,12 @@ fn split(bytes: &[u8]) -> Option<(Write<'_>, &[u8])> {
     }
 }
 
-/// The keys of the writes in bytes of a segment that are damaged, as far as they can be taken apart: nothing is checked.
+/// The keys of the writes in damaged bytes of a segment, as far as they can be parsed; nothing is verified.
 pub fn lenient_keys(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut keys = Vec::new();
     let mut begin = 0;
     while let Some(rest) = bytes.get(begin..).filter(|rest| !rest.is_empty()) {
-        // A record that begins where the damage does need not have its magic any more.
+        // A record that begins within the damage may have lost its magic.
         let next = rest.windows(MAGIC.len()).skip(1).position(|four| four == MAGIC).map_or(rest.len(), |at| at + 1);
         let record = rest.get(..next).unwrap_or_default();
         for skipped in [HEAD + Mark::LENGTH + TIME, HEAD + Mark::LENGTH] {
@@ -193,7 +193,7 @@ pub fn lenient_keys(bytes: &[u8]) -> Vec<Vec<u8>> {
     keys
 }
 
-/// Keys of writes, until one cannot be.
+/// The keys of writes, up to the first invalid one.
 fn keys_of(mut writes: &[u8]) -> Vec<Vec<u8>> {
     let mut keys = Vec::new();
     while let Some((length, _)) = writes.split_first_chunk::<2>() {

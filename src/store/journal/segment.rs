@@ -3,7 +3,7 @@
 //! ```text
 //! magic 8 | version u32 | salt u64 | mark before the first record (32) | checksum u64 of all that
 //! ```
-//! In segments of version 2 each record says when it became durable; those of version 1 are read for ever.
+//! In segments of version 2 each record has the time at which it became durable; version 1 stays readable for ever.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,18 +18,18 @@ use super::disk::{numbered_files, numbered_path};
 pub const HEADER: usize = 60;
 
 const MAGIC: [u8; 8] = *b"depeschJ";
-/// The version of segments that are begun now.
+/// The version of new segments.
 pub const VERSION: u32 = 2;
 const SUFFIX: &str = ".journal";
 
-/// What a segment file begins with.
+/// The header of a segment file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The form of its records.
+    /// The version of its record format.
     pub version: u32,
     /// Seeds the checksums of this segment's records.
     pub salt: u64,
-    /// Where the store stood before the first record.
+    /// The store's mark before the first record.
     pub before: Mark,
 }
 
@@ -38,17 +38,17 @@ pub struct Header {
 pub enum HeaderFault {
     /// Cut short or changed.
     Damaged,
-    /// Whole, and of this version, which is newer than this program.
+    /// Intact, but of this version, which is newer than this program.
     Newer(u32),
 }
 
 impl Header {
-    /// Whether its records say when they became durable.
+    /// Whether its records have the time at which they became durable.
     pub fn is_timed(&self) -> bool {
         self.version >= 2
     }
 
-    /// The form on disk.
+    /// Encodes it for the disk.
     pub fn to_bytes(self) -> [u8; HEADER] {
         let mut bytes = [0; HEADER];
         bytes[..8].copy_from_slice(&MAGIC);
@@ -60,7 +60,7 @@ impl Header {
         bytes
     }
 
-    /// From the form on disk.
+    /// Decodes the form on disk.
     ///
     /// # Errors
     /// [`HeaderFault`]
@@ -83,26 +83,26 @@ impl Header {
     }
 }
 
-/// A segment file by its name.
+/// A segment file and the group in its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SegmentName {
     /// The number of the first group that it has or will have.
     pub first: u64,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
 }
 
 impl SegmentName {
-    /// The name of the segment that begins with group `first`.
+    /// The segment that begins with group `first`.
     pub fn new(directory: &Path, first: u64) -> Self {
         Self { first, path: numbered_path(directory, first, SUFFIX) }
     }
 }
 
-/// All segments in a directory, in order. A directory that is not there has none.
+/// All segments in a directory, in order; empty if the directory does not exist.
 ///
 /// # Errors
-/// The system's.
+/// The operating system's.
 pub fn list(directory: &Path) -> io::Result<Vec<SegmentName>> {
     let found = numbered_files(directory, SUFFIX)?;
     Ok(found.into_iter().map(|(first, path)| SegmentName { first, path }).collect())

@@ -1,6 +1,6 @@
-//! Reading the journal in order. A record cut short at the very end was never acknowledged and is dropped; one with a single
-//! wrong bit there is read as it was. Anything else that cannot be read is damage, named with file and position, or, at the
-//! very end, may be.
+//! Reads the journal in order. A record cut short at the very end was never acknowledged and is dropped; one with a
+//! single wrong bit there is read as originally written. Anything else unreadable is damage, reported with file and
+//! position, or possible damage at the very end.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -14,48 +14,48 @@ use super::record::{self, Record};
 use super::segment::{self, Header, HeaderFault, SegmentName};
 use super::{Damage, JournalError};
 
-/// What a walk meets.
+/// What a walk finds.
 pub enum Found<'a> {
-    /// A whole record.
+    /// An intact record.
     Record(Record<'a>),
-    /// A damaged part; return an error to stop there, or go on with what follows it.
+    /// A damaged part; the callback returns an error to stop, or `Ok` to continue after it.
     Damage(Damage),
 }
 
-/// Where the journal ends.
+/// The journal's end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tail {
-    /// The last segment, with its header and the length up to which it is whole. None when there is no segment.
+    /// The last segment, with its header and the length up to which it is intact. `None` if there is no segment.
     pub last: Option<(SegmentName, Header, u64)>,
-    /// Where the store stood after the last record.
+    /// The store's mark after the last record.
     pub mark: Mark,
-    /// Where the store stood at the group that the walk began after, if the journal still knows.
+    /// The store's mark at the group after which the walk began, if the journal still has it.
     pub start: Option<Mark>,
-    /// Bytes behind the last whole record, from a write that was cut short.
+    /// Bytes of a cut-short write after the last intact record.
     pub torn: u64,
-    /// All of a record is there behind the last whole one, and does not fit together: it may be damaged, and not cut short.
+    /// A complete but inconsistent record follows the last intact one: possibly damaged rather than cut short.
     pub is_doubtful: bool,
-    /// The last record, as it was before one bit of it changed; it counts among the whole ones.
+    /// The last record, as it was before one bit changed; it counts as intact.
     pub repair: Option<Repair>,
-    /// A segment file whose creation was cut short, to be removed.
+    /// A segment file whose creation was interrupted, to be removed.
     pub stillborn: Option<PathBuf>,
 }
 
-/// A record that is to be put right on the disk.
+/// A record to be repaired on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repair {
-    /// The segment.
+    /// The segment's path.
     pub path: PathBuf,
     /// Where the record begins, in bytes from the start of the file.
     pub at: u64,
-    /// The whole record, as it was.
+    /// The complete original record.
     pub bytes: Vec<u8>,
 }
 
 /// Reads all records after group `after`, in order.
 ///
 /// # Errors
-/// [`JournalError`], the caller's own included.
+/// [`JournalError`], including the callback's.
 pub fn walk(
     directory: &Path,
     after: u64,
@@ -65,10 +65,10 @@ pub fn walk(
     walk_segments(&segments, after, visit)
 }
 
-/// As [`walk`], over segments wherever they lie, in order.
+/// As [`walk`], over the given segments in order.
 ///
 /// # Errors
-/// [`JournalError`], the caller's own included.
+/// [`JournalError`], including the callback's.
 pub fn walk_segments(
     segments: &[SegmentName],
     after: u64,
@@ -83,20 +83,20 @@ pub fn walk_segments(
     Ok(walk.tail)
 }
 
-/// What a whole segment holds.
+/// The extent of an intact segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// Where the store stood after its last group.
+    /// The store's mark after its last group.
     pub after: Mark,
-    /// When its first group became durable, where that is on record.
+    /// When its first group became durable, if recorded.
     pub begun: Option<Timestamp>,
-    /// When its last group became durable, where that is on record.
+    /// When its last group became durable, if recorded.
     pub ended: Option<Timestamp>,
-    /// The latest of all these times: where a clock was set back, not the last.
+    /// The latest of all these times: not the last one if a clock was set back.
     pub latest: Option<Timestamp>,
 }
 
-/// The header of a segment, which was opened before.
+/// The header of an open segment.
 ///
 /// # Errors
 /// [`JournalError`].
@@ -115,11 +115,11 @@ fn read_header(name: &SegmentName, reader: &mut SegmentReader) -> Result<Header,
     Err(JournalError::Damaged(damage(name, (0, reader.length), name.first.saturating_sub(1), None, what)))
 }
 
-/// Reads all of a segment that was opened before, and shows its groups in order, each with the byte at which it ends.
-/// Nothing in it may be damaged, its end neither.
+/// Reads an open segment completely, and passes its groups in order to the callback, each with the offset at which it
+/// ends. Nothing in it may be damaged, including its end.
 ///
 /// # Errors
-/// [`JournalError`], the caller's own included.
+/// [`JournalError`], including the callback's.
 pub fn read_segment(
     name: &SegmentName,
     file: &File,
@@ -166,7 +166,7 @@ impl Walk<'_> {
         let header = match reader.header().map_err(failed())? {
             Ok(header) if header.before.sequence.saturating_add(1) == name.first => header,
             Err(HeaderFault::Newer(version)) => return Err(JournalError::Newer { path: name.path.clone(), version }),
-            // The header is durable before the first record is written, so without it there was none.
+            // The header is durable before the first record is written, so without it there were no records.
             Err(HeaderFault::Damaged) if last && reader.length <= segment::HEADER as u64 => {
                 self.tail.stillborn = Some(name.path.clone());
                 return Ok(());
@@ -216,7 +216,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What stands behind the last whole record of the last segment, and holds no whole one.
+    /// Classifies the bytes after the last intact record of the last segment; they contain no intact record.
     fn end(&mut self, name: &SegmentName, header: Header, reader: &mut SegmentReader) -> Result<(), JournalError> {
         let from = reader.position;
         let bytes = reader.rest().map_err(JournalError::io(&name.path, "read"))?;
@@ -237,7 +237,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The segment must go on where the one before it ended.
+    /// Checks that the segment continues where the previous one ended.
     fn join(&mut self, name: &SegmentName, header: Header) -> Result<(), JournalError> {
         if self.begun && header.before.sequence != self.tail.mark.sequence
             || !self.begun && header.before.sequence > self.after
@@ -278,7 +278,7 @@ enum Next<'a> {
 
 struct SegmentReader {
     file: BufReader<File>,
-    /// After the last whole record.
+    /// The offset after the last intact record.
     position: u64,
     length: u64,
     payload: Vec<u8>,
@@ -291,7 +291,7 @@ impl SegmentReader {
         Ok(Self { file: BufReader::with_capacity(256 * 1024, file), position: 0, length, payload: Vec::new() })
     }
 
-    /// Reads a file that was opened before, from its beginning.
+    /// Reads an open file from its beginning.
     fn of(file: &File) -> io::Result<Self> {
         let mut file = file.try_clone()?;
         file.rewind()?;
@@ -313,7 +313,7 @@ impl SegmentReader {
         Ok(self.next_at(header)?.0)
     }
 
-    /// The next record, and where it ends.
+    /// The next record, and the offset at which it ends.
     fn next_at(&mut self, header: &Header) -> io::Result<(Next<'_>, u64)> {
         let position = self.position;
         let left = self.length.saturating_sub(self.position);
@@ -341,7 +341,7 @@ impl SegmentReader {
         }
     }
 
-    /// All from the position to the end of the file.
+    /// All bytes from the position to the end of the file.
     fn rest(&mut self) -> io::Result<Vec<u8>> {
         self.file.seek(SeekFrom::Start(self.position))?;
         let mut rest = Vec::new();
@@ -349,7 +349,7 @@ impl SegmentReader {
         Ok(rest)
     }
 
-    /// After an unreadable record: finds the next whole one, goes there, and gives its position and group number.
+    /// After an unreadable record: finds the next intact one, moves there, and returns its offset and group number.
     fn resume(&mut self, header: &Header) -> io::Result<Option<(u64, u64)>> {
         let rest = self.rest()?;
         let found = (1..rest.len()).find_map(|start| {

@@ -1,5 +1,5 @@
-//! Appending to the journal. One `write` and one `fdatasync` for each group; after an error that leaves in doubt what
-//! the disk holds, nothing is ever acknowledged again until a restart has read what is really there.
+//! Appends to the journal. One `write` and one `fdatasync` for each group; after an error that leaves the disk's
+//! content unknown, nothing is acknowledged until a restart has read what is really there.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,20 +18,20 @@ use super::walk::Tail;
 /// Why a group was not made durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppendError {
-    /// There is no room; nothing is left of the group, and the next may be tried.
+    /// The disk is full; nothing is left of the group, and the next may be tried.
     Full(String),
-    /// The disk failed. What became of the group is unknown; nothing more can be appended.
+    /// The disk failed. It is unknown whether the group was written; nothing more can be appended.
     Broken(String),
 }
 
-/// How the journal is kept.
+/// The settings of the journal.
 #[derive(Clone, Debug)]
 pub struct JournalSettings {
-    /// A new segment is begun when one has this many bytes.
+    /// The size in bytes at which a new segment begins.
     pub segment_bytes: u64,
-    /// Bytes of the disk that are left alone, so that the index never meets a full disk.
+    /// Bytes of disk space left free, so that the index never meets a full disk.
     pub reserve_bytes: u64,
-    /// The directory of the store, where `journal-head` notes how far the journal reaches; none while a store is built.
+    /// The directory of the store, for `journal-head`; `None` while a store is being built.
     pub head_in: Option<PathBuf>,
 }
 
@@ -50,7 +50,7 @@ pub struct JournalWriter {
 }
 
 impl JournalWriter {
-    /// Goes on at `tail`, whose torn end is cut off first; begins a first segment when there is none.
+    /// Continues at `tail`, whose torn end is cut off first; begins the first segment if no segment exists.
     ///
     /// # Errors
     /// [`JournalError::Io`]
@@ -79,7 +79,7 @@ impl JournalWriter {
                 if tail.torn > 0 {
                     file.cut(*length).map_err(failed("cut"))?;
                 }
-                // Also what the last run wrote without living to sync it must be durable before it is relied upon.
+                // What the last run wrote but did not sync must also be durable before it is relied upon.
                 file.sync().map_err(failed("synced"))?;
                 (file, *header, *length)
             }
@@ -96,7 +96,7 @@ impl JournalWriter {
         Ok(Self { disk, directory, settings, file, head, header, length, mark: tail.mark, broken: None, syncs: 0 })
     }
 
-    /// Notes durably, outside the segments, how far the journal reaches.
+    /// Durably stores, outside the segments, how far the journal reaches.
     ///
     /// # Errors
     /// [`AppendError::Broken`]: nothing more can be appended.
@@ -108,18 +108,18 @@ impl JournalWriter {
         }
     }
 
-    /// Where the store stands after the last durable group.
+    /// The store's mark after the last durable group.
     pub fn mark(&self) -> Mark {
         self.mark
     }
 
-    /// How many times a file was synced.
+    /// Number of file syncs.
     pub fn syncs(&self) -> u64 {
         self.syncs
     }
 
-    /// Ends the segment that is written to, so that it never changes again; the next group goes to a new one, which is
-    /// durable when this returns. Does nothing to a segment without groups.
+    /// Ends the current segment, so that it never changes again; the next group goes to a new one, which is durable on
+    /// return. Does nothing to a segment without groups.
     ///
     /// # Errors
     /// [`AppendError`]
@@ -131,7 +131,8 @@ impl JournalWriter {
         }
     }
 
-    /// Makes the group in `buffer` durable, as of `at`; the store then stands at `mark`. Gives its bytes in the journal.
+    /// Makes the group in `buffer` durable, as of `at`; the store's mark is then `mark`. Returns the number of bytes
+    /// written to the journal.
     ///
     /// # Errors
     /// [`AppendError`]
@@ -140,12 +141,12 @@ impl JournalWriter {
             return Err(AppendError::Broken(reason.clone()));
         }
         let needed = self.settings.reserve_bytes.saturating_add(buffer.len() as u64);
-        // Only a guard: if the system cannot say what is free, the write itself will.
+        // Only a guard: if the free space cannot be determined, the write itself will fail.
         if self.disk.free(&self.directory).is_ok_and(|free| free < needed) {
             let text = format!("{} has less than {needed} bytes free", self.directory.display());
             return Err(AppendError::Full(text));
         }
-        // A segment of an older form gets no more than the one group that it may need to have a name of its own.
+        // A segment of an older version gets only the one group that it may need for a unique name.
         let is_old = self.header.version < segment::VERSION && self.length > segment::HEADER as u64;
         if self.length >= self.settings.segment_bytes || is_old {
             self.roll()?;
@@ -166,7 +167,7 @@ impl JournalWriter {
         }
         self.length += written;
         self.mark = mark;
-        // Before anything is acknowledged: what is noted here was, and nothing after it.
+        // Stored before anything is acknowledged: so no group after the stored one was.
         match self.head.as_mut().map(|head| head.note(mark.sequence)) {
             Some(Err(e)) => Err(self.fail("journal-head could not be written", &e)),
             _ => Ok(written),
@@ -196,7 +197,7 @@ impl JournalWriter {
     }
 }
 
-/// Begins a segment: when this returns, its header and its name are durable.
+/// Creates a segment; its header and its name are durable on return.
 fn create(disk: &dyn Disk, directory: &Path, before: Mark) -> Result<(Box<dyn DiskFile>, Header), JournalError> {
     let name = SegmentName::new(directory, before.sequence.saturating_add(1));
     let failed = |action| JournalError::io(&name.path, action);

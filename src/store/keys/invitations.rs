@@ -1,4 +1,4 @@
-//! Keys of invitations and the answers to them.
+//! Keys of invitations and their answers.
 
 use crate::base::address::Address;
 use crate::base::id::ReleaseId;
@@ -6,7 +6,7 @@ use crate::store::engine::{Key, KeyRange};
 
 use super::key;
 
-/// That answers to an invitation go to an address.
+/// Index row: answers to an invitation go to this address.
 pub fn invitation_at(address: &Address, release: ReleaseId) -> Key {
     key(b'j', &[b"a", address.stored_key().as_bytes(), &[0], &release.0.to_be_bytes()])
 }
@@ -16,7 +16,7 @@ pub fn invitations_at(address: &Address) -> KeyRange {
     KeyRange::prefix(key(b'j', &[b"a", address.stored_key().as_bytes(), &[0]]).0)
 }
 
-/// That the event of an invitation has the UID with this hash.
+/// Index row: the event of an invitation has the UID with this hash.
 pub fn invitation_of(uid: &[u8; 32], release: ReleaseId) -> Key {
     key(b'j', &[b"u", uid, &release.0.to_be_bytes()])
 }
@@ -36,7 +36,7 @@ pub fn events() -> KeyRange {
     KeyRange::prefix(key(b'j', &[b"e"]).0)
 }
 
-/// What the address with this keyed hash answered to an event.
+/// The answer to an event from the address with this keyed hash.
 pub fn rsvp(event: ReleaseId, hash: &[u8; 32]) -> Key {
     key(b'J', &[&event.0.to_be_bytes(), hash])
 }
@@ -46,7 +46,7 @@ pub fn rsvps(event: ReleaseId) -> KeyRange {
     KeyRange::prefix(key(b'J', &[&event.0.to_be_bytes()]).0)
 }
 
-/// The event and the keyed hash in the key of an answer.
+/// The event and the keyed hash in an answer's key.
 pub fn rsvp_fields(rsvp: &Key) -> Option<(ReleaseId, [u8; 32])> {
     let (event, hash) = rsvp.0.get(1..)?.split_at_checked(8)?;
     Some((ReleaseId(u64::from_be_bytes(event.try_into().ok()?)), hash.try_into().ok()?))

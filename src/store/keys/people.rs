@@ -1,4 +1,4 @@
-//! Keys of people: addresses, subscribers, suppressions, erasures, and what bounces have come to.
+//! Keys of people: addresses, subscribers, suppressions, erasures and bounce scores.
 
 use crate::base::address::Address;
 use crate::base::id::{ListName, MailingId, SubscriberId};
@@ -16,7 +16,8 @@ pub fn subscriber(id: SubscriberId) -> Key {
     key(b's', &[&id.0.to_be_bytes()])
 }
 
-/// That a subscriber is or was on a list. The name is followed by NUL, so that no list's range holds another's.
+/// Index row: a subscriber is or was on a list. The name is followed by NUL, so that no list's range includes
+/// another's.
 pub fn member(list: &ListName, id: SubscriberId) -> Key {
     key(b'S', &[b"l", list.as_str().as_bytes(), &[0], &id.0.to_be_bytes()])
 }
@@ -26,7 +27,7 @@ pub fn members(list: &ListName) -> KeyRange {
     KeyRange::prefix(key(b'S', &[b"l", list.as_str().as_bytes(), &[0]]).0)
 }
 
-/// That a subscriber is found by a word.
+/// Index row: a subscriber is found by a word.
 pub fn person_word(word: &str, id: SubscriberId) -> Key {
     key(b'S', &[b"w", word.as_bytes(), &[0], &id.0.to_be_bytes()])
 }
@@ -36,7 +37,7 @@ pub fn person_words(beginning: &str) -> KeyRange {
     KeyRange::prefix(key(b'S', &[b"w", beginning.as_bytes()]).0)
 }
 
-/// The word and the subscriber in such a key.
+/// The word and the subscriber in a [`person_word`] key.
 pub fn person_word_of(row: &Key) -> Option<(String, SubscriberId)> {
     let (word, id) = row.0.strip_prefix(b"Sw")?.split_last_chunk::<8>()?;
     let word = std::str::from_utf8(word.strip_suffix(&[0])?).ok()?;
@@ -48,7 +49,7 @@ pub fn suppression(hash: &[u8; 32]) -> Key {
     key(b'x', &[hash])
 }
 
-/// The erasure of whoever had the address with this keyed hash.
+/// The erasure of the address with this keyed hash.
 pub fn erasure(hash: &[u8; 32]) -> Key {
     key(b'X', &[b"e", hash])
 }
@@ -58,7 +59,7 @@ pub fn erasures() -> KeyRange {
     KeyRange::prefix(key(b'X', &[b"e"]).0)
 }
 
-/// That an erasure is open.
+/// Marker: an erasure is open.
 pub fn open_erasure(hash: &[u8; 32]) -> Key {
     key(b'X', &[b"o", hash])
 }
@@ -68,32 +69,32 @@ pub fn open_erasures() -> KeyRange {
     KeyRange::prefix(key(b'X', &[b"o"]).0)
 }
 
-/// That journal or index may still hold what a done erasure erased.
+/// Marker: journal or index may still hold what a completed erasure erased.
 pub fn aging_erasure(hash: &[u8; 32]) -> Key {
     key(b'X', &[b"a", hash])
 }
 
-/// All such erasures.
+/// All completed erasures whose data journal or index may still hold.
 pub fn aging_erasures() -> KeyRange {
     KeyRange::prefix(key(b'X', &[b"a"]).0)
 }
 
-/// Whose confirmation a kept mail is.
+/// The subscriber whose confirmation a kept mail is.
 pub fn evidence(sha256: &[u8; 32]) -> Key {
     key(b'E', &[sha256])
 }
 
-/// What bounces have come to for a subscriber.
+/// A subscriber's bounce score.
 pub fn score(subscriber: SubscriberId) -> Key {
     key(b'v', &[&subscriber.0.to_be_bytes()])
 }
 
-/// That something came back about a delivery, by its subscriber.
+/// Index row: a delivery bounced, by its subscriber.
 pub fn bounce_of(subscriber: SubscriberId, mailing: MailingId) -> Key {
     key(b'f', &[&subscriber.0.to_be_bytes(), &mailing.0.to_be_bytes()])
 }
 
-/// Of which mailings something came back from a subscriber.
+/// The mailings to a subscriber that bounced.
 pub fn bounces_of(subscriber: SubscriberId) -> KeyRange {
     KeyRange::prefix(key(b'f', &[&subscriber.0.to_be_bytes()]).0)
 }

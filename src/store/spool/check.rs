@@ -1,4 +1,4 @@
-//! Going over a segment from its beginning: which parts hold a whole message, or one that was erased, and which do not.
+//! Checks a segment from its beginning: which parts hold an intact or an erased message, and which do not.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use super::SpoolError;
 use super::record::{self, HEAD, Head};
 
-/// The parts of a segment that hold no whole message: damaged ones, and what a crash tore at the end.
+/// The parts of a segment without an intact message: damaged ones, and an end torn by a crash.
 ///
 /// # Errors
 /// [`SpoolError::Io`].
@@ -28,7 +28,7 @@ pub fn unreadable(path: &Path, number: u64) -> Result<Vec<(u64, u64)>, SpoolErro
     Ok(parts)
 }
 
-/// Where the whole message that begins at a byte ends.
+/// The end of the intact message that begins at an offset.
 fn message(bytes: &[u8], at: usize, number: u64) -> Option<usize> {
     let head: &[u8; HEAD] = bytes.get(at..)?.first_chunk()?;
     let end = |length: usize| at.checked_add(HEAD)?.checked_add(length);
@@ -37,7 +37,7 @@ fn message(bytes: &[u8], at: usize, number: u64) -> Option<usize> {
             let message = bytes.get(at + HEAD..end(length)?)?;
             (record::checksum(number, at as u64, message) == checksum).then_some(end(length)?)
         }
-        // Nothing is left of it but its place. One that the end of the file cut off was erased up to there.
+        // Only its place is left. If the end of the file cuts it off, it was erased up to there.
         Head::Erased { length } => {
             let end = end(length)?.min(bytes.len());
             bytes.get(at + HEAD..end)?.iter().all(|byte| *byte == 0).then_some(end)

@@ -1,7 +1,7 @@
-//! Making one message unreadable where it lies: its bytes are overwritten with zeros, in place.
+//! Erases one message in place: its bytes are overwritten with zeros.
 //!
-//! The head goes first and is synced before the message is touched: so whatever stops in between, the place reads as
-//! erased and never as damaged, and doing it again ends it.
+//! The head is overwritten and synced before the message: so after any interruption the place reads as erased, never as
+//! damaged, and a retry completes the erasure.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -18,7 +18,7 @@ use super::{SUFFIX, SpoolError};
 /// Bytes overwritten at once.
 const PIECE: usize = 64 * 1024;
 
-/// Erases the message at `place`. One that is not there any more is no error; what is no message is left alone.
+/// Erases the message at `place`. A missing message is not an error; other bytes are not touched.
 pub(super) fn erase(directory: &Path, place: SpoolPlace) -> Result<(), SpoolError> {
     let path = numbered_path(directory, place.segment, SUFFIX);
     let file = match OpenOptions::new().read(true).write(true).open(&path) {
@@ -48,7 +48,7 @@ fn overwrite(file: &File, place: SpoolPlace) -> io::Result<()> {
     let written = metadata.modified()?;
     file.write_all_at(&record::erased_head(place.length), place.offset)?;
     file.sync_data()?;
-    // A torn end may be shorter than its message; nothing is written behind the end of the file.
+    // A torn end may be shorter than its message; nothing is written beyond the end of the file.
     let begin = place.offset + HEAD as u64;
     let end = begin.saturating_add(u64::from(place.length)).min(metadata.len());
     let zeros = vec![0; PIECE];
@@ -58,8 +58,7 @@ fn overwrite(file: &File, place: SpoolPlace) -> io::Result<()> {
         file.write_all_at(&zeros[..count], at)?;
         at += count as u64;
     }
-    // The segment is as old as its mail, not as this; but not the same as before, or a backup would take it for a copy
-    // that it has.
+    // The segment keeps the age of its mail, but not exactly: with the same time a backup would reuse its old copy.
     file.set_modified(written + Duration::from_millis(1))?;
     file.sync_all()
 }

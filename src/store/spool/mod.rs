@@ -1,19 +1,19 @@
-//! The spool: mail that came in, as it came, in append-only segments.
+//! The spool: received mail in its original form, in append-only segments.
 //!
 //! ```text
 //! <directory>/<number, 20 digits>.spool     records one after the other (see `record`)
 //! ```
-//! Large values stay out of the index, and raw mail is only ever read whole, once or twice, and thrown away by age: so
-//! it lies beside the store, and a record of the store names its place. [`Spool::append`] answers when the bytes are
-//! durable; only then may a commit name the place. What was appended and never named by a commit (a crash in between) is
-//! an orphan that goes with its segment.
+//! Large values stay out of the index, and raw mail is read only as a whole, once or twice, and dropped by age: so it
+//! is stored beside the store, and a record of the store names its place. [`Spool::append`] returns when the bytes are
+//! durable; only then may a commit name the place. Bytes appended but never named by a commit (a crash in between) are
+//! an orphan that is dropped with its segment.
 //!
-//! A segment is written by one process in one run: a start begins a new one with the first message, and leaves alone
-//! what a crash may have torn at the end of the last, which nobody was told of. Damage in the middle stops nothing: the
-//! messages there are not to be had, which [`Spool::read`] says, and all the others are.
+//! A segment is written by one process in one run: a start begins a new one with the first message, and does not touch
+//! the possibly torn end of the last, which was never acknowledged. Damage in the middle affects only the messages
+//! there, for which [`Spool::read`] returns an error.
 //!
 //! A segment's number is the time at which it was begun, in seconds since 1970, or one more than the last. So no number
-//! is used twice, and no old place ever leads to a new message.
+//! is used twice, and no old place ever refers to a new message.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
@@ -37,21 +37,21 @@ mod writer;
 
 use writer::{Request, Writer};
 
-/// The most bytes that a message may have here.
+/// The largest message, in bytes.
 pub const MAX_MESSAGE: usize = super::journal::record::MAX_PAYLOAD;
 
-/// How the files of segments end.
+/// The file name suffix of segments.
 pub const SUFFIX: &str = ".spool";
 
-/// How the spool is kept.
+/// The settings of the spool.
 #[derive(Clone, Debug)]
 pub struct SpoolSettings {
-    /// Bytes after which a new segment is begun.
+    /// Bytes after which a new segment begins.
     pub segment_bytes: u64,
-    /// Age after which a new segment is begun, so that a little mail does not hold back the dropping of old mail.
+    /// Age after which a new segment begins, so that old mail is dropped on time even if little mail arrives.
     pub segment_age: Duration,
-    /// Bytes of the disk left free: with less, messages are answered with [`SpoolError::Full`]. More than what the
-    /// store leaves free, so that mail coming in cannot stop mail going out.
+    /// Bytes of disk space left free: with less, appending fails with [`SpoolError::Full`]. More than the store leaves
+    /// free, so that incoming mail cannot stop outgoing mail.
     pub reserve_bytes: u64,
 }
 
@@ -62,28 +62,28 @@ impl Default for SpoolSettings {
     }
 }
 
-/// Why the spool could not do what was asked.
+/// Why a spool operation failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpoolError {
-    /// There is no room. Nothing was kept; it works again when there is.
+    /// The disk is full. Nothing was stored; retry once there is disk space.
     #[error("the disk of the spool is full: {0}")]
     Full(String),
-    /// The file system failed. A message is not acknowledged; the next may be tried, it goes to a new segment.
+    /// The file system failed. The message is not acknowledged; the next may be tried and goes to a new segment.
     #[error("{} could not be {action}: {reason}", path.display())]
     Io {
         /// `read`, `written` and so on.
         action: &'static str,
-        /// Which file.
+        /// The file or directory.
         path: PathBuf,
-        /// The system's words.
+        /// The operating system's message.
         reason: String,
     },
-    /// What lies there is not the message that was put there.
+    /// The bytes at the place are not the message stored there.
     #[error("{} is damaged at byte {offset}: {what}; put it back from a backup", path.display())]
     Damaged {
-        /// Which segment.
+        /// The segment's path.
         path: PathBuf,
-        /// Where in it the message's record begins.
+        /// The offset of the message's record.
         offset: u64,
         /// What is wrong.
         what: &'static str,
@@ -91,21 +91,21 @@ pub enum SpoolError {
     /// Written by a newer Depesch.
     #[error("{} was written by a newer program than this; run the newer program again", path.display())]
     Newer {
-        /// Which segment.
+        /// The segment's path.
         path: PathBuf,
     },
-    /// The segment is not there: it was dropped by age, or lost.
+    /// The segment does not exist: it was dropped by age, or lost.
     #[error("{} is not there; it was dropped by age, or is lost", path.display())]
     Dropped {
-        /// Which segment.
+        /// The segment's path.
         path: PathBuf,
     },
-    /// The message was erased with the person whom it concerned. Nothing is wrong.
+    /// The message was erased together with the person it concerned. Not a fault.
     #[error("the message at byte {offset} of {} was erased with the person whom it concerned", path.display())]
     Erased {
-        /// Which segment.
+        /// The segment's path.
         path: PathBuf,
-        /// Where in it the message's record begins.
+        /// The offset of the message's record.
         offset: u64,
     },
     /// The message has more than [`MAX_MESSAGE`] bytes.
@@ -123,20 +123,20 @@ impl SpoolError {
     }
 }
 
-/// A segment as it lies on the disk.
+/// A segment on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
     /// Its number.
     pub number: u64,
-    /// Its file.
+    /// Its path.
     pub path: PathBuf,
-    /// How long it is, in bytes.
+    /// Its length in bytes.
     pub bytes: u64,
-    /// When something was last written to it, by the file system's clock.
+    /// When it was last written, by the file system's clock.
     pub written: Timestamp,
 }
 
-/// The spool. Cheap to clone; all clones are one.
+/// The spool. Cheap to clone; all clones share one spool.
 #[derive(Clone)]
 pub struct Spool {
     inner: Arc<Inner>,
@@ -144,13 +144,13 @@ pub struct Spool {
 
 struct Inner {
     directory: PathBuf,
-    /// None once it is closed.
+    /// `None` once closed.
     requests: Mutex<Option<Sender<Request>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Spool {
-    /// Opens the spool in `directory`, which is made if it is not there. Blocks for a moment.
+    /// Opens the spool in `directory`, creating it if necessary. Blocks for a moment.
     ///
     /// # Errors
     /// [`SpoolError::Io`].
@@ -158,7 +158,7 @@ impl Spool {
         Self::open_on(Arc::new(SystemDisk), directory, settings, clock)
     }
 
-    /// As [`Spool::open`], on a disk of one's own.
+    /// As [`Spool::open`], on the given disk.
     ///
     /// # Errors
     /// [`SpoolError::Io`].
@@ -184,11 +184,11 @@ impl Spool {
         Ok(Self { inner: Arc::new(Inner { directory: directory.to_owned(), requests, thread }) })
     }
 
-    /// Keeps a message. When this returns, it is durable; all who wait at the same time share one sync. A caller that goes
-    /// away meanwhile leaves an orphan at worst.
+    /// Stores a message; durable on return. Concurrent callers share one sync. A cancelled call leaves at most an
+    /// orphan.
     ///
     /// # Errors
-    /// [`SpoolError`]: the message is not kept, as far as anybody may rely on it.
+    /// [`SpoolError`]: do not rely on the message being stored.
     pub async fn append(&self, bytes: Vec<u8>) -> Result<SpoolPlace, SpoolError> {
         if bytes.len() > MAX_MESSAGE {
             return Err(SpoolError::TooLarge(bytes.len()));
@@ -198,16 +198,16 @@ impl Spool {
         receiver.await.map_err(|_| SpoolError::Closed)?
     }
 
-    /// The message at `place`, whole and checked.
+    /// The complete, verified message at `place`.
     ///
     /// # Errors
-    /// [`SpoolError::Damaged`], [`SpoolError::Newer`], [`SpoolError::Dropped`], [`SpoolError::Io`]; never short data.
+    /// [`SpoolError::Damaged`], [`SpoolError::Newer`], [`SpoolError::Dropped`], [`SpoolError::Io`]; never partial data.
     pub async fn read(&self, place: SpoolPlace) -> Result<Vec<u8>, SpoolError> {
         let path = numbered_path(&self.inner.directory, place.segment, SUFFIX);
         blocking(move || reader::read(path, place)).await
     }
 
-    /// All segments, in the order in which they were begun.
+    /// All segments, in order of creation.
     ///
     /// # Errors
     /// [`SpoolError::Io`].
@@ -216,8 +216,8 @@ impl Spool {
         blocking(move || reader::segments(&directory)).await
     }
 
-    /// Removes a segment with all its messages, unless it was written to at the cutoff or later. Says whether it is gone;
-    /// one that was not there is. If it is the one that is being written to, the next message begins a new one.
+    /// Removes a segment with all its messages, unless it was written to at or after the cutoff. Returns whether it is
+    /// gone, also if it did not exist. If it is the current segment, the next message begins a new one.
     ///
     /// # Errors
     /// [`SpoolError::Io`], [`SpoolError::Closed`].
@@ -227,8 +227,8 @@ impl Spool {
         receiver.await.map_err(|_| SpoolError::Closed)?
     }
 
-    /// Ends the segment that is being written to, so that it never changes again; gives the highest number of a segment so
-    /// far. The next message begins a new one. Blocks.
+    /// Ends the current segment, so that it never changes again; returns the highest segment number so far. The next
+    /// message begins a new segment. Blocks.
     ///
     /// # Errors
     /// [`SpoolError::Closed`].
@@ -238,19 +238,19 @@ impl Spool {
         receiver.blocking_recv().map_err(|_| SpoolError::Closed)?
     }
 
-    /// Overwrites the message at `place` with zeros, for good. When this returns, nobody can read it any more, and nothing
-    /// else in the segment has changed, its age neither. One that is erased or dropped already is no error.
+    /// Overwrites the message at `place` with zeros. On return it is unreadable for good, and nothing else in the
+    /// segment, including its age, has changed. A message already erased or dropped is not an error.
     ///
     /// # Errors
-    /// [`SpoolError`]: it may be overwritten in part; doing it again ends it.
+    /// [`SpoolError`]: it may be partly overwritten; a retry completes this.
     pub async fn erase(&self, place: SpoolPlace) -> Result<(), SpoolError> {
         let (answer, receiver) = oneshot::channel();
         self.send(Request::Erase { place, answer })?;
         receiver.await.map_err(|_| SpoolError::Closed)?
     }
 
-    /// Finishes what was asked and ends the thread; later calls answer [`SpoolError::Closed`], but what is there can still
-    /// be read. Blocks.
+    /// Completes pending requests and ends the thread; later calls return [`SpoolError::Closed`], but stored mail can
+    /// still be read. Blocks.
     pub fn close(&self) {
         self.inner.close();
     }
@@ -263,10 +263,10 @@ impl Spool {
 
 impl Inner {
     fn close(&self) {
-        // Without a sender the thread does what still waits and ends.
+        // Without a sender the thread completes the pending requests and ends.
         drop(self.requests.lock().unwrap_or_else(PoisonError::into_inner).take());
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // It panicked if this fails; whoever waited for it was told that it is closed.
+            // An error means that it panicked; waiting callers got [`SpoolError::Closed`].
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! Reading what lies in the spool: one message by its place, and what segments there are.
+//! Reads from the spool: one message by its place, and the list of segments.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -35,7 +35,7 @@ pub(super) fn read(path: PathBuf, place: SpoolPlace) -> Result<Vec<u8>, SpoolErr
     };
     let begin = place.offset.saturating_add(HEAD as u64);
     let end = begin.saturating_add(u64::from(place.length));
-    // Looked at first, so that a damaged length claims no memory.
+    // Checked first, so that a damaged length allocates no memory.
     if file.metadata().map_err(failed)?.len() < end {
         return Err(damaged("the file ends before the message does"));
     }

@@ -1,9 +1,9 @@
-//! The one thread that writes: messages that wait at the same time go into one `write` and one `fdatasync`.
+//! The single writer thread: messages waiting at the same time go into one `write` and one `fdatasync`.
 //!
-//! After a failed write or sync nobody knows what the segment holds behind its last acknowledged message, and another
-//! sync of the same file may say "all is well" about bytes that were thrown away. So the file is never touched again:
-//! the next message begins a new segment, whose bytes and syncs are its own. A full disk is different: the group is cut
-//! off, and the next may be tried.
+//! After a failed write or sync it is unknown what the segment holds after its last acknowledged message, and another
+//! sync of the same file may report success for bytes that were discarded. So the file is never touched again: the next
+//! message begins a new segment with its own bytes and syncs. A full disk is different: the group is cut off, and the
+//! next may be tried.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,35 +20,35 @@ use crate::store::journal::disk::{Disk, DiskFile, is_full, numbered_path, write_
 use super::record::{self, HEAD};
 use super::{SUFFIX, SpoolError, SpoolSettings, erase};
 
-/// A group is closed when its messages have this many bytes; what still waits goes into the next.
+/// A group is closed when its messages have this many bytes; further messages go into the next.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, SpoolError>>;
 
-/// What the thread is asked to do. It ends when nobody can ask any more.
+/// A request to the thread. It ends when all senders are gone.
 pub(super) enum Request {
     Append(Vec<u8>, Answer<SpoolPlace>),
-    /// Leaves the segment that is written to; says the highest number that was given.
+    /// Ends the current segment; returns the highest number used.
     Seal(Answer<u64>),
-    /// Here, so that nothing is written between the look at a segment and its end.
+    /// Handled here, so that nothing is written between the check of a segment and its removal.
     Drop {
         number: u64,
         old: Cutoff,
         answer: Answer<bool>,
     },
-    /// Here, so that nobody writes and drops at the same time.
+    /// Handled here, so that nothing writes and drops at the same time.
     Erase {
         place: SpoolPlace,
         answer: Answer<()>,
     },
 }
 
-/// The segment that is being written to.
+/// The current segment.
 struct Active {
     number: u64,
     path: PathBuf,
     file: Box<dyn DiskFile>,
-    /// Bytes that are durable.
+    /// Number of durable bytes.
     length: u64,
     begun: Timestamp,
 }
@@ -59,7 +59,7 @@ pub(super) struct Writer {
     settings: SpoolSettings,
     clock: Arc<dyn Clock>,
     active: Option<Active>,
-    /// The highest number given to any segment.
+    /// The highest number used for any segment.
     last: u64,
     buffer: Vec<u8>,
 }
@@ -76,7 +76,7 @@ impl Writer {
         Self { disk, directory, settings, clock, active: None, last, buffer: Vec::new() }
     }
 
-    /// Works until nobody can ask any more.
+    /// Works until all senders are gone.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
         while let Ok(first) = requests.recv() {
             let (mut messages, mut answers, mut bytes) = (Vec::new(), Vec::new(), 0);
@@ -92,7 +92,7 @@ impl Writer {
                     Request::Seal(answer) => seals.push(answer),
                     Request::Drop { number, old, answer } => {
                         let dropped = self.drop_segment(number, old);
-                        // Who asked may have gone; the same for the answers below.
+                        // The caller may be gone; the same for the answers below.
                         let _ = answer.send(dropped);
                     }
                     Request::Erase { place, answer } => {
@@ -116,13 +116,13 @@ impl Writer {
                 }),
             }
             self.seal(seals);
-            // One large message must not hold its memory for ever.
+            // One large message must not keep its memory for ever.
             self.buffer.clear();
             self.buffer.shrink_to(GROUP_BYTES);
         }
     }
 
-    /// The next message begins a new segment: the ones before never change again.
+    /// Makes the next message begin a new segment: the ones before never change again.
     fn seal(&mut self, answers: Vec<Answer<u64>>) {
         for answer in answers {
             self.active = None;
@@ -133,7 +133,7 @@ impl Writer {
     fn make_durable(&mut self, messages: &[Vec<u8>]) -> Result<Vec<SpoolPlace>, SpoolError> {
         let bytes: usize = messages.iter().map(|message| HEAD + message.len()).sum();
         let needed = self.settings.reserve_bytes.saturating_add(bytes as u64);
-        // Only a guard: if the system cannot say what is free, the write itself will.
+        // Only a guard: if the free space cannot be determined, the write itself will fail.
         if self.disk.free(&self.directory).is_ok_and(|free| free < needed) {
             let text = format!("{} has less than {needed} bytes free", self.directory.display());
             return Err(SpoolError::Full(text));
@@ -164,7 +164,7 @@ impl Writer {
         Ok(places)
     }
 
-    /// The segment to write to: the present one, taken out, or a new one whose name is durable.
+    /// The segment to write to: the current one, taken out, or a new one whose name is durable.
     fn segment(&mut self) -> Result<Active, SpoolError> {
         let now = self.clock.now();
         let age = chrono::Duration::from_std(self.settings.segment_age).unwrap_or(chrono::Duration::MAX);
@@ -173,7 +173,7 @@ impl Writer {
             return Ok(active);
         }
         let number = u64::try_from(now.timestamp()).unwrap_or(0).max(self.last.saturating_add(1));
-        // Whatever becomes of it, the number is not tried again.
+        // The number is not tried again, even if this fails.
         self.last = number;
         let path = numbered_path(&self.directory, number, SUFFIX);
         let created = self.disk.create(&path).and_then(|file| {
@@ -203,16 +203,16 @@ impl Writer {
     }
 }
 
-/// Leaves a segment for good.
+/// Abandons a segment for good.
 fn abandon(active: &Active, action: &'static str, error: io::Error) -> SpoolError {
     failed(&active.path, active.length == 0, action, error)
 }
 
-/// The answer after a failure; a file in which nobody was told that anything lies is removed, so that a disk that fails
-/// again and again is not filled with them.
+/// The error after a failure; removes a file without acknowledged messages, so that a repeatedly failing disk is not
+/// filled with such files.
 fn failed(path: &Path, is_unused: bool, action: &'static str, error: io::Error) -> SpoolError {
     if is_unused && error.kind() != io::ErrorKind::AlreadyExists {
-        // If it stays, it is only an empty segment.
+        // If removal fails, it is only an empty segment.
         let _ = std::fs::remove_file(path);
     }
     match is_full(&error) {

@@ -1,5 +1,4 @@
-//! A subscriber's record on disk. It borrows from the stored bytes while it is read: a scan of a million is a scan, not a
-//! search.
+//! A subscriber's record on disk. Decoding borrows from the stored bytes, so that scanning a million records is fast.
 
 use std::net::IpAddr;
 
@@ -16,7 +15,7 @@ use crate::store::record::{self, RecordError};
 use crate::store::{Read, StoreError};
 
 const FAMILY: &str = "subscriber";
-/// Versions 2 and 3 only add sources to the one before, so that one form reads all.
+/// Versions 2 and 3 only add sources, so one form reads all versions.
 const VERSION: u8 = 3;
 
 #[derive(Serialize, Deserialize)]
@@ -35,7 +34,7 @@ struct SubscriberV1<'a> {
     updated: i64,
 }
 
-/// The state is that of the last event, so it is not kept twice.
+/// The state is that of the last event, so it is not stored separately.
 #[derive(Serialize, Deserialize)]
 struct SubscriptionV1<'a> {
     #[serde(borrow)]

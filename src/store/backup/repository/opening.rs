@@ -1,4 +1,4 @@
-//! Opening a repository: its lock, its marker, and what it knows of itself.
+//! Opens a repository: its lock, its marker, and its `health` file.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -17,12 +17,12 @@ use super::Repository;
 
 const MARKER: &str = "repository";
 const MARK: &[u8] = b"Backups of Depesch, version 1. Keep all of it together; see \"depesch backup --help\".\n";
-/// What lies in a repository, and in the root of a disk of its own.
+/// Names of a repository's entries, and of those in the root of a separate disk.
 const OWN: [&str; 9] =
     [MARKER, "repository.new", "lock", "files", "backups", "incoming", health_file::NAME, "health.new", "lost+found"];
 
 impl Repository {
-    /// Opens it to write; it is begun where there is nothing. Leftovers of a backup that was cut short are cleared.
+    /// Opens it for writing; creates it in a missing or empty directory. Removes leftovers of an interrupted backup.
     ///
     /// # Errors
     /// [`BackupError::NotARepository`], [`BackupError::Busy`], [`BackupError::Io`].
@@ -34,7 +34,7 @@ impl Repository {
         }
         let lock = take_lock(directory, true)?;
         let mut repository = Self::locked(directory, lock);
-        // A damaged marker is written anew: what counts are the manifests, each with a checksum and a version of its own.
+        // A damaged marker is rewritten: the manifests are what counts, each with its own checksum and version.
         if !is_marked(&marker)? {
             repository.write_marker(&marker, watch)?;
         }
@@ -51,7 +51,7 @@ impl Repository {
         Ok(repository)
     }
 
-    /// Opens it to read. A damaged marker is no hindrance where there are backups: see [`Repository::faults`].
+    /// Opens it for reading. A damaged marker is accepted if there are backups: see [`Repository::faults`].
     ///
     /// # Errors
     /// [`BackupError::NoRepository`], [`BackupError::Busy`], [`BackupError::Damaged`], [`BackupError::Io`].
@@ -77,10 +77,10 @@ impl Repository {
         Ok(repository)
     }
 
-    /// Opens one to note in it what was found by reading, while nobody else uses it.
+    /// Opens one to store the results of reading it, if no other process uses it.
     ///
     /// # Errors
-    /// As [`Repository::open_to_read`], and [`BackupError::Io`] where it cannot be written to.
+    /// As [`Repository::open_to_read`], and [`BackupError::Io`] if it cannot be written to.
     pub fn note_read(directory: &Path, seen: &[(String, Option<String>)], now: Timestamp) -> Result<(), BackupError> {
         let mut repository = Self::locked(directory, take_lock(directory, true)?);
         repository.read_health()?;
@@ -103,7 +103,7 @@ impl Repository {
             Err(_) => "it is damaged",
         };
         let listed = self.list()?;
-        // Older programs wrote none.
+        // Older versions wrote none.
         if listed.iter().any(|one| one.manifest.as_ref().is_ok_and(|manifest| manifest.number.is_some())) {
             let what = format!(
                 "{what}: when each file was last read is not known, nor whether a backup is missing, also a newer one; the next backup \
@@ -125,19 +125,19 @@ impl Repository {
     }
 }
 
-/// Whether the marker says that backups lie here.
+/// Whether the marker identifies a repository.
 fn is_marked(marker: &Path) -> Result<bool, BackupError> {
     match fs::read(marker) {
         Ok(found) => Ok(found == MARK),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        // What cannot be read because the disk is damaged there is as good as damaged.
+        // A marker on a damaged disk block counts as damaged.
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Err(BackupError::io(marker, "read")(e)),
         Err(_) => Ok(false),
     }
 }
 
-/// Whether a directory without a whole marker may be written to: it holds nothing but what lies in a repository, or a
-/// manifest that can be read.
+/// Whether a directory without an intact marker may be written to: it holds only a repository's entries, or a readable
+/// manifest.
 fn is_ours(directory: &Path) -> Result<bool, BackupError> {
     let mut manifests = false;
     for one in list(directory)? {
@@ -161,7 +161,7 @@ fn take_lock(directory: &Path, alone: bool) -> Result<Option<File>, BackupError>
     let path = directory.join("lock");
     let file = match OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path) {
         Ok(file) => file,
-        // To read it one need not be able to write there.
+        // Reading does not need write permission.
         Err(e) if !alone && matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
             return Ok(None);
         }
