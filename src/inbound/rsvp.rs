@@ -31,7 +31,7 @@ use crate::store::Store;
 
 use super::{Effects, HandleError, Item};
 
-/// What is written into the store of a message that is no calendar reply and says nothing certain.
+/// What was understood from a message.
 struct Understood {
     answer: RsvpAnswer,
     person: Person,
