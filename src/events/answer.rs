@@ -40,11 +40,11 @@ pub struct Answering {
     pub proof: Proof,
     /// Who reported the answer, and by which channel.
     pub by: RsvpSource,
-    /// What they say.
+    /// The answer itself.
     pub answer: RsvpAnswer,
     /// The details that they state about themselves.
     pub person: RsvpPerson,
-    /// Their comment.
+    /// The person's comment.
     pub comment: String,
     /// Why the answer is unclear; empty if it is clear.
     pub why: String,

@@ -26,7 +26,7 @@ const MOST_IDS: usize = 30;
 pub enum Way {
     /// A signed Message-ID of a mail with this invitation, which proves that the writer has that mail.
     Signed,
-    /// The address that it came to.
+    /// The address that the mail came to.
     Address,
     /// Only a UID, which is in every copy of the invitation and may be guessed.
     Uid,

@@ -22,9 +22,9 @@ use super::{Effects, HandleError, Item};
 pub struct BounceDesk {
     /// Decides the consequences.
     pub rulebook: Rulebook,
-    /// When bounces suspend a subscriber.
+    /// The policy by which bounces suspend a subscriber.
     pub policy: BouncePolicy,
-    /// Which bounces are not believed.
+    /// Decides which bounces are not believed.
     pub doubts: Arc<Doubts>,
 }
 

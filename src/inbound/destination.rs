@@ -26,7 +26,7 @@ use super::recipients::{IngestFuture, Recipient};
 pub enum Destination {
     /// An address of a list.
     List {
-        /// The list.
+        /// The list it belongs to.
         list: Read<List>,
         /// What the address is for.
         role: Role,
@@ -65,12 +65,12 @@ pub enum Role {
     },
     /// Reply to a confirmation question.
     Confirm {
-        /// The signed token.
+        /// The signed token of the question.
         token: String,
     },
     /// Reply to a question about a held post.
     Decide {
-        /// The signed token.
+        /// The signed token of the question.
         token: String,
     },
     /// Request to pause the mail.
@@ -198,7 +198,7 @@ fn ends(local: &str) -> impl Iterator<Item = (usize, Option<char>)> {
     std::iter::once((local.len(), None)).chain(inner)
 }
 
-/// The role for the keyword after a list's name: the words of both languages, with and without diacritics.
+/// The role for the keyword after a list's name: keywords of both languages, with and without diacritics.
 fn role(key: &Key, wanted: &str) -> Result<Role, Recipient> {
     let (word, token) = match wanted.split_once(['+', '-']) {
         Some((word, token)) => (word, Some(token)),

@@ -86,7 +86,7 @@ impl Digests {
     /// Sends each person their digests. Returns the number of notices.
     ///
     /// # Errors
-    /// [`HandleError`]: digests written before it are kept.
+    /// [`HandleError`]: one could not be written; the digests that could be are kept.
     pub async fn write(&self) -> Result<u64, HandleError> {
         let mut pages = BTreeMap::new();
         self.collect_questions(&mut pages).await?;

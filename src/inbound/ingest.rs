@@ -24,7 +24,7 @@ pub const MOST_RECEIVED: usize = 100;
 
 /// Knows which addresses are ours.
 pub trait AddressBook: Send + Sync + 'static {
-    /// As [`Ingest::recipient`].
+    /// The answer to RCPT, as for [`Ingest::recipient`].
     fn recipient<'a>(&'a self, recipient: &'a str) -> IngestFuture<'a, Recipient>;
 }
 

@@ -81,7 +81,7 @@ pub enum HandleError {
     Broken(String),
 }
 
-/// What [`Handler::handle`] returns.
+/// The future that [`Handler::handle`] returns.
 pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Effects, HandleError>> + Send + 'a>>;
 
 /// Decides what a message does.

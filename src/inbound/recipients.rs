@@ -9,7 +9,7 @@ use std::pin::Pin;
 use crate::base::id::InboundId;
 use crate::model::inbound::Arrival;
 
-/// What a method of [`Ingest`] returns.
+/// The future that a method of [`Ingest`] returns.
 pub type IngestFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Accepts messages.

@@ -54,7 +54,7 @@ pub struct RsvpDesk {
     pub store: Store,
     /// Signs and verifies tokens.
     pub key: Key,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Writes receipts, and forwards messages.
     pub notices: Notices,

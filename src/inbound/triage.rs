@@ -31,7 +31,7 @@ const UNSIGNED_A_DAY: u32 = 10;
 pub struct Triage {
     /// Decides what is allowed; holds the store, and the key that signs and verifies tokens.
     pub rulebook: Rulebook,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Distinguishes bounces, complaints and automatic replies from mail written by people.
     pub reader: Reader,

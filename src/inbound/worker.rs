@@ -41,9 +41,9 @@ use super::{Effects, HandleError, Handler, Item};
 const LANES: usize = 32;
 /// How many ids late a commit may become visible and still be found at once; the full scan each minute finds the rest.
 const OVERTAKEN: u64 = 4096;
-/// Messages looked up per query.
+/// Records read per query.
 const STEP: usize = 256;
-/// How often a message that was being handled when the process ended is tried alone.
+/// How often a message that was waiting at an earlier start is handled alone.
 const ALONE: u8 = 2;
 /// Delay before a retry after a store error.
 const AFTER_ERROR: Duration = Duration::from_secs(2);
@@ -56,7 +56,7 @@ pub struct InboundWorker {
     pub store: Store,
     /// Where the raw messages are stored.
     pub spool: Spool,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Resolves our addresses.
     pub directory: Arc<Directory>,

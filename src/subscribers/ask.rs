@@ -34,7 +34,7 @@ pub struct Asking<'a> {
     pub id: PendingRequestId,
     /// The address concerned.
     pub address: &'a Address,
-    /// The list.
+    /// The list that it is about.
     pub list: &'a List,
     /// The language of the notices about the request.
     pub language: &'a Language,

@@ -32,7 +32,7 @@ const MOST_MAILINGS: usize = 300;
 /// What was reported about one delivery.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The mailing.
+    /// The mailing that was delivered.
     pub mailing: MailingId,
     /// The recipient.
     pub subscriber: SubscriberId,

@@ -35,11 +35,11 @@ pub enum ComplaintProof {
 pub struct Complaint {
     /// What proves which mail it is about.
     pub proof: ComplaintProof,
-    /// When it came.
+    /// When the complaint came.
     pub at: Timestamp,
     /// The provider's text.
     pub words: String,
-    /// How it came.
+    /// The source of the complaint.
     pub source: BounceSource,
 }
 

@@ -44,9 +44,9 @@ pub enum Confirmed {
 /// A request that was carried out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Done {
-    /// The request.
+    /// The request that was carried out.
     pub pending: PendingRequest,
-    /// Its list.
+    /// The list that it is about.
     pub list: List,
     /// The subscriber as written; number 0 if the address belongs to no subscriber and nothing had to change.
     pub subscriber: Subscriber,

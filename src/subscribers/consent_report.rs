@@ -17,11 +17,11 @@ const STEP: usize = 1000;
 /// One subscription and its consent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsentRow {
-    /// The list.
+    /// The list that was subscribed to.
     pub list: ListName,
     /// The subscriber.
     pub subscriber: SubscriberId,
-    /// Their address.
+    /// The subscriber's address.
     pub address: Address,
     /// The current state.
     pub state: SubscriptionState,

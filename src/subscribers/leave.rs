@@ -12,12 +12,12 @@ use crate::store::{Read, StoreError, subscribers};
 use super::rulebook::{Instruction, Rulebook};
 use super::tokens::UnsubscribeToken;
 
-/// What a person leaves.
+/// Which subscriptions a person ends.
 #[derive(Clone, Debug)]
 pub enum Leaving {
-    /// One list.
+    /// The subscription to one list.
     List(SubscriberId, ListName),
-    /// All their lists.
+    /// All their subscriptions.
     All(SubscriberId),
     /// The subscription that the signed unsubscribe address of a mail identifies. The token of a notice is valid only
     /// for this list, to whose address it was sent.
@@ -27,7 +27,7 @@ pub enum Leaving {
 /// The outcome of leaving.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Left {
-    /// These subscriptions end now.
+    /// These subscriptions were ended now.
     Now {
         /// The subscriber, as written.
         subscriber: Box<Subscriber>,

@@ -76,7 +76,7 @@ impl SubscriberService {
             for bounce in page.iter().filter(|bounce| bounce.effect == BounceEffect::Suspended) {
                 match self.reset_bounces(&bounce.subscriber.to_string()).await {
                     Ok(lists) => again += u64::from(!lists.is_empty()),
-                    // Erased meanwhile.
+                    // The person was erased meanwhile.
                     Err(PersonError::NotFound(_)) => {}
                     Err(error) => return Err(error),
                 }

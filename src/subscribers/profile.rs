@@ -25,7 +25,7 @@ use super::leave::{Leaving, Left};
 use super::membership::Changed;
 use super::rulebook::{Instruction, Rulebook};
 
-/// The operations of one operator at one time.
+/// Operations by one operator, all recorded with the same time.
 #[derive(Clone)]
 pub struct SubscriberService {
     /// The store.
@@ -43,7 +43,7 @@ pub struct SubscriberService {
 pub struct PersonFields {
     /// The address that mail is sent to; cannot be cleared.
     pub address: Option<String>,
-    /// The whole name.
+    /// The full name.
     pub name: Option<String>,
     /// A language tag; cannot be cleared.
     pub language: Option<String>,
@@ -53,7 +53,7 @@ pub struct PersonFields {
     pub beats: Option<String>,
     /// All regions, separated in the same way.
     pub regions: Option<String>,
-    /// Attributes by name.
+    /// Attributes, by name.
     pub attributes: BTreeMap<String, String>,
 }
 
@@ -85,7 +85,7 @@ pub enum PersonError {
     /// Another subscriber has the address.
     #[error("{address} belongs to subscriber {holder} already")]
     Taken {
-        /// The address.
+        /// The address that is taken.
         address: Address,
         /// That subscriber.
         holder: SubscriberId,

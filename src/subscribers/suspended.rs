@@ -81,9 +81,9 @@ pub enum SuspendedError {
 /// The result of one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Looked {
-    /// Probes sent.
+    /// The number of probes sent.
     pub probed: usize,
-    /// Subscribers whose subscriptions resumed.
+    /// The number of subscribers whose subscriptions resumed.
     pub reinstated: usize,
 }
 

@@ -8,7 +8,7 @@ use crate::store::{Store, StoreError};
 /// The content of the token in an envelope sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BounceToken {
-    /// The mailing.
+    /// The mailing that was delivered.
     pub mailing: MailingId,
     /// The recipient.
     pub subscriber: SubscriberId,

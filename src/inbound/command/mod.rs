@@ -67,7 +67,7 @@ pub struct CommandService {
     pub rulebook: Rulebook,
     /// Where raw confirmations are kept.
     pub blobs: Blobs,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The templates, with the words that people agree to.
     pub content: Arc<ContentHandle>,
@@ -90,7 +90,7 @@ struct Request<'a> {
     name: Option<String>,
     /// Whether an automatic reply is allowed.
     is_answerable: bool,
-    /// What subject and text ask for.
+    /// The commands found in subject and text.
     reading: Reading,
     /// The language of the answer: that of the commands, else of the mail, else of the list. Not the subscriber's:
     /// members and strangers get the same answer.

@@ -33,7 +33,7 @@ pub struct PostService {
     pub store: Store,
     /// Where posts are kept.
     pub blobs: Blobs,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Signs and verifies tokens.
     pub key: Key,

@@ -31,7 +31,7 @@ const QUESTIONS: u32 = 20;
 /// The outcome of a mail to a list's own address.
 #[derive(Debug)]
 pub enum Received {
-    /// These effects.
+    /// Handled, with these effects.
     Done(Effects),
     /// No effects: the list's owner must read it, for this reason.
     ForOwner(String),
@@ -39,7 +39,7 @@ pub enum Received {
 
 /// What must happen before a post is sent.
 enum Next {
-    /// Nothing.
+    /// Nothing: it is sent at once.
     Send,
     /// Hold it for a decision; with what speaks against the post.
     Hold(HoldReason, Option<String>),

@@ -72,7 +72,7 @@ pub enum ColumnsError {
     /// An attribute cannot have the name of a field.
     #[error("\u{201c}{name}\u{201d} means {field} in files; set that, or give the attribute another name")]
     Reserved {
-        /// The name.
+        /// The name that is reserved.
         name: String,
         /// The field that it means.
         field: String,
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(swedish[8..], [attribute("telefon"), Nameless, Nameless]);
         let english = check("Address,Name,Newsroom,Language,Beats,Region,Lists").unwrap();
         assert_eq!(english, [Address, Name, Organisation, Language, Beats, Regions, Lists]);
-        // Composed as a Mac writes it.
+        // Decomposed, as macOS writes it.
         assert_eq!(check("epost;fo\u{308}rnamn").unwrap()[1], FirstName);
     }
 

@@ -12,7 +12,7 @@ const LONGEST: usize = 1000;
 /// An address with its display name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mailbox {
-    /// The address.
+    /// The parsed address.
     pub address: Address,
     /// The name of its owner, if the cell contains one.
     pub name: Option<String>,

@@ -29,7 +29,7 @@ pub(super) struct Piece {
     pub headings: Option<Vec<String>>,
     /// Notes about how the file was read.
     pub notes: Vec<String>,
-    /// The rows.
+    /// The checked rows.
     pub rows: Vec<Row>,
     /// The rejected rows.
     pub rejects: Vec<Reject>,

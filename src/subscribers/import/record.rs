@@ -30,7 +30,7 @@ impl Record {
         self.text.len()
     }
 
-    /// All cells.
+    /// All cells, from the left.
     pub fn cells(&self) -> impl Iterator<Item = &str> + Clone {
         (0..self.ends.len()).map(|index| self.cell(index))
     }
@@ -39,7 +39,7 @@ impl Record {
 /// An item found in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// A record.
+    /// A complete record.
     Record(Record),
     /// A record that cannot be read; later ones can.
     Broken {

@@ -30,9 +30,9 @@ pub enum StateColumn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
-    /// They may.
+    /// They may get mail.
     Active,
-    /// They may not: they left, never confirmed, are blocked or cannot be reached.
+    /// They may not get mail: they left, never confirmed, are blocked or cannot be reached.
     Out,
 }
 
