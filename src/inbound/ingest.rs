@@ -147,7 +147,7 @@ impl Ingest for SpoolIngest {
 }
 
 /// Counts the Received fields of the header (RFC 5321 §4.4), including those with blanks before the colon (RFC 5322
-/// §4.5.8).
+/// §4.5.7).
 fn received_fields(bytes: &[u8]) -> usize {
     bytes
         .split(|byte| *byte == b'\n')

@@ -320,9 +320,9 @@ impl InboundWorker {
         }
     }
 
-    /// Messages that were already waiting at this start. One that was being handled when the process ended is handled
-    /// alone, to find out whether it was the cause; if the daemon ended twice during that, the message is set aside.
-    /// One kill or power failure that happens at that moment is not enough.
+    /// Handles messages that were already waiting at this start. One that was waiting at an earlier start too is
+    /// handled alone, to find out whether it ends the process; if the daemon ended twice during that, the message is
+    /// set aside. One kill or power failure that happens at that moment is not enough.
     async fn look_at_leftovers(
         &self,
         stopping: &watch::Receiver<bool>,
