@@ -40,11 +40,11 @@ const MOST_TOLD: usize = 5000;
 pub struct SuspendedPolicy {
     /// Whether they are probed before the lists' owners are notified.
     pub probe: bool,
-    /// Delay of a probe after the suspension, or after a bounced probe: 14 days.
+    /// Delay of a probe after the suspension, or after a bounced probe; default 14 days.
     pub probe_after: Duration,
-    /// Maximum number of probes: 3.
+    /// Maximum number of probes; default 3.
     pub probes: u32,
-    /// A probe that has not bounced after this time counts as delivered: 4 days.
+    /// A probe that has not bounced after this time counts as delivered; default 4 days.
     pub arrived_after: Duration,
 }
 

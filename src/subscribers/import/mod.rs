@@ -2,8 +2,8 @@
 //! hundred rows, several batches at once, and progress and rejected rows are reported as events.
 //!
 //! - An import never revives an ended subscription (invariant 4). Each batch has preconditions: every subscriber it
-//! changes is as it was read, no other subscriber has the address of a new one, and no address was suppressed
-//! meanwhile. If a precondition fails, the rows of the batch are read and decided again.
+//!   changes is as it was read, no other subscriber has the address of a new one, and no address was suppressed
+//!   meanwhile. If a precondition fails, the rows of the batch are read and decided again.
 //! - Importing the same file again changes nothing, so an interrupted import is simply run again.
 //! - A dry run does the same work without the commit.
 
@@ -155,7 +155,7 @@ pub enum ImportError {
     /// The file cannot be read.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// Its first row names no columns.
+    /// Its headings cannot be interpreted.
     #[error(transparent)]
     Columns(#[from] ColumnsError),
     /// The words of headings cannot be parsed: a fault in the program.
