@@ -1,5 +1,5 @@
-//! An answer to an invitation: the one rule for what it counts as, whatever the channel. The caller says who answers, what,
-//! and what proves that it is they; it gets back what is recorded.
+//! An answer to an invitation: the single rule for what it counts as, whatever the channel. The caller provides the
+//! respondent, the answer and its proof; it gets back the record.
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
@@ -16,56 +16,56 @@ use crate::store::{Read, Store, StoreError};
 use super::find::begun;
 use super::{RsvpError, deadline, event_of};
 
-/// What shows that the answer comes from the address that it names.
+/// What proves that the answer comes from the stated address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// The person's own way: a signed token, or a mail from their own address.
+    /// The person's own channel: a signed token, or a mail from their own address.
     Own,
-    /// Their own way, and only the event's UID says which event. A UID may be guessed.
+    /// The person's own channel, but only the event's UID identifies the event. A UID may be guessed.
     OwnByUid,
-    /// An operator answers for it.
+    /// Entered by an operator on the person's behalf.
     Stated,
-    /// Nothing.
+    /// No proof.
     Unproven,
 }
 
-/// What is answered.
+/// An answer to record.
 #[derive(Clone, Debug)]
 pub struct Answering {
     /// The release that is answered.
     pub release: ReleaseId,
-    /// Who answers.
+    /// The respondent.
     pub address: Address,
-    /// What proves it.
+    /// The proof of the sender.
     pub proof: Proof,
-    /// Who said so, by which way.
+    /// Who reported the answer, and by which channel.
     pub by: RsvpSource,
-    /// What they say.
+    /// The answer itself.
     pub answer: RsvpAnswer,
-    /// What they give of themselves.
+    /// The details that they state about themselves.
     pub person: RsvpPerson,
-    /// Their words.
+    /// The person's comment.
     pub comment: String,
-    /// Why the answer is unclear; empty where it is not.
+    /// Why the answer is unclear; empty if it is clear.
     pub why: String,
-    /// When.
+    /// When the answer came.
     pub at: Timestamp,
 }
 
-/// What an answer comes to.
+/// A recorded answer.
 #[derive(Clone, Debug)]
 pub struct Recorded {
-    /// All that the address has answered to the event, as written.
+    /// All answers of the address to the event, as written.
     pub rsvp: Rsvp,
     /// The release that was answered.
     pub loaded: LoadedRelease,
-    /// The first and the newest release that tell of the event.
+    /// The first and the newest release about the event.
     pub told: Told,
-    /// Why it does not count until the press contact has looked, where that is so: another may have said it.
+    /// Why it does not count until the press contact has checked it; `None` if it counts. Its sender may be forged.
     pub doubted: Option<&'static str>,
 }
 
-/// Records an answer. What may be another's word counts as unclear, so that the press contact decides.
+/// Records an answer. An answer that may be forged counts as unclear, so that the press contact decides.
 ///
 /// # Errors
 /// [`RsvpError`].
@@ -75,7 +75,7 @@ pub async fn answer_invitation(
     answering: &Answering,
 ) -> Result<Decided<Recorded>, RsvpError> {
     let (event, loaded) = event_of(store, answering.release).await?;
-    // The newest release of the event says when and whether it takes place, whichever was answered.
+    // The newest release decides whether and when the event takes place, whichever one was answered.
     let told = told(store, answering.release, &begun(store).await?).await?;
     let told = told.unwrap_or_else(|| Told { first: loaded.clone(), newest: loaded.clone() });
     let doubted = match answering.proof {
@@ -86,11 +86,11 @@ pub async fn answer_invitation(
     };
     let mut person = answering.person.clone();
     if answering.proof == Proof::Unproven {
-        // What a forger gives must not replace what the person gave.
+        // Details in a possibly forged answer must not replace those the person gave.
         person = without_given(person);
     }
     let deadline = told.newest.release.event.as_ref().and_then(deadline);
-    // A clock that may stand ahead makes no answer late.
+    // A clock that may be ahead must not make an answer late.
     let earliest = store.present(answering.at).await?.earliest();
     let change = RsvpChange {
         at: answering.at,
@@ -106,7 +106,7 @@ pub async fn answer_invitation(
     Ok(Decided { outcome: Recorded { rsvp, loaded, told, doubted }, batch })
 }
 
-/// An answer that an operator was told.
+/// Records an answer that an operator enters.
 ///
 /// # Errors
 /// [`RsvpError`]: nothing was changed.
@@ -133,7 +133,7 @@ pub async fn set(
     answered.await.map(|answered: Recorded| answered.rsvp)
 }
 
-/// Whether an address is a subscriber's, or has answered to the event before.
+/// Whether an address belongs to a subscriber, or has answered to the event before.
 async fn is_known(store: &Store, key: &Key, event: ReleaseId, address: &Address) -> Result<bool, StoreError> {
     let answered = store.rsvp(event, &key.hash_address(address)).await?;
     let has_answered = answered.is_some_and(|read| read.value.answer() != RsvpAnswer::Unclear);
@@ -151,8 +151,8 @@ fn without_given(person: RsvpPerson) -> RsvpPerson {
     }
 }
 
-/// Puts what was said into `batch`, with what was read as its precondition, and returns it as it will be. Where the
-/// address is a subscriber's, what is known of them fills in what they did not give.
+/// Writes the answer into `batch`, with the records read as its precondition, and returns the resulting record. Details
+/// that a subscriber did not give are filled in from their record.
 async fn put(
     store: &Store,
     key: &Key,

@@ -1,11 +1,11 @@
-//! The answers to an event as a file for a spreadsheet: safe to open in one (see [`crate::base::spreadsheet`]).
+//! The answers to an event as CSV that is safe to open in a spreadsheet program (see [`crate::base::spreadsheet`]).
 
 use crate::base::spreadsheet::Sheet;
 use crate::model::rsvp::{Detail, Rsvp};
 
 use super::overview::{Answered, Overview};
 
-/// The columns.
+/// The column headings.
 pub const COLUMNS: [&str; 13] = [
     "name",
     "newsroom",
@@ -22,7 +22,7 @@ pub const COLUMNS: [&str; 13] = [
     "known, not given",
 ];
 
-/// The whole file. With `excel` a byte order mark first, and `;` between cells.
+/// The complete file. With `excel` it starts with a byte order mark and separates cells by `;`.
 pub fn csv(overview: &Overview, excel: bool) -> Vec<u8> {
     let mut sheet = Sheet::for_program(excel);
     sheet.row(COLUMNS);
@@ -54,7 +54,7 @@ fn row(answered: &Answered) -> Vec<String> {
     ]
 }
 
-/// The columns whose content nobody gave in an answer.
+/// The columns whose values come from a subscriber record, not from an answer.
 pub fn known(rsvp: &Rsvp) -> Vec<&'static str> {
     let person = &rsvp.person;
     let fields = [("name", &person.name), ("newsroom", &person.newsroom)];

@@ -1,5 +1,5 @@
-//! Which invitation a mail answers: the one whose Message-ID it names, the one whose UID its calendar part names, or the
-//! one that asks for answers to the address that it came to. Where that leaves several, nothing is guessed.
+//! Which invitation a mail answers: the one whose Message-ID it references, the one whose UID its calendar part
+//! contains, or the one that asks for answers to the address it came to. If several are possible, none is chosen.
 
 use std::collections::BTreeSet;
 
@@ -18,55 +18,55 @@ use crate::store::{Store, StoreError, mailings};
 
 use super::over_at;
 
-/// Ids in References that are looked at.
+/// Maximum Message-IDs checked.
 const MOST_IDS: usize = 30;
 
-/// What leads from a mail to the invitation that it answers.
+/// What connects a mail with the invitation that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// A signed Message-ID of a mail with this invitation: its writer has that mail.
+    /// A signed Message-ID of a mail with this invitation, which proves that the writer has that mail.
     Signed,
-    /// The address that it came to.
+    /// The address that the mail came to.
     Address,
-    /// A UID alone, which is in every copy of the invitation and may be guessed.
+    /// Only a UID, which is in every copy of the invitation and may be guessed.
     Uid,
 }
 
 /// What a mail answers.
 #[derive(Clone, Debug)]
 pub enum Found {
-    /// This release, which invites to this event.
+    /// One release, which invites to this event.
     One {
         /// The release that first announced the event.
         event: ReleaseId,
         /// The release that is answered.
         release: ReleaseId,
-        /// What led to it.
+        /// What identified it.
         way: Way,
     },
-    /// One of several open ones; these.
+    /// One of these open invitations; which one is unknown.
     Several(Vec<ReleaseId>),
-    /// None.
+    /// No invitation.
     Nothing,
 }
 
-/// One event that answers may belong to.
+/// An event that answers may belong to.
 struct Candidate {
     event: ReleaseId,
-    /// The newest release that invites to answer to the address.
+    /// The newest release that asks for answers to the address.
     loaded: LoadedRelease,
-    /// The newest release that tells of the event: it may cancel it without asking for answers.
+    /// The newest release about the event: it may cancel the event without asking for answers.
     newest: LoadedRelease,
 }
 
 impl Candidate {
-    /// The event as it was told last.
+    /// The event as the newest release describes it.
     fn last_told(&self) -> Option<&Event> {
         self.newest.release.event.as_ref()
     }
 }
 
-/// Which invitation `message` answers, which came to `address`, with the UID of its calendar part.
+/// Finds the invitation that `message` answers, by the `address` it came to and the UID of its calendar part.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -78,7 +78,7 @@ pub async fn find(
     address: Option<&Address>,
     now: Timestamp,
 ) -> Result<Found, StoreError> {
-    // Nobody learns of an invitation that has not gone out.
+    // An invitation that has not been sent cannot be answered.
     let begun = begun(store).await?;
     for release in answered_releases(store, key, message).await?.into_iter().filter(|one| begun.contains(one)) {
         if let Some(event) = store.event_of(release).await? {
@@ -93,14 +93,14 @@ pub async fn find(
         && let Some(release) = release_of_uid(store, uid, &begun).await?
         && let Some(event) = store.event_of(release).await?
     {
-        // Where the address alone leads to the same event, the UID adds nothing.
+        // If the address alone leads to the same event, the UID adds nothing.
         let same_event = matches!(here, Found::One { event: same, .. } if same == event);
         return Ok(Found::One { event, release, way: if same_event { Way::Address } else { Way::Uid } });
     }
     Ok(here)
 }
 
-/// The releases of which a mailing has begun to go out.
+/// The releases of which a mailing has started to be sent.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -115,7 +115,7 @@ pub async fn begun(store: &Store) -> Result<BTreeSet<ReleaseId>, StoreError> {
     Ok(releases)
 }
 
-/// The releases of the mailings whose Message-IDs a message names, which only we can have made: `m7.<token>@…`.
+/// The releases of our mailings whose signed Message-IDs a message references: `m7.<token>@…`.
 async fn answered_releases(store: &Store, key: &Key, message: &Incoming) -> Result<Vec<ReleaseId>, StoreError> {
     let mut releases = Vec::new();
     for id in message.answered_ids().into_iter().take(MOST_IDS) {
@@ -127,12 +127,13 @@ async fn answered_releases(store: &Store, key: &Key, message: &Incoming) -> Resu
     Ok(releases)
 }
 
-/// The mailing of one of our own Message-IDs.
+/// The mailing of one of our signed Message-IDs; `None` if it is not ours.
 pub fn mailing_of(key: &Key, message_id: &str) -> Option<MailingId> {
     message_id::named(key, message_id).map(|(mailing, _)| mailing)
 }
 
-/// The newest release that went out of an event's UID: the author's own, or `event-r7@…` as [`crate::composition::enclosures`] makes it.
+/// The newest sent release with an event's UID: the author's own, or `event-r7@…` as made by
+/// [`crate::composition::enclosures`].
 async fn release_of_uid(
     store: &Store,
     uid: &str,
@@ -162,10 +163,10 @@ async fn by_address(
         let loaded = match load(store, release).await {
             Ok(Some(loaded)) => loaded,
             Err(LoadError::Store(error)) => return Err(error),
-            // Nobody can answer what cannot be read.
+            // A release that cannot be read cannot be answered.
             Ok(None) | Err(LoadError::Unreadable { .. }) => continue,
         };
-        // In order of id: a later release of the same event takes the place of an earlier one.
+        // In order of id: a later release of the same event replaces an earlier one.
         candidates.retain(|candidate| candidate.event != event);
         candidates.push(Candidate { event, newest: loaded.clone(), loaded });
     }
@@ -181,7 +182,7 @@ async fn by_address(
     };
     let mut left: Vec<&Candidate> = candidates.iter().filter(open).collect();
     if left.is_empty() {
-        // Late answers belong to what was last.
+        // Late answers belong to the event that began last.
         let begins = |candidate: &&Candidate| candidate.last_told().map(|event| event.start_instant());
         left = candidates.iter().max_by_key(begins).into_iter().collect();
     }
@@ -195,7 +196,7 @@ async fn by_address(
     })
 }
 
-/// Those whose subject stands in the message's subject; all where none does.
+/// The candidates whose subject occurs in the message's subject; all candidates if none does.
 fn named<'a>(candidates: Vec<&'a Candidate>, subject: &str) -> Vec<&'a Candidate> {
     let subject = unicode::key(subject);
     let names = |candidate: &&Candidate| {

@@ -1,5 +1,5 @@
-//! Answers to invitations: which invitation a mail answers ([`find`]), what an answer counts as ([`answer`]), who comes to an
-//! event ([`overview`]).
+//! Answers to invitations: which invitation a mail answers ([`find`]), what an answer counts as ([`answer`]), who
+//! attends an event ([`overview`]).
 
 use chrono::{Duration, NaiveDate};
 
@@ -19,21 +19,21 @@ pub mod export;
 pub mod find;
 pub mod overview;
 
-/// Releases read at once.
+/// Releases read per query.
 const STEP: usize = 200;
-/// The setting that says that the invitations added before there was an index are in it.
+/// Name of the upgrade that adds older invitations to the index.
 const INDEXED: &str = "invitations";
 
-/// Why something about an answer could not be done.
+/// Why an operation on an answer failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RsvpError {
-    /// There is no such release.
+    /// No release has this id.
     #[error("there is no release {0}")]
     NoRelease(ReleaseId),
-    /// The release invites to nothing.
+    /// The release announces no event.
     #[error("release {0} invites to nothing: it has no [event]")]
     NoEvent(ReleaseId),
-    /// The release's text cannot be read any more, or the store failed.
+    /// The release's text can no longer be read, or the store failed.
     #[error(transparent)]
     Load(#[from] LoadError),
     /// The store failed.
@@ -41,23 +41,23 @@ pub enum RsvpError {
     Store(#[from] StoreError),
 }
 
-/// How a release invites; `None` when it has no event.
+/// The invitation of a release; `None` if it has no event.
 pub fn invitation(release: &Release) -> Option<Invitation> {
     let event = release.event.as_ref()?;
     let to = event.rsvp.as_ref().map(|rsvp| rsvp.to.clone());
     Some(Invitation { to, uid: event.uid.clone(), follows: first_release(release) })
 }
 
-/// The releases that invite to answer to this address. Mail to it is welcome at the door.
+/// The releases that ask for answers to this address. Mail to it is accepted.
 ///
 /// # Errors
-/// [`StoreError`], never to be read as "none".
+/// [`StoreError`], never to be treated as "none".
 pub async fn is_rsvp_address(store: &Store, address: &Address) -> Result<Vec<ReleaseId>, StoreError> {
     store.invitations_at(address).await
 }
 
-/// Puts the invitations that were added before there was an index into it, once. Run it before mail comes in. A release
-/// that cannot be read any more is left out: nobody can answer what cannot be shown.
+/// Adds the invitations that were stored before the index existed, once. Run it before mail is accepted. A release that
+/// can no longer be read is left out, since it cannot be answered.
 ///
 /// # Errors
 /// [`StoreError`]: run it again.
@@ -71,7 +71,7 @@ pub async fn index_invitations(store: &Store) -> Result<usize, StoreError> {
         let Some(last) = step.last() else { break };
         after = last.id;
         for record in &step {
-            // One commit each, in order of id: a release that follows another finds its event.
+            // One commit each, in order of id, so that a release that follows another finds its event.
             let Some(invitation) = read_record(record).ok().as_ref().and_then(invitation) else { continue };
             let mut batch = Batch::new();
             store.put_invitation(&mut batch, record.id, &invitation).await?;
@@ -84,7 +84,7 @@ pub async fn index_invitations(store: &Store) -> Result<usize, StoreError> {
     Ok(count)
 }
 
-/// The event of a release: that of the release that first announced it.
+/// The event of a release, identified by the release that first announced it.
 ///
 /// # Errors
 /// [`RsvpError`].
@@ -97,11 +97,11 @@ pub async fn event_of(store: &Store, release: ReleaseId) -> Result<(ReleaseId, L
     }
 }
 
-/// The first instant that is too late for an answer; a deadline without a time is all of its day.
+/// The first instant that is too late for an answer; a deadline without a time includes the whole day.
 pub fn deadline(event: &Event) -> Option<Timestamp> {
     let deadline = event.rsvp.as_ref()?.deadline?;
     Some(match deadline.time {
-        // A deadline of 12.00 is kept by an answer at 12.00.
+        // An answer at 12.00 meets a deadline of 12.00.
         Some(_) => deadline.instant(event.zone) + Duration::minutes(1),
         None => {
             let next = deadline.date.succ_opt().unwrap_or(NaiveDate::MAX);
@@ -110,7 +110,7 @@ pub fn deadline(event: &Event) -> Option<Timestamp> {
     })
 }
 
-/// When an event is over: at its end, or a day after it began.
+/// When an event is over: at its end, or one day after its start if it has no end.
 pub fn over_at(event: &Event) -> Timestamp {
     event.end_instant().unwrap_or_else(|| event.start_instant() + Duration::days(1))
 }

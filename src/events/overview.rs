@@ -1,4 +1,4 @@
-//! Who comes to an event: everybody who answered, counted.
+//! Who attends an event: all answers, counted.
 
 use std::collections::BTreeMap;
 
@@ -11,36 +11,36 @@ use crate::store::Store;
 use super::find::begun;
 use super::{RsvpError, deadline, event_of};
 
-/// Answers to one event that are shown: no hall holds more.
+/// Maximum answers to one event that are shown.
 pub const MOST: usize = 10_000;
 
 /// An event with the answers to it.
 #[derive(Clone, Debug)]
 pub struct Overview {
-    /// The release that was asked about.
+    /// The release that was requested.
     pub release: ReleaseId,
     /// The release that first announced the event.
     pub event: ReleaseId,
-    /// Its headline.
+    /// The release's headline.
     pub headline: String,
-    /// When it begins, by the newest release of the event that went out.
+    /// The start, by the newest sent release about the event.
     pub start: Option<Timestamp>,
     /// The first instant that is too late for an answer.
     pub deadline: Option<Timestamp>,
-    /// How many may come.
+    /// The maximum number of guests.
     pub capacity: Option<u32>,
-    /// Who answered: those who come first, in the order in which they said so.
+    /// The answers: acceptances first, in the order in which they came.
     pub answers: Vec<Answered>,
-    /// Whether there are more than [`MOST`], which are not in it.
+    /// Whether answers beyond [`MOST`] are left out.
     pub cut: bool,
 }
 
-/// One answer, and whether there is room for it.
+/// One answer, and whether there is a place for it.
 #[derive(Clone, Debug)]
 pub struct Answered {
-    /// What was said.
+    /// The recorded answer.
     pub rsvp: Rsvp,
-    /// Whether those who said yes before fill the house.
+    /// Whether earlier acceptances already fill the capacity.
     pub over_capacity: bool,
 }
 
@@ -55,7 +55,8 @@ impl Overview {
         let cut = rsvps.len() > MOST;
         rsvps.truncate(MOST);
         rsvps.sort_by_key(|rsvp| (rsvp.answer(), rsvp.since(), rsvp.address.key()));
-        // A newer release that went out says when it is; where it asks for no answers, this one still says how many may.
+        // The newest sent release states when the event is; if it asks for no answers, this one still states the
+        // capacity.
         let newest = event::told(store, release, &begun(store).await?).await?.map(|told| told.newest);
         let newest = newest.filter(|newest| newest.record.value.id > release);
         let of_event = newest.as_ref().unwrap_or(&loaded).release.event.as_ref();
@@ -79,7 +80,7 @@ impl Overview {
         })
     }
 
-    /// How many answered what.
+    /// The number of answers of each kind.
     pub fn counts(&self) -> BTreeMap<RsvpAnswer, usize> {
         let all = [RsvpAnswer::Yes, RsvpAnswer::No, RsvpAnswer::Maybe, RsvpAnswer::Unclear];
         let mut counts: BTreeMap<RsvpAnswer, usize> = all.into_iter().map(|answer| (answer, 0)).collect();
@@ -89,12 +90,12 @@ impl Overview {
         counts
     }
 
-    /// How many people come.
+    /// The number of guests.
     pub fn heads(&self) -> u32 {
         self.answers.iter().map(|answered| answered.rsvp.heads()).fold(0, u32::saturating_add)
     }
 
-    /// How many mails a person is to look at.
+    /// The number of mails that a person must check.
     pub fn to_be_seen(&self) -> usize {
         self.answers.iter().filter(|answered| answered.rsvp.to_be_seen()).count()
     }

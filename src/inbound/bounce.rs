@@ -1,8 +1,8 @@
-//! Mail to the envelope senders of our own mail: what came back about a delivery.
+//! Mail to the envelope senders of our own mail: reports about deliveries.
 //!
-//! The signed token in the address says *who* (RFC 3464 §2.3 leaves that to the sender), the report says *what*. Without a
-//! valid token a report proves nothing and changes nothing; a person reads it. So does one that no program wrote. What
-//! follows from it is decided by [`Rulebook::bounce`].
+//! The signed token in the address identifies the subscriber (RFC 3464 §2.3 leaves that to the sender); the report
+//! states what happened. A report without a valid token proves nothing and changes nothing; a person reads it, as they
+//! do a message not written by a program. [`Rulebook::bounce`] decides the consequences.
 
 use std::sync::Arc;
 
@@ -18,18 +18,18 @@ use crate::subscribers::tokens::BounceToken;
 
 use super::{Effects, HandleError, Item};
 
-/// What bounces are handled with.
+/// Handles bounces.
 pub struct BounceDesk {
-    /// Decides what follows.
+    /// Decides the consequences.
     pub rulebook: Rulebook,
-    /// When bounces suspend a subscriber.
+    /// The policy by which bounces suspend a subscriber.
     pub policy: BouncePolicy,
-    /// Which bounces are not believed.
+    /// Decides which bounces are not believed.
     pub doubts: Arc<Doubts>,
 }
 
 impl BounceDesk {
-    /// Says what a message to an envelope sender does; `None` when a person must read it.
+    /// Returns what a message to an envelope sender does; `None` if a person must read it.
     ///
     /// # Errors
     /// [`HandleError`].
@@ -61,7 +61,7 @@ impl BounceDesk {
     }
 }
 
-/// For the log and for people: no address in it.
+/// Summary for the log and for operators; contains no address.
 fn words(report: &Report, noted: &Noted) -> String {
     let Report { mailing, subscriber, .. } = report;
     let again = if noted.again { ", not the first" } else { "" };
@@ -74,7 +74,7 @@ fn report(item: &Item, reading: &Reading, token: BounceToken, address: &Address)
     let heaviest = |of: &mut dyn Iterator<Item = &RecipientReading>| of.max_by_key(|one| weight(one)).cloned();
     let theirs = heaviest(&mut reading.recipients.iter().filter(is_theirs));
     let named = reading.recipients.iter().any(|one| one.address.is_some());
-    // An address behind theirs, where mail is passed on: to one, or to several of whom one failed.
+    // The report names an address that theirs forwards to: the only one, or one of several of which this one failed.
     let names_other = theirs.is_none() && named;
     let some_arrived = reading.recipients.iter().any(|one| one.verdict == Verdict::None);
     let one = theirs.or_else(|| heaviest(&mut reading.recipients.iter()));
@@ -108,8 +108,8 @@ fn weight(one: &RecipientReading) -> (bool, Verdict) {
     (one.counts, verdict(one))
 }
 
-/// Whether a report means the subscriber: their address, or its local part at another domain of theirs, since mail
-/// systems have more names than one. What stands after `+` is the subscriber's own affair (RFC 5233).
+/// Whether a report names the subscriber: their address, or its local part at another domain, since mail systems have
+/// more than one name. The part after `+` is ignored (RFC 5233).
 fn is_same(named: &str, address: &Address) -> bool {
     let mailbox = |local: &str| local.split('+').next().unwrap_or_default().to_lowercase();
     match named.rsplit_once('@') {

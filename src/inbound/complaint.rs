@@ -1,8 +1,7 @@
-//! Complaints that come by mail (RFC 5965). Anybody can write a report; what one does hangs on what the message that it
-//! returns proves (RFC 5965 §5: a report is no proof by itself): that is found here, and
-//! [`Rulebook::complain`] decides what follows. To which of our addresses
-//! the report came does not matter. Without a proof a person reads it, and so they do reports of other things, such as
-//! failed authentication (RFC 6591).
+//! Complaints that come by mail (RFC 5965). Anyone can write a report, and a report alone proves nothing (RFC 5965 §5):
+//! its effect depends on what the returned message proves. That proof is extracted here; [`Rulebook::complain`] decides
+//! the consequences. The report may come to any of our addresses. A report without proof, or about something else, such
+//! as failed authentication (RFC 6591), is read by a person.
 
 use crate::base::token::Key;
 use crate::bounce::{self, Kind, Reading};
@@ -16,19 +15,19 @@ use crate::subscribers::tokens::{BounceToken, UnsubscribeToken};
 
 use super::{Effects, HandleError, Item};
 
-/// What a reader means who wants no more mail (RFC 5965 §7.3, and what providers write besides).
+/// Feedback types by which a reader wants no more mail (RFC 5965 §7.3, and others that providers use).
 const UNWANTED: [&str; 6] = ["abuse", "opt-out", "opt-out-list", "unsubscribe", "complaint", "miscategorized"];
-/// The shortest token that there is: two numbers and its signature.
+/// Length of the shortest possible token: two numbers and a signature.
 const SHORTEST_TOKEN: usize = 16;
 
-/// Whether a message calls itself a report of abuse, or is one in Microsoft's manner, and returns the message that it is
-/// about: without that it proves nothing.
+/// Whether a message claims to be an abuse report, or is one in Microsoft's format, and returns the message that it is
+/// about, without which it proves nothing.
 pub fn is_complaint(message: &Incoming) -> bool {
     let is_report = || message.part("message/feedback-report").is_some() || bounce::is_junk_report(message);
     message.embedded().is_some() && is_report()
 }
 
-/// Says what a complaint does; `None` when a person must read it.
+/// Returns what a complaint does; `None` if a person must read it.
 ///
 /// # Errors
 /// [`HandleError`].
@@ -61,8 +60,8 @@ pub async fn handle(rules: &Rulebook, item: &Item, reading: &Reading) -> Result<
     Ok(Some(Effects { batch: decided.batch, bounce: Some(Class::Complaint), ..effects }))
 }
 
-/// What tokens of ours prove in the header of the returned message: its envelope sender before its unsubscribe links. Its
-/// Message-ID proves nothing, for it stands in every answer to it; nor does the report's own header.
+/// What our tokens in the header of the returned message prove: its envelope sender first, then its unsubscribe links.
+/// Its Message-ID proves nothing, because every reply contains it; nor does the report's own header.
 fn proof(key: &Key, message: &Incoming) -> Option<ComplaintProof> {
     let returned = message.embedded()?;
     let words = |fields: &[&str]| -> Vec<String> {

@@ -1,8 +1,8 @@
 //! Which of our addresses a message came to, and what that address is for.
 //!
-//! A local part is a list's name or label, then `-` or `+` and what is wanted, then `-` or `+` and a token:
-//! `media`, `media-subscribe`, `media+subscribe`, `media-bounces+<token>`. Both separators mean the same, because mail
-//! systems in front of us know one or the other. The longest name that is a list wins.
+//! A local part is a list's name or label, then `-` or `+` and a keyword, then `-` or `+` and a token: `media`,
+//! `media-subscribe`, `media+subscribe`, `media-bounces+<token>`. Both separators mean the same, because some mail
+//! systems in front of us support only one of them. The longest name that is a list wins.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -24,14 +24,14 @@ use super::recipients::{IngestFuture, Recipient};
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)] // one for each message, and nearly always a list
 pub enum Destination {
-    /// A list's.
+    /// An address of a list.
     List {
-        /// The list.
+        /// The list it belongs to.
         list: Read<List>,
         /// What the address is for.
         role: Role,
     },
-    /// An address that invitations ask to answer to, and that is no list's.
+    /// An RSVP address named in an invitation, which belongs to no list.
     Rsvp,
     /// `postmaster` or `abuse`, with or without one of our domains (RFC 5321 §4.5.1, RFC 2142).
     Postmaster,
@@ -40,81 +40,81 @@ pub enum Destination {
 /// What an address of a list is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The list itself.
+    /// Posts to the list.
     Post,
-    /// The envelope sender of its mail; with a token, of one delivery.
+    /// The envelope sender of the list's mail; with a token, of one delivery.
     Bounces {
-        /// Whose, if it was signed.
+        /// The delivery, if the address was signed.
         token: Option<BounceToken>,
     },
     /// The signed envelope sender of a notice.
     Returned {
-        /// Which notice.
+        /// The notice.
         notice: NoticeId,
     },
-    /// The person who answers for it.
+    /// The list's owner.
     Owner,
     /// Commands in subject and text.
     Request,
-    /// A wish to be on it.
+    /// Request to subscribe.
     Subscribe,
-    /// A wish to leave it.
+    /// Request to unsubscribe.
     Unsubscribe {
-        /// Of whom, if it was signed.
+        /// The subscription, if the address was signed.
         token: Option<UnsubscribeToken>,
     },
-    /// A word of confirmation.
+    /// Reply to a confirmation question.
     Confirm {
-        /// The signed token.
+        /// The signed token of the question.
         token: String,
     },
-    /// A word on a held post.
+    /// Reply to a question about a held post.
     Decide {
-        /// The signed token.
+        /// The signed token of the question.
         token: String,
     },
-    /// A wish for a rest.
+    /// Request to pause the mail.
     Pause,
-    /// A wish to go on.
+    /// Request to resume the mail.
     Resume,
-    /// A question: what am I on?
+    /// Question: what am I subscribed to?
     Which,
-    /// A question: what can I say?
+    /// Question: which commands are there?
     Help,
-    /// A change of settings.
+    /// Change of settings.
     Set,
-    /// An answer to an invitation.
+    /// Answer to an invitation.
     Rsvp,
 }
 
-/// What is known of an address.
+/// The result of resolving an address.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)] // never kept
 pub enum Resolved {
-    /// It is ours.
+    /// The address is ours.
     Ours(Destination),
-    /// It is none of ours, and the answer to RCPT is this.
+    /// The address is not ours; the answer to RCPT.
     No(Recipient),
 }
 
-/// Knows our addresses.
+/// Resolves our addresses.
 pub struct Directory {
     store: Store,
     key: Key,
-    /// Which list a label stood for when last seen; looked at again at each use.
+    /// The list that each label last resolved to; checked again at each use.
     labels: Mutex<HashMap<String, ListName>>,
 }
 
 impl Directory {
-    /// The addresses of the lists in `store`.
+    /// A directory of the addresses of the lists in `store`.
     pub fn new(store: Store, key: Key) -> Self {
         Self { store, key, labels: Mutex::default() }
     }
 
-    /// What `address`, as given in RCPT, is.
+    /// Resolves `address`, as given in RCPT.
     ///
     /// # Errors
-    /// [`StoreError`], never to be read as "unknown".
+    /// [`StoreError`], never to be treated as "unknown".
     pub async fn resolve(&self, address: &str) -> Result<Resolved, StoreError> {
         let (local, domain) = match address.rsplit_once('@') {
             Some((local, domain)) => (unicode::nfc(local).to_lowercase(), domain.to_lowercase()),
@@ -146,7 +146,7 @@ impl Directory {
         })
     }
 
-    /// The list of that name or label, at that domain.
+    /// The list with that name or label at that domain.
     async fn list(&self, name: &str, domain: &str) -> Result<Option<Read<List>>, StoreError> {
         let fits = |list: &Read<List>| list.value.address.domain() == domain;
         let named = match name.parse::<ListName>() {
@@ -185,20 +185,20 @@ impl AddressBook for Directory {
             match self.resolve(recipient).await {
                 Ok(Resolved::Ours(_)) => Recipient::Welcome,
                 Ok(Resolved::No(answer)) => answer,
-                // An error is never "unknown": that would be a bounce for somebody.
+                // An error must not become "unknown": that would cause a bounce.
                 Err(error) => Recipient::Later(error.to_string()),
             }
         })
     }
 }
 
-/// Where a list's name may end in a local part, the longest first, and the separator there.
+/// The positions where a list's name may end in a local part, the longest first, with the separator found there.
 fn ends(local: &str) -> impl Iterator<Item = (usize, Option<char>)> {
     let inner = local.char_indices().rev().filter(|(_, c)| matches!(c, '-' | '+')).map(|(at, c)| (at, Some(c)));
     std::iter::once((local.len(), None)).chain(inner)
 }
 
-/// What stands after a list's name: the words of both languages, with and without their dots.
+/// The role for the keyword after a list's name: keywords of both languages, with and without diacritics.
 fn role(key: &Key, wanted: &str) -> Result<Role, Recipient> {
     let (word, token) = match wanted.split_once(['+', '-']) {
         Some((word, token)) => (word, Some(token)),
@@ -225,7 +225,7 @@ fn role(key: &Key, wanted: &str) -> Result<Role, Recipient> {
             forged(verified != Some(None))?;
             return Ok(Role::Unsubscribe { token: verified.flatten() });
         }
-        // Programs for mail that lose what stands after a sign: the token may be in the subject or the text.
+        // For mail programs that strip the part after a separator: the token may be in the subject or the text.
         "confirm" | "bekrafta" | "bekräfta" if token.is_none() => Role::Request,
         "confirm" | "bekrafta" | "bekräfta" => return Ok(Role::Confirm { token: signed(Purpose::Confirm)? }),
         "decide" | "beslut" => return Ok(Role::Decide { token: signed(Purpose::Decide)? }),

@@ -1,5 +1,5 @@
-//! What follows when a limit was reached: mail that is answered in a later hour comes up again, and what was not sent to a
-//! person one by one goes to them together.
+//! Jobs that follow from limits: handles postponed mail again in a later hour, and sends what was over the daily limit
+//! of notices to each person as one digest.
 
 use std::collections::BTreeMap;
 
@@ -20,27 +20,27 @@ use crate::store::spool::{Spool, SpoolError};
 use super::HandleError;
 use super::post::PostService;
 
-/// Lines of one digest: what is beyond stands in the next.
+/// Maximum lines in one digest; the rest goes into the next one.
 const LINES: usize = 100;
-/// Messages that come up again in one commit.
+/// Postponed messages released per commit.
 const STEP: usize = 100;
-/// Bytes of a message whose header is read.
+/// Bytes of a message from which its header is read.
 const HEADER: usize = 64 * 1024;
-/// Characters of a subject or a sender that are shown.
+/// Maximum characters shown of a subject or a sender.
 const SHOWN: usize = 120;
 
-/// Writes digests, and brings up again what was put off.
+/// Writes digests, and releases postponed mail.
 #[derive(Clone)]
 pub struct Digests {
-    /// Holds the posts, and writes notices.
+    /// Service that holds the posts and writes notices.
     pub posts: PostService,
-    /// Where the messages lie.
+    /// Where the raw messages are stored.
     pub spool: Spool,
-    /// Who gets what came to no list; the owner of the first list without it.
+    /// Who receives mail that came to no list; if absent, the owner of the first list.
     pub postmaster: Option<Address>,
 }
 
-/// What one person gets about one list.
+/// One digest: for one person, about one list.
 struct Page {
     to: Address,
     list: List,
@@ -49,10 +49,10 @@ struct Page {
 }
 
 impl Digests {
-    /// Lets mail that was put off and whose time has come be handled again. Says how many.
+    /// Releases postponed mail whose time has come, to be handled again. Returns the number of messages.
     ///
     /// # Errors
-    /// [`HandleError`]: those before have come up.
+    /// [`HandleError`]: messages released before it stay released.
     pub async fn bring_up(&self) -> Result<u64, HandleError> {
         let (store, now) = (&self.posts.store, self.posts.clock.now());
         let mut brought = 0;
@@ -68,13 +68,13 @@ impl Digests {
                         brought += 1;
                     }
                     Ok(_) => {}
-                    // One record that cannot be read must hold back no other.
+                    // One unreadable record must not block the others.
                     Err(StoreError::Record(error)) => {
                         tracing::error!(inbound = %id, %error, "a mail that was put off cannot be handled again");
                     }
                     Err(error) => return Err(error.into()),
                 }
-                // Without an effect where it was changed at this moment: then it comes up the next time.
+                // No effect if it was changed at the same moment: then it is released at the next run.
                 store.commit(batch).await?;
             }
             if due.len() < STEP || brought == before {
@@ -83,10 +83,10 @@ impl Digests {
         }
     }
 
-    /// Sends each person what was not sent to them one by one. Says how many notices.
+    /// Sends each person their digests. Returns the number of notices.
     ///
     /// # Errors
-    /// [`HandleError`]: those before are written.
+    /// [`HandleError`]: one could not be written; the digests that could be are kept.
     pub async fn write(&self) -> Result<u64, HandleError> {
         let mut pages = BTreeMap::new();
         self.collect_questions(&mut pages).await?;
@@ -94,7 +94,7 @@ impl Digests {
         let mut written = 0;
         let mut failed = None;
         for page in pages.into_values() {
-            // A notice that cannot be written keeps nobody else from theirs.
+            // A digest that cannot be written must not block the others.
             match self.write_page(page).await {
                 Ok(()) => written += 1,
                 Err(error) => failed = Some(error),
@@ -153,7 +153,7 @@ impl Digests {
     async fn line(&self, inbound: &Inbound) -> Result<Value, HandleError> {
         let bytes = match self.spool.read(inbound.place).await {
             Ok(bytes) => bytes,
-            // It has no subject any more, but it came.
+            // Its header is no longer available, but it is still listed.
             Err(SpoolError::Dropped { .. } | SpoolError::Erased { .. } | SpoolError::Damaged { .. }) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
@@ -203,7 +203,7 @@ fn page(pages: &mut BTreeMap<(String, ListName), Page>, to: Address, list: List)
     pages.entry(key).or_insert_with(|| Page { to, list, questions: Vec::new(), forwards: Vec::new() })
 }
 
-/// On one line, and short.
+/// As a single line, shortened to [`SHOWN`] characters.
 pub(super) fn shown(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match text.char_indices().nth(SHOWN) {

@@ -1,8 +1,9 @@
-//! Takes messages in: into the spool first, then one commit with a record for each recipient, and only then is anything
-//! acknowledged (invariant 1; RFC 5321 §6.1).
+//! Accepts messages: first into the spool, then one commit with a record for each recipient, and only then is the
+//! message acknowledged (invariant 1; RFC 5321 §6.1).
 //!
-//! A crash between the two leaves bytes in the spool that nobody knows of and that nobody was told of; they go with
-//! their segment. Spool and store each sync for all who wait at the same time, so many senders at once cost few syncs.
+//! A crash between the two leaves unreferenced bytes in the spool; the message was not acknowledged, and the bytes are
+//! dropped with their segment. Spool and store each share one sync among all waiting writers, so many simultaneous
+//! senders need few syncs.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,16 +19,16 @@ use crate::store::{CONFLICT_TRIES, Store, StoreError};
 
 use super::recipients::{Ingest, IngestFuture, Recipient, Refusal};
 
-/// More Received fields than these, and a message goes round in circles (RFC 5321 §6.3: at least 100).
+/// A message with more Received fields than this is treated as looping (RFC 5321 §6.3: at least 100).
 pub const MOST_RECEIVED: usize = 100;
 
 /// Knows which addresses are ours.
 pub trait AddressBook: Send + Sync + 'static {
-    /// As [`Ingest::recipient`].
+    /// The answer to RCPT, as for [`Ingest::recipient`].
     fn recipient<'a>(&'a self, recipient: &'a str) -> IngestFuture<'a, Recipient>;
 }
 
-/// The way in, for the listener and for messages from files.
+/// [`Ingest`] into the spool and the store, for the SMTP listener and for messages from files.
 pub struct SpoolIngest {
     store: Store,
     spool: Spool,
@@ -35,19 +36,19 @@ pub struct SpoolIngest {
     notifier: Notifier,
     book: Arc<dyn AddressBook>,
     closed: AtomicBool,
-    /// Whether the last message failed, so that a failure is logged when it begins and not for each message.
+    /// Whether the last message failed: a failure is logged when it begins, not for each message.
     failing: AtomicBool,
 }
 
 impl SpoolIngest {
-    /// An open door. `notifier` wakes those who handle what came in, after each commit.
+    /// An ingest that accepts messages. `notifier` wakes the workers that handle them, after each commit.
     pub fn new(store: Store, spool: Spool, notifier: Notifier, book: Arc<dyn AddressBook>) -> Self {
         let ids = InboundIds::new(store.clone());
         let (closed, failing) = (AtomicBool::new(false), AtomicBool::new(false));
         Self { store, spool, ids, notifier, book, closed, failing }
     }
 
-    /// From now on everything is refused for later; what is under way is still taken in.
+    /// From now on refuses every message with a temporary error; a message being accepted is still completed.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }
@@ -67,14 +68,14 @@ impl SpoolIngest {
             }
             match self.store.commit(batch).await? {
                 Commit::Applied => return Ok(ids),
-                // Ids are given once; should the store say otherwise, the next ones may be free.
+                // Ids are assigned once; if the store reports a conflict, the next ids may be free.
                 Commit::Conflict(_) => {}
             }
         }
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
 
-    /// What the sender is told, which is no more than it needs; the log gets the rest.
+    /// The reply for the sender, without details; the log gets the full error.
     fn refusal(&self, failure: Failure) -> Refusal {
         let begun = !self.failing.swap(true, Ordering::SeqCst);
         if begun {
@@ -91,7 +92,7 @@ impl SpoolIngest {
     }
 }
 
-/// Each recipient once: local parts of ours are the same in any case, and a message is handled once for each address.
+/// Each recipient once. Our local parts are case-insensitive, and a message is handled once per address.
 fn distinct(recipients: Vec<String>) -> Vec<String> {
     let mut seen = HashSet::new();
     recipients.into_iter().filter(|recipient| seen.insert(recipient.to_lowercase())).collect()
@@ -145,7 +146,8 @@ impl Ingest for SpoolIngest {
     }
 }
 
-/// How many Received fields the header has (RFC 5321 §4.4); a blank before the colon counts too (RFC 5322 §4.5.8).
+/// Counts the Received fields of the header (RFC 5321 §4.4), including those with blanks before the colon (RFC 5322
+/// §4.5.7).
 fn received_fields(bytes: &[u8]) -> usize {
     bytes
         .split(|byte| *byte == b'\n')

@@ -1,7 +1,7 @@
-//! Mail that comes in: taken in ([`recipients`], [`ingest`]), then handled one by one ([`worker`]).
+//! Inbound mail: accepted and made durable ([`recipients`], [`ingest`]), then handled message by message ([`worker`]).
 //!
-//! A handler reads, decides, and answers with [`Effects`]; it changes nothing itself. The worker commits the effects
-//! together with the mark that the message is handled, and asks again where somebody else was quicker.
+//! A handler reads, decides and returns [`Effects`]; it writes nothing itself. The worker commits the effects together
+//! with the mark that the message is handled. If the commit conflicts with another change, it calls the handler again.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -32,33 +32,33 @@ pub mod worker;
 /// One message to one recipient, ready to be handled.
 #[derive(Debug)]
 pub struct Item {
-    /// Its record.
+    /// The inbound record.
     pub inbound: Inbound,
-    /// The message as it came.
+    /// The raw message as received.
     pub bytes: Arc<Vec<u8>>,
-    /// The same, read. Empty when it cannot be read.
+    /// The parsed message; empty if it cannot be parsed.
     pub message: Incoming,
-    /// What its recipient is; `None` when the list has gone meanwhile.
+    /// The recipient's resolved destination; `None` if the list was removed after RCPT.
     pub destination: Option<Destination>,
 }
 
-/// What handling a message does. It is one commit, together with the mark that the message is handled.
+/// What handling a message does: one commit, together with the mark that the message is handled.
 #[derive(Debug)]
 pub struct Effects {
-    /// The writes, with what was read as their precondition.
+    /// The writes, with the records they depend on as preconditions.
     pub batch: Batch,
-    /// What the message was taken for.
+    /// What the message was classified as.
     pub kind: InboundKind,
-    /// What was done, for people to read. No address in it: it outlives erasure.
+    /// A readable summary of what was done. It contains no address, because it is kept after erasure.
     pub note: String,
-    /// Whether scheduler, dispatcher and notices are to look for work.
+    /// Whether to wake the scheduler, the dispatcher and the notice sender.
     pub notify: bool,
-    /// What a bounce or a complaint is about, to be counted.
+    /// The class of a bounce or complaint, for the metrics.
     pub bounce: Option<Class>,
 }
 
 impl Effects {
-    /// No effect but the note.
+    /// Effects with a note and no writes.
     pub fn none(kind: InboundKind, note: impl Into<String>) -> Self {
         Self { batch: Batch::new(), kind, note: note.into(), notify: false, bounce: None }
     }
@@ -67,26 +67,26 @@ impl Effects {
 /// Why a message could not be handled.
 #[derive(Debug, thiserror::Error)]
 pub enum HandleError {
-    /// The store failed; the same is tried again.
+    /// The store failed; the message is tried again.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The spool could not be read just now; the same is tried again.
+    /// The spool could not be read; the message is tried again.
     #[error(transparent)]
     Spool(#[from] SpoolError),
-    /// It could not be read just now; the same is tried again.
+    /// The message could not be read at this time; it is tried again.
     #[error("{0}")]
     Later(String),
-    /// Nothing can be done with it: it stays in the spool, marked, until a person looks.
+    /// The message cannot be handled: it stays in the spool, marked, until an operator looks at it.
     #[error("{0}")]
     Broken(String),
 }
 
-/// What [`Handler::handle`] returns.
+/// The future that [`Handler::handle`] returns.
 pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Effects, HandleError>> + Send + 'a>>;
 
-/// Says what a message does.
+/// Decides what a message does.
 pub trait Handler: Send + Sync + 'static {
-    /// Reads, decides, changes nothing. Called again from the start when somebody else changed what it read.
+    /// Reads and decides; writes nothing. Called again from the start if a record it read was changed meanwhile.
     ///
     /// # Errors
     /// [`HandleError`].

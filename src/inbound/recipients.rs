@@ -1,7 +1,7 @@
-//! The door: which recipients are ours, and a message made durable before anybody says 250.
+//! Accepting mail: which recipients are ours, and making a message durable before the session replies 250.
 //!
-//! [`Ingest`] is the seam between the listener and what lies behind it: the session asks it at RCPT and at the end of
-//! DATA, and knows nothing of lists.
+//! [`Ingest`] is the interface between the SMTP session and the rest: the session calls it at RCPT and at the end of
+//! DATA, and has no knowledge of lists.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,17 +9,18 @@ use std::pin::Pin;
 use crate::base::id::InboundId;
 use crate::model::inbound::Arrival;
 
-/// What a method of [`Ingest`] returns.
+/// The future that a method of [`Ingest`] returns.
 pub type IngestFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Takes messages in.
+/// Accepts messages.
 pub trait Ingest: Send + Sync + 'static {
-    /// Whether mail to `recipient` (as given in RCPT, without brackets) is taken in. Early, so that a stranger's mail is
-    /// refused in the dialogue and never bounced (RFC 5321 §3.3, §6.1). The answer is the same for members and strangers.
+    /// Whether mail to `recipient` (as given in RCPT, without brackets) is accepted. Checked at RCPT, so that unwanted
+    /// mail is refused in the session and never bounced (RFC 5321 §3.3, §6.1). The answer is the same for members and
+    /// strangers.
     fn recipient<'a>(&'a self, recipient: &'a str) -> IngestFuture<'a, Recipient>;
 
-    /// Makes a message durable, once for each of `recipients`. It may be acknowledged when this returns `Ok`, and not
-    /// before (RFC 5321 §6.1). `bytes` is the whole message with CRLF line ends, dots unstuffed, our Received field first.
+    /// Makes a message durable, once for each of `recipients`. It may be acknowledged only after this returns `Ok` (RFC
+    /// 5321 §6.1). `bytes` is the whole message with CRLF line ends, dots unstuffed, our Received field first.
     fn take<'a>(
         &'a self,
         arrival: Arrival,
@@ -28,32 +29,32 @@ pub trait Ingest: Send + Sync + 'static {
     ) -> IngestFuture<'a, Result<Vec<InboundId>, Refusal>>;
 }
 
-/// What is said of a recipient.
+/// The answer to RCPT for one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recipient {
-    /// Mail to it is taken in.
+    /// Mail to it is accepted.
     Welcome,
-    /// 550 5.1.1: we have no such address.
+    /// 550 5.1.1: not an address of ours.
     Unknown,
-    /// 550 5.1.1: it looks like a signed address of ours, and its token is not ours. Says no more than `Unknown` to the
-    /// sender; the log tells them apart.
+    /// 550 5.1.1: has the form of one of our signed addresses, but its token is not valid. The sender gets the same
+    /// reply as for `Unknown`; the log distinguishes the two.
     Forged,
-    /// 550 5.7.1: not a domain of ours; we are no relay.
+    /// 550 5.7.1: not one of our domains; we do not relay.
     Foreign,
-    /// 451 4.3.0: it cannot be told just now.
+    /// 451 4.3.0: a temporary error; whether it is ours cannot be decided now.
     Later(String),
 }
 
-/// Why a message was not taken in. None of it is kept.
+/// Why a message was not accepted. Nothing of it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// 452 4.3.1: there is no room on the disk.
+    /// 452 4.3.1: not enough disk space.
     #[error("there is no room on the disk")]
     Full,
-    /// 451 4.3.0: the store fails, or the daemon is about to stop.
+    /// 451 4.3.0: the store fails, or the daemon is shutting down.
     #[error("{0}")]
     Later(String),
-    /// 554 5.4.6: more Received fields than any honest way has (RFC 5321 §6.3).
+    /// 554 5.4.6: too many Received fields, so probably a mail loop (RFC 5321 §6.3).
     #[error("the message has been through too many hosts")]
     Loop,
 }

@@ -1,5 +1,5 @@
-//! A notice of ours that came back: a report to the signed sender of a message that was passed on. It is never passed on
-//! itself, for it says that just that does not work; the notice says so, and an operator sees it among those that failed.
+//! A notice that bounced: a report to the signed envelope sender of a forwarded message. It is not forwarded itself,
+//! because forwarding has just failed; the notice records the failure, and operators see it among the failed notices.
 
 use crate::base::clock::Timestamp;
 use crate::base::id::NoticeId;
@@ -11,7 +11,7 @@ use crate::store::notices::put_over;
 
 use super::{Effects, HandleError};
 
-/// What a message to the sender of `notice` does, as it reads; `None` when a person wrote it.
+/// Returns what a message to the envelope sender of `notice` does, given its `reading`; `None` if a person wrote it.
 ///
 /// # Errors
 /// [`HandleError`].

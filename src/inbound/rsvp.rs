@@ -1,9 +1,10 @@
-//! An answer to an invitation, come by mail: recorded, and answered once with what was understood; what is uncertain goes
-//! to the invitation's press contact, who enters it with `depesch rsvp set`.
+//! An answer to an invitation by mail: it is recorded, and one receipt states what was understood. Uncertain answers
+//! are forwarded to the invitation's press contact, who enters them with `depesch rsvp set`.
 //!
-//! A colleague who is no subscriber may answer, too. The address in From is who answers. It counts only where something
-//! shows that its owner sent the mail or that the writer has the invitation (see `proof_of`); otherwise the press contact
-//! decides. No answer of ours depends on what is stored about an address: else a stranger could ask who is known.
+//! A colleague who is not a subscriber may also answer. The address in From is the respondent. The answer counts only
+//! if something shows that its owner sent the mail or that the writer has the invitation (see `proof_of`); otherwise
+//! the press contact decides. Our replies never depend on what is stored about an address, so that a stranger cannot
+//! find out who is known.
 
 use std::sync::Arc;
 
@@ -30,37 +31,38 @@ use crate::store::Store;
 
 use super::{Effects, HandleError, Item};
 
-/// What is written into the store of a message that is no calendar reply and says nothing certain.
+/// What was understood from a message.
 struct Understood {
     answer: RsvpAnswer,
     person: Person,
     comment: String,
     how: How,
     why: &'static str,
-    /// Whether the press contact is to see the mail.
+    /// Whether the mail is forwarded to the press contact.
     to_be_seen: bool,
 }
 
-/// Whether a message to any address of ours answers an invitation: calendar programs answer to the organiser.
+/// Whether a message contains a calendar reply, and so answers an invitation at any of our addresses: calendar programs
+/// reply to the organiser.
 pub fn is_answer(message: &Incoming) -> bool {
     has_calendar_reply(message)
 }
 
-/// What answers to invitations are handled with.
+/// Handles answers to invitations.
 pub struct RsvpDesk {
     /// The store.
     pub store: Store,
-    /// Signs and checks tokens.
+    /// Signs and verifies tokens.
     pub key: Key,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Writes receipts, and passes messages on.
+    /// Writes receipts, and forwards messages.
     pub notices: Notices,
 }
 
 impl RsvpDesk {
-    /// What an answer does. `None` where it belongs to no invitation, or has no sender: then it is for a person. `list` is
-    /// the list that it came to, if it came to a list's address.
+    /// Returns what an answer does; `None` if it belongs to no invitation or has no sender, and so is for a person.
+    /// `list` is the list whose address it came to, if any.
     ///
     /// # Errors
     /// [`HandleError`].
@@ -69,7 +71,8 @@ impl RsvpDesk {
         let Some(from) = message.from().and_then(|from| from.address.parse::<Address>().ok()) else { return Ok(None) };
         let rules = Rules::shipped().map_err(|error| HandleError::Broken(error.to_string()))?;
         let reading = rules.read(message);
-        // RFC 3834 §2, RFC 5321 §4.5.5: nobody who answers has no address. A file may come without an envelope.
+        // RFC 3834 §2, RFC 5321 §4.5.5: a message with an empty envelope sender is not an answer. A file may have no
+        // envelope.
         let nobody = item.inbound.arrival.sender.is_none() && item.inbound.arrival.via != Via::File;
         if nobody || reading == Reading::Automatic {
             return Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer to an invitation")));
@@ -100,7 +103,7 @@ impl RsvpDesk {
         let decided = match answer_invitation(&self.store, &self.key, &answering).await {
             Ok(decided) => decided,
             Err(RsvpError::Store(error) | RsvpError::Load(LoadError::Store(error))) => return Err(error.into()),
-            // It cannot be read any more, or invites to nothing.
+            // The release can no longer be read, or has no event.
             Err(RsvpError::NoRelease(_) | RsvpError::NoEvent(_) | RsvpError::Load(_)) => return Ok(None),
         };
         let answered = decided.outcome;
@@ -116,15 +119,15 @@ impl RsvpDesk {
         if understood.to_be_seen || answered.doubted.is_some() {
             self.pass_on(item, &answered.loaded.release, about.as_ref(), &mut effects).await?;
         }
-        // A UID may be a guess. Whether it hit is told to no sender, known or not: the list of guests is all that may differ.
+        // A UID may be guessed. No sender learns whether it matched: only the guest list may differ.
         if counted != RsvpAnswer::Unclear && way != Way::Uid {
             self.receipt(item, &answered.told, &answered.rsvp, about.as_ref(), &mut effects).await?;
         }
         Ok(Some(effects))
     }
 
-    /// The list in whose name notices about an invitation go out: the one that the answer came to, else the first one that it
-    /// was sent to.
+    /// The list in whose name notices about an invitation are sent: the one the answer came to, else the first one the
+    /// invitation was sent to.
     async fn list_of(&self, loaded: &LoadedRelease, list: Option<&List>) -> Result<Option<List>, HandleError> {
         if let Some(list) = list {
             return Ok(Some(list.clone()));
@@ -139,7 +142,7 @@ impl RsvpDesk {
         Ok(self.store.lists().await?.into_iter().next().map(|list| list.value))
     }
 
-    /// To the first press contact who has an address that is not the one it came to, else to the list's owner.
+    /// Forwards to the first press contact whose address is not the one the mail came to, else to the list's owner.
     async fn pass_on(
         &self,
         item: &Item,
@@ -170,8 +173,8 @@ impl RsvpDesk {
         Ok(())
     }
 
-    /// Says once a day what was understood, so that a misunderstanding is corrected by its author (RFC 3834); and once more
-    /// when the event was changed since.
+    /// Sends a receipt at most once a day stating what was understood, so that the author can correct it (RFC 3834);
+    /// and once more if the event was changed since.
     async fn receipt(
         &self,
         item: &Item,
@@ -208,9 +211,9 @@ impl RsvpDesk {
     }
 }
 
-/// What shows that the address in From answers. From alone proves nothing: it must be one mailbox, the envelope sender's, to
-/// which the receipt goes; or the mail answers a signed Message-ID, so that its writer has the invitation. A file that came
-/// without an envelope is vouched for by the operator who handed it over.
+/// What proves that the owner of the From address answers. From alone proves nothing. Either it is a single mailbox and
+/// also the envelope sender, to which the receipt goes; or the mail answers a signed Message-ID, so its writer has the
+/// invitation. For a file without an envelope the operator who piped it in is responsible.
 fn proof_of(item: &Item, from: &Address, way: Way) -> Proof {
     if way == Way::Signed {
         return Proof::Own;
@@ -260,7 +263,7 @@ fn understand(reading: Reading) -> Understood {
     }
 }
 
-/// What is given, and the name in From where none is.
+/// The person's details as given, with the name in From as fallback.
 fn person_of(person: &Person, message: &Incoming) -> RsvpPerson {
     let given = |text: &Option<String>| text.clone().map(|text| Detail { text, given: true });
     let from = message.from().map(|from| from.name.trim()).filter(|name| !name.is_empty() && !name.contains('@'));
@@ -274,14 +277,14 @@ fn person_of(person: &Person, message: &Incoming) -> RsvpPerson {
     }
 }
 
-/// What the receipt says: the answer and the event as the newest release tells of it.
+/// The data of the receipt: the answer, and the event as the newest release describes it.
 fn receipt_data(told: &Told, rsvp: &Rsvp) -> serde_json::Value {
     let release = &told.newest.release;
     let event = release.event.as_ref();
     let is = |status: EventStatus| event.is_some_and(|event| event.status == status);
     let (answer, cancelled) = (rsvp.answer(), is(EventStatus::Cancelled));
     let says = |one: RsvpAnswer| answer == one && !cancelled;
-    // A cancellation's headline is about the cancellation, not the name of what is cancelled.
+    // A cancellation's headline describes the cancellation, so it is not used as the event's name.
     let name = event.and_then(|event| event.title.as_ref()).unwrap_or(&told.first.release.headline);
     let mut data = json!({
         "headline": if cancelled { name } else { &release.headline },

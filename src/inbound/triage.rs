@@ -1,7 +1,7 @@
-//! Which handler a message belongs to: by the address it came to, then by what it is.
+//! Which handler a message belongs to: by its destination address, then by its content.
 //!
-//! A handler that does not understand a message answers with nothing, and the message is passed on to the person who
-//! answers for the list: nothing is ever dropped unread (RFC 5321 §3.9.2).
+//! A handler that does not understand a message returns `None`, and the message is forwarded to the list's owner: no
+//! message is dropped unread (RFC 5321 §3.9.2).
 
 use std::sync::Arc;
 
@@ -24,28 +24,28 @@ use super::rsvp::RsvpDesk;
 use super::{Effects, HandleError, Handler, HandlerFuture, Item};
 use super::{complaint, returned, rsvp};
 
-/// How many messages of one sender to a plain envelope sender are passed on a day.
+/// How many messages of one sender to a plain envelope sender are forwarded a day.
 const UNSIGNED_A_DAY: u32 = 10;
 
-/// Gives each message to its handler. Each handler has what it needs; here is what telling them apart takes.
+/// Routes each message to its handler. Each handler holds its own dependencies; this holds only what routing needs.
 pub struct Triage {
-    /// Decides what may be done; holds the store, and the key that signs and checks tokens.
+    /// Decides what is allowed; holds the store, and the key that signs and verifies tokens.
     pub rulebook: Rulebook,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Tells bounces, complaints and automatic answers from mail that people wrote.
+    /// Distinguishes bounces, complaints and automatic replies from mail written by people.
     pub reader: Reader,
-    /// Passes messages on.
+    /// Forwards messages.
     pub notices: Notices,
     /// Handles bounces.
     pub bounces: BounceDesk,
     /// Handles commands.
     pub commands: CommandService,
-    /// Handles posts, and decisions about them.
+    /// Handles posts and the decisions about them.
     pub posts: PostService,
     /// Handles answers to invitations.
     pub rsvps: RsvpDesk,
-    /// Who gets what came to no list; the owner of the first list without it.
+    /// Who receives mail that came to no list; if absent, the owner of the first list.
     pub postmaster: Option<Address>,
 }
 
@@ -65,13 +65,13 @@ impl Handler for Triage {
 }
 
 impl Triage {
-    /// What a message says that came to a place where reports come.
+    /// Reads a message that came to an address for reports.
     fn read(&self, item: &Item) -> Reading {
         self.reader.read_from(&item.message, item.inbound.arrival.sender.is_none())
     }
 
     async fn see(&self, item: &Item) -> Result<Effects, HandleError> {
-        // To whichever address: providers send complaints where they like.
+        // At any of our addresses: providers send complaints to various ones.
         if item.message.is_whole() && complaint::is_complaint(&item.message) {
             let reading = self.read(item);
             if let Some(effects) = complaint::handle(&self.rulebook, item, &reading).await? {
@@ -99,14 +99,14 @@ impl Triage {
         if self.notices.is_loop(&item.message, Some(list)) {
             return Ok(Some(Effects::none(InboundKind::Loop, "it went out from this list before")));
         }
-        // The token is the proof, whatever stands in the mail.
+        // The token is the proof, whatever the mail contains.
         if matches!(role, Role::Unsubscribe { token: Some(_) })
             && let Some(effects) = self.commands.handle(item).await?
         {
             return Ok(Some(effects));
         }
         match role {
-            // The owner's address is the last resort: what comes there is for a person, whatever it is.
+            // The owner's address is the last resort: all mail to it is for a person.
             Role::Owner => Ok(None),
             // Without a valid token a report changes nothing; a person reads it.
             Role::Bounces { token: None } => self.unsigned_bounce(item).await,
@@ -115,17 +115,18 @@ impl Triage {
                 self.bounces.handle(item, &reading, *token).await
             }
             Role::Returned { notice } => self.returned(item, *notice).await,
-            // Reports say what they say at their beginning. Nothing else is taken from a part of a message.
+            // Reports carry their information at the beginning. Other messages are not handled if truncated.
             _ if !item.message.is_whole() => Ok(None),
-            // Before the next: a calendar program answers because its owner told it to.
+            // Before the check for automatic replies: a calendar program answers on its owner's instruction.
             Role::Rsvp => self.rsvps.handle(item, Some(list)).await,
             Role::Post if rsvp::is_answer(&item.message) => self.rsvps.handle(item, Some(list)).await,
-            // An answer of a program is no wish, no post and no answer of a person. Only what is marked as one is dropped.
+            // An automatic reply is not a request, a post or a decision. It is dropped only if it is marked as
+            // automatic.
             _ => match (role, self.reader.read(&item.message).kind) {
                 (_, Kind::AutoReply) if is_of_program(item.inbound.arrival.sender.as_deref(), &item.message) => {
                     Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer")))
                 }
-                // What is for the list's program, or for its owner, must not go to everybody on the list.
+                // What is meant for the list's commands or its owner must not be sent to the whole list.
                 (Role::Post, _) if self.commands.is_request(item, list) => self.commands.pending(item, list).await,
                 (Role::Post, _) => match self.posts.receive(item, read).await? {
                     Received::Done(effects) => Ok(Some(effects)),
@@ -135,18 +136,18 @@ impl Triage {
                         Ok(Some(effects))
                     }
                 },
-                // A report is no wish and decides nothing, wherever it was sent: a person looks at it.
+                // A report is not a request and decides nothing, whatever address it was sent to: a person reads it.
                 (_, Kind::Bounce | Kind::Notice | Kind::Complaint) => Ok(None),
                 (Role::Decide { token }, _) => self.posts.decide(item, read, token).await,
                 (Role::Confirm { .. }, _) | (_, Kind::Other) => self.commands.handle(item).await,
-                // Nothing marks it, but its subject is that of a program: no answer goes out, and a person looks at it.
+                // Not marked as automatic, but its subject looks so: no reply is sent, and a person reads it.
                 (_, Kind::AutoReply) => Ok(None),
             },
         }
     }
 
-    /// Only programs write to the plain envelope sender. One that answers what was passed on to a person would be passed
-    /// on in its turn, and answer again: so there is an end to it each day.
+    /// Only programs write to the plain envelope sender. A program that replies to a forwarded message would have its
+    /// reply forwarded too, and reply again, so the number per day is limited.
     async fn unsigned_bounce(&self, item: &Item) -> Result<Option<Effects>, HandleError> {
         let sender = item.inbound.arrival.sender.as_deref().and_then(|sender| sender.parse::<Address>().ok());
         let Some(sender) = sender else { return Ok(None) };
@@ -165,7 +166,7 @@ impl Triage {
         Ok(Some(effects))
     }
 
-    /// To the person who answers for the list, or for the installation.
+    /// Forwards a message to the list's owner, or to the installation's postmaster.
     async fn pass_on(&self, item: &Item) -> Result<Effects, HandleError> {
         let list = match &item.destination {
             Some(Destination::List { list, .. }) => Some(&list.value),

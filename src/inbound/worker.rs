@@ -1,12 +1,12 @@
-//! Handles what came in, one message at a time in each lane, until it is told to stop.
+//! Handles received messages, one at a time in each lane, until it is stopped.
 //!
-//! Work is found in the store: whatever waits. Messages of one sender go through one lane, so they are handled in the
-//! order in which they came. The effects of a message and the mark that it is handled are one commit: handling it again
-//! after a crash finds the mark, or finds nothing done (invariants 1 and 3).
+//! Pending work is found in the store. All messages of one sender go through one lane, so they are handled in the order
+//! in which they came. The effects of a message and the mark that it is handled are one commit: after a crash, a second
+//! run finds either the mark or no change at all (invariants 1 and 3).
 //!
-//! A message that makes its handler panic is marked and left in the spool. One that ends the whole process cannot be
-//! caught; so messages that were waiting at a start already are counted, and after two such ends marked too. One that takes
-//! too long to read is marked likewise ([`ReadingPool`]).
+//! A message that makes its handler panic is marked and left in the spool. A message that ends the whole process cannot
+//! be caught: messages that were already waiting at a start are counted, and after two such ends they are marked too. A
+//! message that takes too long to read is marked likewise ([`ReadingPool`]).
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -37,40 +37,40 @@ use crate::store::{CONFLICT_TRIES, Read, Store, StoreError};
 use super::destination::{Directory, Resolved};
 use super::{Effects, HandleError, Handler, Item};
 
-/// Messages handled at the same time, at most. Most of the time of each is waiting for the disk.
+/// Maximum number of messages handled at the same time. Each spends most of its time waiting for the disk.
 const LANES: usize = 32;
-/// By how many ids a commit may be overtaken and still be found at once; the full look each minute finds the rest.
+/// How many ids late a commit may become visible and still be found at once; the full scan each minute finds the rest.
 const OVERTAKEN: u64 = 4096;
-/// Messages looked up at once.
+/// Records read per query.
 const STEP: usize = 256;
-/// How often a message is handled alone that saw a process end.
+/// How often a message that was waiting at an earlier start is handled alone.
 const ALONE: u8 = 2;
-/// How soon something is tried again after an error of the store.
+/// Delay before a retry after a store error.
 const AFTER_ERROR: Duration = Duration::from_secs(2);
-/// How long it sleeps when nobody wakes it.
+/// Longest sleep without a notification.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// What the worker works with.
+/// What the worker needs.
 pub struct InboundWorker {
     /// The store.
     pub store: Store,
-    /// Where the messages lie.
+    /// Where the raw messages are stored.
     pub spool: Spool,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Knows our addresses.
+    /// Resolves our addresses.
     pub directory: Arc<Directory>,
-    /// Says what a message does.
+    /// Decides what a message does.
     pub handler: Arc<dyn Handler>,
-    /// Told when something comes in.
+    /// Notified when a message is accepted.
     pub arrived: Notifier,
-    /// Reads the messages.
+    /// Parses the messages.
     pub reading: ReadingPool,
-    /// To be told when an effect makes work for others.
+    /// Notified when an effect creates work for others.
     pub notify: Vec<Notifier>,
-    /// Signs of life of what hands messages out, and of each lane.
+    /// Heartbeats of the distributor and of each lane.
     pub heartbeats: Heartbeats,
-    /// Counts what was made of what came in.
+    /// Counts the kinds of received messages.
     pub metrics: InboundMetrics,
 }
 
@@ -92,7 +92,7 @@ impl UnderWay {
 }
 
 impl InboundWorker {
-    /// Works until `stop` completes; what is under way is ended first.
+    /// Works until `stop` completes; messages in progress are finished first.
     pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) {
         let stopping = watch::Sender::new(false);
         let mut tasks = JoinSet::new();
@@ -117,7 +117,7 @@ impl InboundWorker {
         }
     }
 
-    /// Handles everything that waits now, and what comes meanwhile; ends when nothing waits.
+    /// Handles all pending messages and those that arrive meanwhile; returns when none is pending.
     pub async fn run_dry(self: Arc<Self>) {
         let (empty, mut emptied) = watch::channel(false);
         let worker = self.clone();
@@ -151,15 +151,15 @@ impl InboundWorker {
                 continue;
             }
             tokio::select! {
-                // Commits of messages overtake each other, so a smaller id may show itself late.
+                // Commits can become visible out of order, so a smaller id may appear late.
                 () = arrived => from = Some(InboundId(newest.0.saturating_sub(OVERTAKEN))),
                 () = self.clock.wait_for(LONGEST_SLEEP) => from = None,
             }
         }
     }
 
-    /// Gives what waits after `from` to the lanes. A lane holds numbers only, so a sender of very many messages holds up
-    /// nobody else.
+    /// Distributes the pending messages after `from` to the lanes. Lanes hold ids only, so a sender of very many
+    /// messages does not delay the others.
     async fn hand_out(
         &self,
         lanes: &Lanes,
@@ -175,14 +175,14 @@ impl InboundWorker {
                 }
                 let lane = match self.store.inbound(*id).await {
                     Ok(Some(read)) => lane_of(&read.value, lanes.senders.len()),
-                    // Its lane says what is wrong with it; the others go on.
+                    // Its lane logs the error; the other messages go on.
                     Ok(None) | Err(StoreError::Record(_)) => 0,
                     Err(error) => {
                         lanes.under_way.ids().remove(id);
                         return Err(error);
                     }
                 };
-                // A lane ends only when everything does.
+                // A lane ends only when the whole worker stops.
                 let _ = lanes.senders[lane].send(*id);
             }
             match waiting.last() {
@@ -209,14 +209,14 @@ impl InboundWorker {
         }
     }
 
-    /// Handles one message, however often the store must be asked; gives up only when everything stops.
+    /// Handles one message, retrying store errors until it is done; gives up only when the worker stops.
     async fn see_to(&self, id: InboundId, stopping: &watch::Receiver<bool>, heartbeat: &Heartbeat) {
         while !*stopping.borrow() {
             heartbeat.works();
             let tried = match self.store.inbound(id).await {
                 Ok(Some(read)) if read.value.state == InboundState::Waiting => self.handle(&read, heartbeat).await,
                 Ok(_) => return,
-                // Nothing can be written about it, for its record cannot be read: it stays as it is.
+                // Its record cannot be read, so nothing can be written about it: it stays as it is.
                 Err(StoreError::Record(error)) => {
                     tracing::error!(inbound = %id, %error, "a message that came in cannot be handled");
                     return;
@@ -231,12 +231,12 @@ impl InboundWorker {
         }
     }
 
-    /// One try: `true` when the message is handled or marked, `false` on a conflict with somebody else's change.
+    /// One attempt: `true` if the message is handled or marked, `false` on a conflict with another change.
     async fn handle(&self, read: &Parcel, heartbeat: &Heartbeat) -> Result<bool, HandleError> {
         let id = read.value.id;
         let mut refused = None;
         for _ in 0..CONFLICT_TRIES {
-            // What panics is a handler or a parser below it; its half-made batch is thrown away.
+            // The handler or a parser it calls may panic; its unfinished batch is then discarded.
             let effects = match refused.take() {
                 None => AssertUnwindSafe(self.effects(&read.value, heartbeat)).catch_unwind().await,
                 Some(what) => Ok(Err(HandleError::Broken(what))),
@@ -251,7 +251,7 @@ impl InboundWorker {
                     batch = effects.batch;
                     put_handled(&mut batch, read, now, effects.kind, &effects.note);
                 }
-                // A record that cannot be read will not be readable in two seconds.
+                // A record that cannot be read now will not be readable at the next attempt either.
                 Err(
                     HandleError::Broken(what)
                     | HandleError::Store(StoreError::Record(RecordError::Damaged { reason: what, .. })),
@@ -262,7 +262,7 @@ impl InboundWorker {
                 Err(later) => return Err(later),
             }
             let committed = match self.store.commit(batch).await {
-                // What the store will never take must not come again for ever.
+                // A write that the store refuses permanently must not be retried forever.
                 Err(StoreError::Engine(EngineError::Refused(what))) => {
                     refused = Some(what.to_string());
                     continue;
@@ -300,13 +300,14 @@ impl InboundWorker {
             Err(error) => return Err(HandleError::Spool(error)),
         };
         let (directory, handler, inbound) = (self.directory.clone(), self.handler.clone(), inbound.clone());
-        // Reading it, and all that handling it reads in it: the one place where a stranger's message is gone over.
+        // Parses the message and does everything the handler reads in it: the only place where untrusted mail is
+        // processed.
         let work = async move {
-            // One that cannot be read at all is an empty one, which a person will see.
+            // A message that cannot be parsed is treated as empty and forwarded to the list's owner.
             let message = Incoming::parse(&bytes).unwrap_or_else(|_| Incoming::unreadable());
             let destination = match directory.resolve(&inbound.recipient).await? {
                 Resolved::Ours(destination) => Some(destination),
-                // The list went away between RCPT and now.
+                // The list was removed between RCPT and now.
                 Resolved::No(_) => None,
             };
             let item = Item { inbound, bytes, message, destination };
@@ -319,9 +320,9 @@ impl InboundWorker {
         }
     }
 
-    /// Messages that waited at this start already. One that saw a process end before is handled alone, so that it is known
-    /// whether it was this one; where the daemon ended twice while it did that, the message is set aside. A kill or a power
-    /// failure that happens to hit it once is no reason.
+    /// Handles messages that were already waiting at this start. One that was waiting at an earlier start too is
+    /// handled alone, to find out whether it ends the process; if the daemon ended twice during that, the message is
+    /// set aside. One kill or power failure that happens at that moment is not enough.
     async fn look_at_leftovers(
         &self,
         stopping: &watch::Receiver<bool>,
@@ -368,7 +369,7 @@ impl InboundWorker {
     }
 }
 
-/// The lane of a message: by its sender, or by its recipient where it has none.
+/// The lane of a message: by its sender, or by its recipient if the sender is empty.
 fn lane_of(inbound: &Inbound, lanes: usize) -> usize {
     let mut hasher = DefaultHasher::new();
     match &inbound.arrival.sender {

@@ -1,8 +1,8 @@
-//! A wish without a proof: it is kept as a pending request, and a question with a signed token goes to the address that it
-//! is about. Nothing else changes, for whoever asks proves nothing yet.
+//! A request without proof: it is stored as a pending request, and a question with a signed token is sent to the
+//! address concerned. Nothing else changes until the address confirms it.
 //!
-//! What is said to the outside is the same for members and strangers (invariant 9): the outcome says what really is, and an
-//! adapter must not let its answer depend on [`Question::standing`].
+//! The visible answer is the same for members and strangers (invariant 9): the outcome contains the actual state, and
+//! an adapter must not let its answer depend on [`Question::standing`].
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
@@ -18,61 +18,61 @@ use crate::store::{StoreError, pending_requests};
 
 use super::rulebook::Rulebook;
 
-/// One thing that is asked for, in the words that the person is to agree to.
+/// One requested action, with the statement that the person is asked to agree to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stated {
-    /// What.
+    /// The action.
     pub action: Action,
-    /// In words, in the language of the question.
+    /// The statement, in the language of the question.
     pub statement: String,
 }
 
-/// What is asked for.
+/// A request to store.
 #[derive(Clone, Debug)]
 pub struct Asking<'a> {
-    /// The number of the request, which no other has.
+    /// The unique number of the request.
     pub id: PendingRequestId,
-    /// The address that it is about.
+    /// The address concerned.
     pub address: &'a Address,
-    /// The list.
+    /// The list that it is about.
     pub list: &'a List,
-    /// The language of the notices about it.
+    /// The language of the notices about the request.
     pub language: &'a Language,
-    /// What is to happen, in this order; may be empty.
+    /// The requested actions, in order; may be empty.
     pub actions: Vec<Stated>,
-    /// When it is asked.
+    /// When the request was made.
     pub at: Timestamp,
-    /// Until when it may be confirmed.
+    /// When it expires.
     pub until: Timestamp,
 }
 
-/// What asking comes to.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Asked {
-    /// The address is suppressed for a reason that this does not lift: no notice goes out, a person decides.
+    /// The address is suppressed for a reason that this request does not lift: no notice is sent, a person decides.
     Suppressed(SuppressionReason),
-    /// It may be asked about.
+    /// The address may be asked.
     Open {
-        /// What the question is about; `None` where nothing is left to ask.
+        /// The question to send; `None` if there is nothing to ask.
         question: Option<Box<Question>>,
-        /// Whether the list takes nobody who asks: joining was left out, and its owner decides.
+        /// Whether the list is closed to requests: joining was left out, and its owner decides.
         invitation_only: bool,
     },
 }
 
-/// A question that is to go to the address.
+/// A question to send to the address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
-    /// The pending request, as the batch keeps it.
+    /// The pending request as stored by the batch.
     pub pending: PendingRequest,
-    /// Its statements, one for each thing asked for.
+    /// One statement for each requested action.
     pub statements: Vec<String>,
-    /// Where the address stands on the list at this moment: for the organisation, never for the answer.
+    /// The current subscription state of the address, for internal use only: no answer may depend on it.
     pub standing: Option<SubscriptionState>,
 }
 
 impl Rulebook {
-    /// Notes what is asked for, to be confirmed.
+    /// Stores a pending request and returns the question that confirms it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -80,11 +80,11 @@ impl Rulebook {
         let joins = asking.actions.iter().any(|stated| stated.action == Action::Subscribe);
         let suppression = self.store.suppression(&self.key.hash_address(asking.address)).await?;
         match suppression.map(|read| read.value.reason) {
-            // A complaint, or an operator's reason, is not overruled by a request: a person decides.
+            // A request does not override a complaint or an operator's suppression: a person decides.
             Some(reason @ (SuppressionReason::Complaint | SuppressionReason::Operator)) => {
                 return Ok(Decided::unchanged(Asked::Suppressed(reason)));
             }
-            // A person who asked for no mail at all, or was erased, gets one only where they ask to begin again.
+            // An address that asked for no mail, or was erased, gets a question only if it asks to join.
             Some(reason @ (SuppressionReason::Request | SuppressionReason::Erased)) if !joins => {
                 return Ok(Decided::unchanged(Asked::Suppressed(reason)));
             }

@@ -1,5 +1,5 @@
-//! A bounce that comes back by mail, after the relay had taken the message. What it does is what a refusal in the SMTP
-//! session does ([`note`]), unless it is not believed, or is about a probe.
+//! A bounce that comes by mail, after the relay accepted the message. It has the same effect as a rejection in the SMTP
+//! session ([`note`]), unless it is not believed or is about a probe.
 
 use crate::base::id::MailingId;
 use crate::model::bounce::BouncePolicy;
@@ -12,24 +12,24 @@ use super::bounces::{Doubts, Noted, Report, note};
 use super::rulebook::Rulebook;
 use super::suspended::probe_came_back;
 
-/// What the token of an envelope sender names as mailing where it was a probe.
+/// The mailing id in the envelope sender's token of a probe.
 pub const PROBE: MailingId = MailingId(0);
 
-/// What a bounce comes to.
+/// The outcome of a bounce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bounced {
     /// It is about a probe.
     Probe,
-    /// It is noted, and this followed.
+    /// It is recorded, with this effect.
     Noted(Noted),
-    /// It is noted and has no effect: the same is said of too many.
+    /// It is recorded without effect: implausibly many recipients have the same fault.
     NotBelieved(Noted),
     /// The subscriber was erased meanwhile.
     NoSubscriber,
 }
 
 impl Rulebook {
-    /// What follows from a report about a delivery to `subscriber`.
+    /// Decides the effect of a report about a delivery to a subscriber.
     ///
     /// # Errors
     /// [`StoreError`].

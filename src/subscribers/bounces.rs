@@ -1,8 +1,9 @@
-//! What follows from a bounce, wherever it came from: the SMTP session and a mail later go through the same [`note`].
+//! The effect of a bounce, whatever its source: rejections in the SMTP session and bounces by mail both go through
+//! [`note`].
 //!
-//! One delivery counts once. A bounce of what was sent to a former address is noted and changes nothing. Everything is
-//! put into the caller's batch, with what was read as its precondition, so that two bounces at once lose no count and a
-//! message handled twice counts once.
+//! One delivery counts once. A bounce of a former address is recorded without effect. All writes go into the caller's
+//! batch, with what was read as precondition, so that simultaneous bounces lose no count and a message handled twice
+//! counts once.
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
@@ -23,51 +24,51 @@ mod doubt;
 
 pub use doubt::{Doubts, TakeBack, take_back};
 
-/// A message may be on its way for so long while its subscriber's address changes.
+/// How long a message to the old address may be under way after a subscriber's address changes.
 const ON_ITS_WAY: chrono::Duration = chrono::Duration::minutes(15);
-/// Mailings looked at for successes, the latest first.
+/// The most recent mailings searched for successful deliveries.
 const MOST_MAILINGS: usize = 300;
 
-/// What came back about one delivery.
+/// What was reported about one delivery.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The mailing.
+    /// The mailing that was delivered.
     pub mailing: MailingId,
-    /// To whom it was.
+    /// The recipient.
     pub subscriber: SubscriberId,
     /// When the report came.
     pub at: Timestamp,
-    /// To which address it was sent, where that is known.
+    /// The address it was sent to, if known.
     pub sent_to: Option<Address>,
-    /// What became of the message.
+    /// The outcome of the delivery.
     pub verdict: Verdict,
-    /// Whose fault it is.
+    /// The kind of fault.
     pub class: Class,
-    /// Whether it says something against the address.
+    /// Whether it counts against the address.
     pub counts: bool,
-    /// Whether it names only addresses that are not the subscriber's.
+    /// Whether it names only addresses other than the subscriber's.
     pub names_other: bool,
     /// The enhanced status code.
     pub status: Option<String>,
-    /// The receiver's words.
+    /// The receiving server's text.
     pub words: String,
-    /// How it came.
+    /// The source of the report.
     pub source: BounceSource,
 }
 
-/// What a bounce came to.
+/// The effect of a recorded bounce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Noted {
-    /// What followed; of a delivery that has bounced before, what followed then.
+    /// What followed; if the delivery has bounced before, what followed then.
     pub effect: BounceEffect,
-    /// Whether something as weighty was known already.
+    /// Whether a report of at least the same weight was known before.
     pub again: bool,
     /// The lists on which the subscriber was suspended now.
     pub suspended: Vec<ListName>,
 }
 
-/// Puts a report and what follows from it into `batch`, provided that nothing it builds on changes meanwhile. `None` when
-/// the subscriber was erased: then nothing is put.
+/// Writes a report and its effect into `batch`, with all records it depends on as preconditions. `None` if the
+/// subscriber was erased: then nothing is written.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -93,20 +94,20 @@ pub async fn note(
             }
             _ => after,
         };
-        // Nobody is suspended who gets no mail anyway.
+        // A subscriber who gets no mail cannot be suspended.
         effect =
             if follows == BounceEffect::Suspended && suspended.is_empty() { BounceEffect::Scored } else { follows };
         put_score(batch, report.subscriber, stamp, &after);
     }
     let (stamp, known) = known.map_or((None, None), |read| (Some(read.stamp), Some(read.value)));
     let (effect, again) = put(batch, stamp, known, report, effect);
-    // An erasure leaves nothing behind that came while it was under way.
+    // After an erasure the batch must conflict, so that no bounce is kept.
     subscribers::expect(batch, &subscriber);
     Ok(Some(Noted { effect, again, suspended }))
 }
 
-/// Puts the weightiest report about a delivery, and how many there were; gives what followed, and whether one as weighty
-/// was known.
+/// Writes the weightiest report about a delivery and the number of reports. Returns the effect, and whether a report of
+/// at least the same weight was known.
 pub(crate) fn put(
     batch: &mut Batch,
     stamp: Option<Value>,
@@ -129,7 +130,7 @@ pub(crate) fn put(
     let mut again = false;
     if let Some(known) = known {
         bounce.reports = known.reports.saturating_add(1);
-        // What followed stays true, whatever else comes.
+        // An earlier effect is kept, whatever comes later.
         let stays = known.weight().1 && effect == BounceEffect::Nothing;
         bounce.effect = if stays { known.effect } else { effect };
         again = known.weight() >= bounce.weight();
@@ -141,7 +142,7 @@ pub(crate) fn put(
     (bounce.effect, again)
 }
 
-/// The score after a bounce that counts, and what follows from it.
+/// The score after a bounce that counts, and the effect.
 async fn count(
     store: &Store,
     policy: &BouncePolicy,
@@ -153,7 +154,7 @@ async fn count(
         return Ok((score, BounceEffect::FormerAddress));
     }
     let is_active = subscriber.subscriptions.values().any(|s| s.state == SubscriptionState::Active);
-    // Somebody let them begin again since: what was before is settled.
+    // The subscription was resumed since the suspension: earlier bounces no longer count.
     let score = if is_active && score.suspension.is_some() { score.cleared() } else { score };
     let case = Case {
         hit: Hit { mailing: report.mailing, at: report.at },
@@ -162,7 +163,7 @@ async fn count(
         names_other: report.names_other,
     };
     let mut judged = judge(&score, policy, &case, &Successes::default());
-    // What came through since is looked for only where the bounces alone would be enough.
+    // Successful deliveries are looked up only if the bounces alone would suffice to suspend.
     if judged.1 == Judgement::Suspend
         && let Some(since) = successes_since(&score, policy, &case)
     {
@@ -176,7 +177,7 @@ async fn count(
     })
 }
 
-/// Whether the message went to an address that the subscriber has no more.
+/// Whether the message was sent to a former address of the subscriber.
 pub(crate) async fn is_former_address(
     store: &Store,
     score: &Score,
@@ -187,13 +188,13 @@ pub(crate) async fn is_former_address(
         return Ok(address.key() != subscriber.address.key());
     }
     let Some(since) = score.address_since else { return Ok(false) };
-    // Else no report would count for as long as the clock stood ahead when the address was changed.
+    // Otherwise no report would count while the clock was ahead at the time of the address change.
     let since = store.present(report.at).await?.made(since);
     let Some(mailing) = store.mailing(report.mailing).await? else { return Ok(true) };
     if mailing.value.frozen().is_some_and(|frozen| frozen.at >= since) {
         return Ok(false);
     }
-    // Frozen before the change, and perhaps sent after it: the delivery tells.
+    // Frozen before the change and possibly sent after it: the delivery record decides.
     let row = store.row_of(&mailing.value, report.subscriber).await?;
     Ok(match row.map(|row| row.delivery.state) {
         Some(DeliveryState::Accepted { at, .. }) => at < since + ON_ITS_WAY,
@@ -201,7 +202,7 @@ pub(crate) async fn is_former_address(
     })
 }
 
-/// When the mailings came through that were accepted in that time, and that nothing came back about.
+/// The times of deliveries that were accepted in this period without a failure reported.
 async fn successes(
     store: &Store,
     subscriber: SubscriberId,
@@ -236,7 +237,7 @@ async fn successes(
     Ok(came)
 }
 
-/// Suspends the subscriber in `batch`, and notes it in the score.
+/// Suspends the subscriber in `batch`, and records it in the score.
 fn suspend_in(batch: &mut Batch, before: &Read<Subscriber>, score: Score, report: &Report) -> (Score, Vec<ListName>) {
     let mut subscriber = before.value.clone();
     let why = format!("{}: {}", report.class.word(), evidence(&report.words));

@@ -1,7 +1,7 @@
-//! A reader told their provider that our mail is unwanted (RFC 5965). What that does hangs on what proves that it was our
-//! mail: the signed envelope sender of a delivery, which only the receiver's server saw, ends every subscription of its
-//! mailing and suppresses the address. A signed unsubscribe link stands at the foot of a mail and goes wherever that is
-//! forwarded: it ends its own list, as it does when somebody follows it, and nothing else.
+//! A reader reported our mail as unwanted to their provider (RFC 5965). The effect depends on what proves that the mail
+//! was ours. The signed envelope sender of a delivery, which only the receiving server saw, ends every subscription of
+//! its mailing and suppresses the address. A signed unsubscribe link is part of the mail and is forwarded with it: it
+//! ends only the subscription to its own list, as following it does.
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, MailingId, SubscriberId};
@@ -18,48 +18,48 @@ use super::leave::end;
 use super::rulebook::{Instruction, Rulebook};
 use super::tokens::{BounceToken, UnsubscribeToken};
 
-/// The rule in the consent ledger.
+/// The name of the rule in the consent ledger.
 const RULE: &str = "complaint";
 
 /// What proves that a complaint is about our mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ComplaintProof {
-    /// The envelope sender of the delivery.
+    /// The signed envelope sender of the delivery.
     Delivery(BounceToken),
-    /// An unsubscribe link of the mail.
+    /// A signed unsubscribe link of the mail.
     List(UnsubscribeToken),
 }
 
 /// A reader's complaint.
 #[derive(Clone, Debug)]
 pub struct Complaint {
-    /// What it is about.
+    /// What proves which mail it is about.
     pub proof: ComplaintProof,
-    /// When it came.
+    /// When the complaint came.
     pub at: Timestamp,
-    /// The provider's words.
+    /// The provider's text.
     pub words: String,
-    /// How it came.
+    /// The source of the complaint.
     pub source: BounceSource,
 }
 
-/// What a complaint comes to.
+/// The outcome of a complaint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Complained {
-    /// These subscriptions end, and the address is suppressed.
+    /// These subscriptions were ended, and the address is suppressed.
     Suppressed(Vec<ListName>),
-    /// These subscriptions end.
+    /// These subscriptions were ended.
     Left(Vec<ListName>),
-    /// It is about an address that the subscriber has no more: noted, and nothing else.
+    /// It is about a former address of the subscriber: recorded without effect.
     FormerAddress,
     /// The subscriber was erased.
     NoSubscriber,
-    /// The mailing or the list is not known any more: a person must look.
+    /// The mailing or the list no longer exists: a person must look at it.
     Unknown,
 }
 
 impl ComplaintProof {
-    /// The delivery that it names; mailing 0 for a notice.
+    /// The delivery that the proof identifies; mailing 0 for a notice.
     pub fn delivery(&self) -> (MailingId, SubscriberId) {
         match self {
             Self::Delivery(BounceToken { mailing, subscriber })
@@ -69,7 +69,7 @@ impl ComplaintProof {
 }
 
 impl Rulebook {
-    /// Ends what a reader calls unwanted.
+    /// Ends the subscriptions that a complaint is about.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -90,7 +90,7 @@ impl Rulebook {
         let (report, mut batch) = (complaint.report(), Batch::new());
         let score = self.store.score(token.subscriber).await?;
         let (score, stamp) = score.map_or_else(Default::default, |read| (read.value, Some(read.stamp)));
-        // What is true of this address and score must be so still when it applies.
+        // The decision depends on this address and score, so both must be unchanged at the commit.
         store::bounces::expect_score(&mut batch, token.subscriber, stamp);
         subscribers::expect(&mut batch, &before);
         if is_former_address(&self.store, &score, &before.value, &report).await? {
@@ -131,7 +131,7 @@ impl Rulebook {
         if !ended.is_empty() {
             subscribers::put_changed(&mut batch, &before, &subscriber);
         }
-        // A notice is no delivery of a mailing.
+        // A notice is not a delivery of a mailing.
         if !token.is_of_notice() {
             self.note_complaint(&mut batch, &complaint.report(), BounceEffect::Ended).await?;
         }

@@ -1,5 +1,5 @@
-//! The answer to a question: whoever gives its signed token reads the mail of the address that was asked. A yes makes the
-//! pending request come true, once and in time; a no ends it.
+//! The answer to a question: its signed token proves that the sender reads the mail of the address that was asked. A
+//! yes carries out the pending request, once and before its expiry; a no ends it.
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, PendingRequestId, SubscriberId};
@@ -17,60 +17,60 @@ use crate::store::{Read, StoreError, lists, pending_requests, subscribers, suppr
 use super::leave::end;
 use super::rulebook::{Instruction, Rulebook};
 
-/// Where a pending request stands.
+/// The state of a pending request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Pending {
-    /// It waits for an answer.
+    /// Waiting for an answer.
     Open(PendingRequest),
-    /// It was answered.
+    /// Already answered.
     Answered(PendingRequest),
-    /// Its time is over, or it never was.
+    /// Expired, or never existed.
     Over,
 }
 
-/// What a confirmation comes to.
+/// The outcome of a confirmation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Confirmed {
-    /// It is done.
+    /// Carried out now.
     Now(Box<Done>),
-    /// It was answered before: nothing is done.
+    /// Answered before: nothing is done.
     Before,
-    /// Its time is over, or it never was.
+    /// Expired, or never existed.
     Over,
-    /// It cannot be done, and a person must look.
+    /// It cannot be carried out, and a person must look at it.
     Not(NotDone),
 }
 
-/// A request that came true.
+/// A request that was carried out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Done {
-    /// The request.
+    /// The request that was carried out.
     pub pending: PendingRequest,
-    /// Its list.
+    /// The list that it is about.
     pub list: List,
-    /// The subscriber as written; number 0 where the address belongs to no subscriber and there was nothing to change.
+    /// The subscriber as written; number 0 if the address belongs to no subscriber and nothing had to change.
     pub subscriber: Subscriber,
-    /// Whether a subscription changed: then the proof must be kept before the commit.
+    /// Whether a subscription changed: then the proof must be stored before the commit.
     pub changed: bool,
-    /// Whether the address may be mailed again that was suppressed.
+    /// Whether a suppression of the address was lifted.
     pub lifted: bool,
 }
 
-/// Why a confirmed request cannot be done.
+/// Why a confirmed request cannot be carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotDone {
-    /// The list is gone.
+    /// The list was removed.
     NoList(ListName),
-    /// The list takes nobody who asks.
+    /// The list is closed to requests.
     InvitationOnly(ListName),
-    /// The address is suppressed for a reason that this does not lift.
+    /// The address is suppressed for a reason that this request does not lift.
     Suppressed(SuppressionReason),
     /// The subscriber's record would be too large.
     TooLarge(TooLarge),
 }
 
 impl Rulebook {
-    /// Where a pending request stands.
+    /// The state of a pending request.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -82,7 +82,7 @@ impl Rulebook {
         })
     }
 
-    /// Makes a pending request come true. `name` is what a person who is not known yet calls themselves.
+    /// Carries out a pending request. `name` is the name of a person who is not a subscriber yet.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -112,7 +112,7 @@ impl Rulebook {
         if joins || begins {
             match self.suppressed(&mut batch, &pending.address).await? {
                 None => {}
-                // Their own confirmed wish to join lifts what they or an erasure put there, and no other.
+                // A confirmed request to join lifts only a suppression by request or by erasure.
                 Some(SuppressionReason::Request | SuppressionReason::Erased) if joins => {
                     self.lift(&mut batch, pending, &mut subscriber, said).await?;
                     lifted = true;
@@ -130,7 +130,7 @@ impl Rulebook {
                 subscriber.id = SubscriberId(self.store.allocate(subscribers::COUNTER, 1).await?);
                 subscribers::put_new(&mut batch, &subscriber);
             }
-            // A stranger has nothing to change; the answer is the same as a member's.
+            // A stranger has nothing to change; the answer is the same as for a member.
             None => subscribers::expect_unknown(&mut batch, &pending.address),
             Some(before) => {
                 subscriber.updated = if subscriber == before.value { subscriber.updated } else { said.at };
@@ -150,7 +150,7 @@ impl Rulebook {
         Ok(Decided { outcome: Confirmed::Now(Box::new(done)), batch })
     }
 
-    /// Ends a pending request with a no: its token is good for nothing any more.
+    /// Ends a pending request with a no: its token is then invalid.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -168,13 +168,13 @@ impl Rulebook {
         Ok(Decided { outcome: Declined::Now, batch })
     }
 
-    /// A request whose time is not over.
+    /// A request that has not expired.
     async fn request(&self, id: PendingRequestId, at: Timestamp) -> Result<Option<Read<PendingRequest>>, StoreError> {
         let (read, present) = (self.store.pending(id).await?, self.store.present(at).await?);
         Ok(read.filter(|read| !read.value.is_over(&present)))
     }
 
-    /// Lets the address be mailed again. What else they were subscribed to before they asked for no mail at all stays ended.
+    /// Lifts the suppression of the address. Subscriptions other than the requested one stay ended.
     async fn lift(
         &self,
         batch: &mut Batch,
@@ -194,18 +194,18 @@ impl Rulebook {
     }
 }
 
-/// What a no comes to.
+/// The outcome of a no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Declined {
-    /// It is noted.
+    /// It is recorded.
     Now,
-    /// It was answered before.
+    /// Answered before.
     Before,
-    /// Its time is over, or it never was.
+    /// Expired, or never existed.
     Over,
 }
 
-/// The exact words agreed to. A form shows them itself; to a question by mail belong the words of the reply.
+/// The exact words agreed to. A form shows them itself; for a question by mail the reply text is added.
 fn ledger_words(pending: &PendingRequest, said: &Instruction) -> String {
     match said.by.channel() {
         Channel::Mail => format!("{} [reply: \u{201c}{}\u{201d}]", pending.words, said.words),
@@ -214,7 +214,7 @@ fn ledger_words(pending: &PendingRequest, said: &Instruction) -> String {
     }
 }
 
-/// A person who is not known yet.
+/// A new subscriber record for the address.
 fn blank(pending: &PendingRequest, name: Option<&str>) -> Subscriber {
     Subscriber {
         name: name.and_then(|name| super::import::row::one_line("the name", name).ok()).filter(|name| !name.is_empty()),

@@ -1,5 +1,5 @@
-//! On what each subscription rests: for a list, subscriber by subscriber, as it is read, so that a million need no more
-//! memory than a thousand.
+//! The consent behind each subscription to a list, read subscriber by subscriber, so that memory use does not grow with
+//! their number.
 
 use std::collections::BTreeMap;
 
@@ -11,77 +11,78 @@ use crate::model::subscriber::{Subscriber, SubscriptionState};
 use crate::store::blobs::{BlobError, Blobs};
 use crate::store::{Store, StoreError};
 
-/// Subscribers read at once.
+/// Subscribers read per query.
 const STEP: usize = 1000;
 
-/// One subscription and what it rests on.
+/// One subscription and its consent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsentRow {
-    /// The list.
+    /// The list that was subscribed to.
     pub list: ListName,
-    /// Whose.
+    /// The subscriber.
     pub subscriber: SubscriberId,
-    /// Their address.
+    /// The subscriber's address.
     pub address: Address,
-    /// Its state now.
+    /// The current state.
     pub state: SubscriptionState,
-    /// Since when.
+    /// When that state began.
     pub since: Option<Timestamp>,
-    /// What it rests on; nothing where it never was active.
+    /// The consent it is based on; `None` if it was never active.
     pub basis: Option<ConsentEvent>,
-    /// How well that is proven. A mail that should be kept and is not there proves no more than one that is only named.
+    /// How well the consent is proven. A mail that should be stored but is missing proves no more than one only
+    /// referred to.
     pub proof: Proof,
-    /// Whether a mail that should be kept is not there.
+    /// Whether a mail that should be stored is missing.
     pub evidence_missing: bool,
 }
 
-/// Why there is no report.
+/// Why the report failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsentReportError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Whether a mail is kept cannot be seen.
+    /// The stored mails cannot be read.
     #[error(transparent)]
     Blob(#[from] BlobError),
 }
 
-/// How many subscriptions there are of each kind.
+/// The number of subscriptions of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConsentCounts {
-    /// By state, then by proof.
+    /// By state and proof.
     pub counts: BTreeMap<(SubscriptionState, Proof), u64>,
-    /// Mails that should be kept and are not there.
+    /// The number of mails that should be stored but are missing.
     pub evidence_missing: u64,
 }
 
 impl ConsentCounts {
-    /// Counts one more.
+    /// Counts one row.
     pub fn add(&mut self, row: &ConsentRow) {
         *self.counts.entry((row.state, row.proof)).or_default() += 1;
         self.evidence_missing += u64::from(row.evidence_missing);
     }
 }
 
-/// A report on one list, under way.
+/// A report on one list in progress.
 pub struct ConsentReport {
     store: Store,
     blobs: Blobs,
     list: ListName,
-    /// The last subscriber looked at; `None` at the end.
+    /// The last subscriber read; `None` at the end.
     cursor: Option<SubscriberId>,
 }
 
 impl ConsentReport {
-    /// Begins with the first subscriber.
+    /// Starts with the first subscriber.
     pub fn begin(store: Store, blobs: Blobs, list: ListName) -> Self {
         Self { store, blobs, list, cursor: Some(SubscriberId(0)) }
     }
 
-    /// The next rows, perhaps none; `None` at the end.
+    /// The next rows, which may be empty; `None` at the end.
     ///
     /// # Errors
-    /// [`ConsentReportError`]: the report is not whole.
+    /// [`ConsentReportError`]: the report is incomplete.
     pub async fn next(&mut self) -> Result<Option<Vec<ConsentRow>>, ConsentReportError> {
         let Some(cursor) = self.cursor else { return Ok(None) };
         let step = self.store.scan_subscribers(cursor, STEP).await?;
@@ -94,7 +95,7 @@ impl ConsentReport {
     }
 }
 
-/// What one subscription rests on; `None` where there is none.
+/// The consent behind one subscription; `None` if the subscription does not exist.
 ///
 /// # Errors
 /// [`ConsentReportError`].

@@ -1,4 +1,4 @@
-//! What is noted of a person: preferences, and the address that mail goes to.
+//! A person's details: preferences, and the address to which mail is sent.
 
 use crate::base::address::Address;
 use crate::base::id::SubscriberId;
@@ -13,25 +13,25 @@ use crate::store::{StoreError, subscribers};
 
 use super::rulebook::{Instruction, Rulebook};
 
-/// What became of what is noted.
+/// The outcome of a change to a person's details.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Noted {
-    /// It is this now.
+    /// The details were changed.
     Now(Box<Subscriber>),
-    /// It was so before.
+    /// They were already as requested.
     Already(Box<Subscriber>),
-    /// The new address belongs to another.
+    /// The new address belongs to another subscriber.
     Taken(Address, SubscriberId),
-    /// The new address must not be mailed.
+    /// The new address is suppressed.
     Suppressed(SuppressionReason),
     /// The record would be too large.
     TooLarge(TooLarge),
-    /// There is no such subscriber.
+    /// No subscriber has this number.
     NoSubscriber,
 }
 
 impl Rulebook {
-    /// Changes what is noted of a person: language, beats and regions, name, organisation, attributes.
+    /// Changes a person's details: language, beats and regions, name, organisation, attributes.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -44,8 +44,9 @@ impl Rulebook {
         self.note(who, None, profile, said).await
     }
 
-    /// Moves a person to another address, and changes in the same commit what else is noted. The address must belong to no
-    /// other and must not be suppressed; the subscriptions go along. What bounces of the old one suspended begins again.
+    /// Changes a person's address, and other details in the same commit. The address must not belong to another
+    /// subscriber or be suppressed; the subscriptions are kept. Subscriptions suspended by bounces of the old address
+    /// resume.
     ///
     /// # Errors
     /// [`StoreError`].

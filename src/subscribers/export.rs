@@ -1,9 +1,9 @@
-//! Export of subscribers to CSV, as a stream: safe to open in a spreadsheet (see [`crate::base::spreadsheet`]), and imported
-//! again it changes nothing.
+//! Export of subscribers to CSV, as a stream. The file is safe to open in a spreadsheet program (see
+//! [`crate::base::spreadsheet`]), and importing it again changes nothing.
 //!
-//! Columns: email, name, language, organisation, beats, regions, lists, then every attribute in order of the
-//! alphabet. The column of lists holds those the subscriber gets mail from now; what was paused or ended is in the
-//! person's record, and its absence here ends nothing.
+//! Columns: email, name, language, organisation, beats, regions, lists, then all attributes in alphabetical order. The
+//! lists column contains only active subscriptions; paused and ended ones are in the person's record, and their absence
+//! here ends nothing on import.
 
 use std::collections::BTreeSet;
 
@@ -12,19 +12,19 @@ use crate::base::spreadsheet::Sheet;
 use crate::model::subscriber::{Subscriber, SubscriptionState};
 use crate::store::{Store, StoreError};
 
-/// Subscribers read at once.
+/// Subscribers read per query.
 const STEP: usize = 1000;
 
-/// Which subscribers, and for which program.
+/// Which subscribers to export, and for which program.
 #[derive(Clone, Debug, Default)]
 pub struct ExportSettings {
-    /// Only those who get mail from this list.
+    /// Only subscribers who get mail from this list; `None` for all.
     pub list: Option<ListName>,
-    /// For Excel in countries with a decimal comma: a byte order mark first, and `;` between cells.
+    /// For Excel in countries with a decimal comma: starts with a byte order mark and separates cells by `;`.
     pub excel: bool,
 }
 
-/// An export under way.
+/// An export in progress.
 pub struct Export {
     store: Store,
     settings: ExportSettings,
@@ -35,7 +35,7 @@ pub struct Export {
 }
 
 impl Export {
-    /// Looks which attributes there are: they become columns. One that first appears later is left out.
+    /// Collects the names of all attributes, which become columns. One that is added later is left out.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -60,7 +60,7 @@ impl Export {
     /// The next bytes of the file; `None` at its end.
     ///
     /// # Errors
-    /// [`StoreError`]: the file is not whole.
+    /// [`StoreError`]: the file is incomplete.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(cursor) = self.cursor else { return Ok(None) };
         let mut sheet = match self.begun {

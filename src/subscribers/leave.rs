@@ -1,5 +1,5 @@
-//! Leaving a list, or all of them. An end is never refused, whoever says so and whatever else holds: not by a suppression,
-//! not by a list that is gone, not by the size of the record. Said twice it changes nothing more.
+//! Leaving one list or all of them. It is never refused, whatever the channel: not because of a suppression, a removed
+//! list or the size of the record. A repetition changes nothing.
 
 use crate::base::id::{ListName, SubscriberId};
 use crate::model::list::List;
@@ -12,37 +12,37 @@ use crate::store::{Read, StoreError, subscribers};
 use super::rulebook::{Instruction, Rulebook};
 use super::tokens::UnsubscribeToken;
 
-/// What a person leaves.
+/// Which subscriptions a person ends.
 #[derive(Clone, Debug)]
 pub enum Leaving {
-    /// One list.
+    /// The subscription to one list.
     List(SubscriberId, ListName),
-    /// Every list that they are on.
+    /// All their subscriptions.
     All(SubscriberId),
-    /// What the signed unsubscribe address of a mail names. A notice's token came to an address of this list, and is good
-    /// for no other.
+    /// The subscription that the signed unsubscribe address of a mail identifies. The token of a notice is valid only
+    /// for this list, to whose address it was sent.
     Signed(UnsubscribeToken, ListName),
 }
 
-/// What leaving comes to.
+/// The outcome of leaving.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Left {
-    /// These subscriptions end now.
+    /// These subscriptions were ended now.
     Now {
         /// The subscriber, as written.
         subscriber: Box<Subscriber>,
-        /// The lists that are left.
+        /// The lists that they left.
         lists: Vec<ListName>,
-        /// Those of them in whose name the person may still be told so: none where the address is suppressed.
+        /// Those of them that may still send the person a notice about it: empty if the address is suppressed.
         may_tell: Vec<List>,
     },
-    /// They had ended before.
+    /// The subscriptions had ended before.
     Before(Box<Subscriber>),
-    /// There was no such subscription.
+    /// The subscriptions never existed.
     Never(Box<Subscriber>),
-    /// There is no such subscriber: it was erased.
+    /// The subscriber was erased.
     NoSubscriber,
-    /// The token names no list any more: a person must look.
+    /// The token identifies no list any more: a person must look at it.
     NoList,
 }
 
@@ -56,7 +56,7 @@ impl Leaving {
 }
 
 impl Rulebook {
-    /// Ends one subscription, or all.
+    /// Ends one subscription, or all of them.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -80,7 +80,7 @@ impl Rulebook {
         Ok(Decided { outcome: Left::Now { subscriber: Box::new(subscriber), lists: ended, may_tell }, batch })
     }
 
-    /// All that is looked up before it is decided; `None` where there is no such subscriber.
+    /// Reads everything the decision needs; `None` if the subscriber does not exist.
     async fn known(&self, leaving: &Leaving) -> Result<Option<Known>, StoreError> {
         let Some(before) = self.store.subscriber(leaving.who()).await? else { return Ok(None) };
         let lists = match leaving {
@@ -102,16 +102,16 @@ impl Rulebook {
     }
 }
 
-/// What is known of the one who leaves.
+/// The records of the person who leaves.
 struct Known {
     before: Read<Subscriber>,
-    /// What is to be left.
+    /// The lists to leave.
     lists: Vec<ListName>,
-    /// Those of them that are there, where the address may be told anything.
+    /// Those of them that exist, if the address may still get a notice.
     may_tell: Vec<List>,
 }
 
-/// Ends the subscriptions to these lists; returns those that were not ended before.
+/// Ends the subscriptions to these lists; returns those that had not ended before.
 pub(super) fn end<'a>(
     subscriber: &mut Subscriber,
     lists: impl IntoIterator<Item = &'a ListName>,

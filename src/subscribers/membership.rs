@@ -1,4 +1,4 @@
-//! Putting a person on a list on their stated word, a pause, and its end.
+//! Adds a person to a list on their stated consent; pauses and resumes their mail.
 
 use crate::base::id::{ListName, SubscriberId};
 use crate::model::subscriber::{Subscriber, SubscriptionError};
@@ -11,30 +11,30 @@ use crate::store::{StoreError, lists, subscribers};
 
 use super::rulebook::{Instruction, Rulebook};
 
-/// What became of one subscription.
+/// The outcome of a change to one subscription.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Changed {
-    /// It is this now.
+    /// It was changed.
     Now(Box<Subscriber>),
-    /// It was so before, or the wish has no effect on what it is.
+    /// It was already in that state, or the request has no effect in its state.
     Already(Box<Subscriber>),
-    /// It cannot become that.
+    /// The change is not allowed in its state.
     Refused(SubscriptionError),
-    /// The address must not be mailed, so no mail begins.
+    /// The address is suppressed, so its mail cannot be started.
     Suppressed(SuppressionReason),
-    /// Nothing says what the person agreed to.
+    /// The words that the person agreed to are missing.
     NoWords,
-    /// There is no such list.
+    /// No list has this name.
     NoList,
-    /// There is no such subscriber.
+    /// No subscriber has this number.
     NoSubscriber,
     /// The record would be too large.
     TooLarge(TooLarge),
 }
 
 impl Rulebook {
-    /// Puts a person on a list on what they agreed to, as stated by another who answers for that. Who ended the
-    /// subscription themselves is not put back (invariant 4).
+    /// Adds a person to a list with the words they agreed to, on the word of another person who is responsible for
+    /// that. A person who ended the subscription themselves is not added again (invariant 4).
     ///
     /// # Errors
     /// [`StoreError`].
@@ -47,7 +47,7 @@ impl Rulebook {
         self.change(who, list, Wanted::Join, said).await
     }
 
-    /// Stops the mail of one list for a time.
+    /// Pauses the mail of one list.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -60,7 +60,7 @@ impl Rulebook {
         self.change(who, list, Wanted::Pause, said).await
     }
 
-    /// Lets the mail of one list go on after a pause, or after a suspension by bounces.
+    /// Resumes the mail of one list after a pause, or after a suspension by bounces.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,5 +1,5 @@
-//! Floor 5: the rules for people. [`rulebook`] has one method for each thing that may be asked for, whatever the channel;
-//! adapters above translate to it and from it.
+//! Floor 5: the rules for people. [`rulebook`] has one method for each kind of request, whatever the channel; the
+//! adapters above translate requests and outcomes.
 
 pub mod ask;
 pub mod bounced;

@@ -1,4 +1,4 @@
-//! What came back from one person, and its end by an operator.
+//! One person's bounces, and their reset by an operator.
 
 use crate::base::id::{ListName, MailingId, SubscriberId};
 use crate::model::bounce::{Bounce, BounceEffect, Score, reinstate};
@@ -10,22 +10,22 @@ use crate::store::{CONFLICT_TRIES, StoreError, subscribers};
 
 use super::profile::{PersonError, SubscriberService};
 
-/// Bounces read at a time.
+/// Bounces read per query.
 const PAGE: usize = 500;
 
-/// What came back from one person, and what it has come to.
+/// One person's bounces and their effect.
 #[derive(Clone, Debug)]
 pub struct PersonBounces {
     /// The person.
     pub subscriber: Subscriber,
-    /// What bounces have come to.
+    /// The current bounce score.
     pub score: Score,
-    /// What came back, the oldest mailing first.
+    /// The bounces, the oldest mailing first.
     pub bounces: Vec<Bounce>,
 }
 
 impl SubscriberService {
-    /// What came back from one person.
+    /// The bounces of one person.
     ///
     /// # Errors
     /// [`PersonError::NotFound`], [`PersonError::Store`].
@@ -36,8 +36,8 @@ impl SubscriberService {
         Ok(PersonBounces { subscriber, score, bounces })
     }
 
-    /// Forgets what bounces have come to, and lets the subscriptions that they suspended begin again: gives their lists.
-    /// What the person ended or paused, and a suppression, stay as they are; so do the bounces themselves.
+    /// Resets a person's bounce score and resumes the subscriptions that bounces suspended. Returns their lists.
+    /// Subscriptions that the person ended or paused, suppressions and the bounces themselves are unchanged.
     ///
     /// # Errors
     /// [`PersonError::NotFound`], [`PersonError::Store`].
@@ -62,11 +62,11 @@ impl SubscriberService {
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
 
-    /// Forgives everybody whom bounces of one mailing suspended, and who still is: a relay that refused everybody by
-    /// mistake has suspended a whole audience. Gives how many get mail again.
+    /// Resets the score of everyone who is still suspended by bounces of one mailing, for a relay that refused a whole
+    /// audience by mistake. Returns the number of people who get mail again.
     ///
     /// # Errors
-    /// [`PersonError::Store`]: who was forgiven before stays so.
+    /// [`PersonError::Store`]: people reset before it stay reset.
     pub async fn reset_bounces_of(&self, mailing: MailingId) -> Result<u64, PersonError> {
         let (mut again, mut after) = (0, SubscriberId(0));
         loop {
@@ -76,7 +76,7 @@ impl SubscriberService {
             for bounce in page.iter().filter(|bounce| bounce.effect == BounceEffect::Suspended) {
                 match self.reset_bounces(&bounce.subscriber.to_string()).await {
                     Ok(lists) => again += u64::from(!lists.is_empty()),
-                    // Erased meanwhile.
+                    // The person was erased meanwhile.
                     Err(PersonError::NotFound(_)) => {}
                     Err(error) => return Err(error),
                 }

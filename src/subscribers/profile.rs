@@ -1,5 +1,5 @@
-//! What an operator does with one person's records: add, edit, put on and take off lists, suppress. An adapter to the
-//! [`rulebook`](super::rulebook): it reads fields given as text, and turns outcomes into errors with a way out.
+//! Operations on one person's records by an operator: add, edit, subscribe, unsubscribe, suppress. An adapter to the
+//! [`rulebook`](super::rulebook): it parses fields given as text, and turns outcomes into errors that state a remedy.
 
 use std::collections::BTreeMap;
 
@@ -25,81 +25,81 @@ use super::leave::{Leaving, Left};
 use super::membership::Changed;
 use super::rulebook::{Instruction, Rulebook};
 
-/// Where one operator works at one moment.
+/// Operations by one operator, all recorded with the same time.
 #[derive(Clone)]
 pub struct SubscriberService {
     /// The store.
     pub store: Store,
-    /// The installation's key: suppressed addresses are known by their keyed hash.
+    /// The installation's key; suppressed addresses are stored as keyed hashes.
     pub key: token::Key,
-    /// When.
+    /// The time of the changes.
     pub at: Timestamp,
-    /// Who, for the consent ledger.
+    /// The operator, for the consent ledger.
     pub who: String,
 }
 
-/// What is to be known of a person. `None` leaves a field as it is, an empty text clears it.
+/// Details of a person. `None` leaves a field unchanged, an empty text clears it.
 #[derive(Clone, Debug, Default)]
 pub struct PersonFields {
-    /// Where mail goes; cannot be cleared.
+    /// The address that mail is sent to; cannot be cleared.
     pub address: Option<String>,
-    /// The whole name.
+    /// The full name.
     pub name: Option<String>,
     /// A language tag; cannot be cleared.
     pub language: Option<String>,
     /// The newsroom or organisation.
     pub organisation: Option<String>,
-    /// All beats, divided by `,`, `;` or `|`.
+    /// All beats, separated by `,`, `;` or `|`.
     pub beats: Option<String>,
-    /// All regions, likewise.
+    /// All regions, separated in the same way.
     pub regions: Option<String>,
-    /// Attributes by name.
+    /// Attributes, by name.
     pub attributes: BTreeMap<String, String>,
 }
 
-/// What is to become of a subscription.
+/// A change to a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubscriptionChange {
-    /// Put on the list, on the words that the person agreed to.
+    /// Add to the list, with the words that the person agreed to.
     Subscribe,
-    /// Taken off for good.
+    /// End it permanently.
     Unsubscribe,
-    /// Stopped for a time.
+    /// Pause it.
     Pause,
-    /// Begun again after a pause, or after a suspension by bounces.
+    /// Resume it after a pause, or after a suspension by bounces.
     Resume,
 }
 
-/// Why something was not done with a person's records.
+/// Why an operation on a person's records failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PersonError {
-    /// Nobody is known by that.
+    /// No subscriber has this number or address.
     #[error("nobody is known as \u{201c}{0}\u{201d}")]
     NotFound(String),
-    /// There is no such list.
+    /// No list has this name.
     #[error("there is no list \u{201c}{0}\u{201d}")]
     NoList(ListName),
-    /// A field holds something wrong.
+    /// A field is invalid.
     #[error("{0}")]
     Wrong(String),
-    /// Somebody else has the address.
+    /// Another subscriber has the address.
     #[error("{address} belongs to subscriber {holder} already")]
     Taken {
-        /// The address.
+        /// The address that is taken.
         address: Address,
-        /// Who has it.
+        /// That subscriber.
         holder: SubscriberId,
     },
-    /// The address must not be mailed.
+    /// The address is suppressed.
     #[error("the address must not be mailed (suppressed: {})", .0.word())]
     Suppressed(SuppressionReason),
-    /// The subscription cannot become that.
+    /// The subscription's state does not allow the change.
     #[error(transparent)]
     Subscription(#[from] SubscriptionError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Not everything could be looked through.
+    /// Not all records could be searched.
     #[error("{0}")]
     Incomplete(String),
 }
@@ -117,7 +117,7 @@ impl From<AddressError> for PersonError {
 }
 
 impl SubscriberService {
-    /// The person known by a subscriber number such as `s17`, or by an address.
+    /// The person with a subscriber number such as `s17`, or with an address.
     ///
     /// # Errors
     /// [`PersonError::NotFound`], [`PersonError::Store`].
@@ -131,18 +131,18 @@ impl SubscriberService {
         found.ok_or_else(|| PersonError::NotFound(who.to_owned()))
     }
 
-    /// The rules, which know no operator.
+    /// The rulebook over the same store and key.
     fn rulebook(&self) -> Rulebook {
         Rulebook { store: self.store.clone(), key: self.key.clone() }
     }
 
-    /// What the operator says, for the consent ledger.
+    /// The operator's instruction, for the consent ledger.
     fn said(&self, words: &str) -> Instruction {
         let by = ConsentSource::Operator { who: self.who.clone() };
         Instruction { by, words: words.trim().to_owned(), at: self.at }
     }
 
-    /// Adds a person, on no list yet. Nobody whose address is suppressed is added.
+    /// Adds a person, without subscriptions. A suppressed address is refused.
     ///
     /// # Errors
     /// [`PersonError`].
@@ -168,8 +168,8 @@ impl SubscriberService {
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
 
-    /// Changes what is known of a person. A new address must be nobody's, and not suppressed; what bounces suspended
-    /// begins again with it.
+    /// Changes a person's details. A new address must not belong to another subscriber or be suppressed; subscriptions
+    /// suspended by bounces resume with it.
     ///
     /// # Errors
     /// [`PersonError`].
@@ -194,8 +194,8 @@ impl SubscriberService {
         }
     }
 
-    /// Changes a subscription, with the words that the person agreed to, or the reason. The state it has already is no
-    /// error. An ended one is never begun anew (invariant 4).
+    /// Changes a subscription, with the words that the person agreed to, or the reason. It is no error if the
+    /// subscription is in that state already. An ended subscription is never resumed (invariant 4).
     ///
     /// # Errors
     /// [`PersonError`].
@@ -238,8 +238,8 @@ impl SubscriberService {
         }
     }
 
-    /// Suppresses an address, known or not: it gets no mail any more. `false` when it was suppressed already, which
-    /// is left as it is.
+    /// Suppresses an address, known or not: it gets no more mail. Returns `false` if it was suppressed already; that
+    /// suppression is left unchanged.
     ///
     /// # Errors
     /// [`PersonError::Store`].
@@ -265,7 +265,7 @@ impl SubscriberService {
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
 
-    /// Lifts a suppression: gives what it was, `None` when there was none. It begins no subscription.
+    /// Lifts a suppression and returns it; `None` if the address was not suppressed. No subscription is resumed.
     ///
     /// # Errors
     /// [`PersonError::Store`].
@@ -287,7 +287,7 @@ fn known_words() -> Result<Headings, PersonError> {
     Headings::shipped().map_err(|error| PersonError::Wrong(error.to_string()))
 }
 
-/// What fields given as text change in what is noted of a subscriber.
+/// The changes to a subscriber's profile from fields given as text.
 fn profile_of(subscriber: &Subscriber, fields: &PersonFields) -> Result<ProfileChange, PersonError> {
     let line = |what: &str, text: &Option<String>| -> Result<Option<Option<String>>, PersonError> {
         let Some(text) = text else { return Ok(None) };
@@ -303,7 +303,7 @@ fn profile_of(subscriber: &Subscriber, fields: &PersonFields) -> Result<ProfileC
     };
     let mut attributes = BTreeMap::new();
     for (name, value) in &fields.attributes {
-        // One that a file gave before its heading got a meaning can still be changed and cleared.
+        // An attribute stored before its heading got a meaning of its own can still be changed and cleared.
         let name = match subscriber.attributes.contains_key(unicode::key(name).as_ref()) {
             true => unicode::key(name).into_owned(),
             false => attribute_name(name, &known_words()?).map_err(|e| PersonError::Wrong(e.to_string()))?,

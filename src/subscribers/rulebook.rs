@@ -1,22 +1,23 @@
-//! The rulebook for people: one method for each thing that a person, or another in their name, may ask for, whatever the
-//! channel. It knows no mail, no HTTP and no terminal.
+//! The rulebook for people: one method for each request that a person, or another on their behalf, may make, whatever
+//! the channel. It is independent of mail, HTTP and terminal.
 //!
-//! A method reads, decides and changes nothing: it returns an outcome and the batch that brings it about, with all that it
-//! was decided on as precondition. The caller adds what belongs to the same commit (a notice, the mark that a mail is
-//! handled) and commits, or lets [`Store::carry_out`] do so. Where the commit conflicts it asks again.
+//! A method reads and decides, and writes nothing: it returns an outcome and the batch that carries it out, with
+//! everything it depends on as precondition. The caller adds what belongs to the same commit (a notice, the mark that a
+//! mail is handled) and commits, or lets [`Store::carry_out`] do so. If the commit conflicts, the caller calls the
+//! method again.
 //!
-//! Who may do what to one subscription is decided in one place, [`after`](crate::model::subscription::after). The methods
-//! add what needs the store: suppressions, join policy, the size of a record. An end is never refused.
+//! Who may change a subscription, and how, is decided in one place, [`after`](crate::model::subscription::after). The
+//! methods add what needs the store: suppressions, join policy, the size of a record. Leaving is never refused.
 //!
 //! | method | file |
 //! |---|---|
-//! | [`ask`](Rulebook::ask): to join, leave, pause, resume or change settings, with no proof yet | `ask` |
+//! | [`ask`](Rulebook::ask): request to join, leave, pause, resume or change settings, without proof so far | `ask` |
 //! | [`pending`](Rulebook::pending), [`confirm`](Rulebook::confirm), [`decline`](Rulebook::decline) | `confirm` |
 //! | [`leave`](Rulebook::leave) | `leave` |
 //! | [`enrol`](Rulebook::enrol), [`pause`](Rulebook::pause), [`resume`](Rulebook::resume) | `membership` |
 //! | [`change_profile`](Rulebook::change_profile), [`change_address`](Rulebook::change_address) | `details` |
 //! | [`complain`](Rulebook::complain) | `complaint` |
-//! | [`bounce`](Rulebook::bounce), of a mail that came back later | `bounced` |
+//! | [`bounce`](Rulebook::bounce): a bounce that came by mail | `bounced` |
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
@@ -26,30 +27,30 @@ use crate::model::suppression::SuppressionReason;
 use crate::store::engine::Batch;
 use crate::store::{Store, StoreError, suppressions};
 
-/// The rules for people, over one store.
+/// The rules for people, applied to one store.
 #[derive(Clone)]
 pub struct Rulebook {
-    /// Where records are.
+    /// The store that holds the records.
     pub store: Store,
-    /// The installation's key: suppressed addresses are known by their keyed hash.
+    /// The installation's key; suppressed addresses are stored as keyed hashes.
     pub key: Key,
 }
 
-/// Who says so, in what words, and when: what the consent ledger keeps of a change.
+/// Who gives an instruction, in what words, and when: what the consent ledger keeps of a change.
 #[derive(Clone, Debug)]
 pub struct Instruction {
-    /// Who, and by which channel. A channel [of the person](crate::model::channel::Channel::is_of_the_person) is given
-    /// only by an adapter that has checked a signed token.
+    /// Who gives it, and by which channel. A channel [of the person](crate::model::channel::Channel::is_of_the_person)
+    /// may be set only by an adapter that has verified a signed token.
     pub by: ConsentSource,
     /// The exact words agreed to, or the reason.
     pub words: String,
-    /// When.
+    /// When the instruction was given.
     pub at: Timestamp,
 }
 
 impl Rulebook {
-    /// Why an address must not be mailed, if it must not. The batch conflicts where that becomes another answer before it
-    /// applies.
+    /// Why an address must not be mailed; `None` if it may be. The batch conflicts if this changes before it is
+    /// committed.
     pub(super) async fn suppressed(
         &self,
         batch: &mut Batch,

@@ -1,8 +1,9 @@
-//! Who was suspended by bounces: the lists' owners are told, or a probe notice finds out whether the address takes mail
-//! again, as the policy says.
+//! Subscribers suspended by bounces: depending on the policy, the lists' owners are notified, or a probe notice finds
+//! out whether the address accepts mail again.
 //!
-//! A probe's envelope sender is signed like a delivery's, with no mailing in it. A probe that the relay took and that did
-//! not come back in time lets the subscriptions begin again; after so many that came back the owners are told after all.
+//! A probe's envelope sender is signed like a delivery's, but without a mailing. If the relay accepted a probe and it
+//! did not bounce in time, the subscriptions resume; after the maximum number of bounced probes the owners are
+//! notified.
 
 use std::collections::BTreeMap;
 
@@ -25,25 +26,25 @@ use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, subscribers};
 
 use super::bounces::Report;
 
-/// Scores read at a time.
+/// Scores read per query.
 const PAGE: usize = 500;
-/// Probes sent in one go: what is more waits for the next.
+/// Maximum probes sent in one run; the others wait for the next run.
 const MOST_PROBES: usize = 500;
-/// People told of in one notice; the number of the others is said.
+/// Maximum people listed in one notice; of the others only the number is given.
 const MOST_LISTED: usize = 100;
-/// People told of in one go: what is more waits for the next.
+/// Maximum people reported to owners in one run; the others wait for the next run.
 const MOST_TOLD: usize = 5000;
 
-/// What is done about suspended subscribers.
+/// The policy for suspended subscribers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SuspendedPolicy {
-    /// Whether they are probed before the lists' owners are told.
+    /// Whether they are probed before the lists' owners are notified.
     pub probe: bool,
-    /// So long after the suspension, or after a probe that came back, a probe is sent: 14 days.
+    /// Delay of a probe after the suspension, or after a bounced probe; default 14 days.
     pub probe_after: Duration,
-    /// So many probes at most: 3.
+    /// Maximum number of probes; default 3.
     pub probes: u32,
-    /// A probe that did not come back for so long arrived: 4 days.
+    /// A probe that has not bounced after this time counts as delivered; default 4 days.
     pub arrived_after: Duration,
 }
 
@@ -53,20 +54,20 @@ impl Default for SuspendedPolicy {
     }
 }
 
-/// What looking after suspended subscribers works with.
+/// Handles suspended subscribers.
 #[derive(Clone)]
 pub struct Suspended {
-    /// Where records are.
+    /// The store that holds the records.
     pub store: Store,
     /// Writes the notices.
     pub notices: Notices,
-    /// Signs the probes' senders.
+    /// Signs the probes' envelope senders.
     pub key: Key,
-    /// What is done.
+    /// The policy.
     pub policy: SuspendedPolicy,
 }
 
-/// Why not all was done; what was done before stays done.
+/// Why a run was not completed; what was done before the error is kept.
 #[derive(Debug, thiserror::Error)]
 pub enum SuspendedError {
     /// The store failed.
@@ -77,16 +78,16 @@ pub enum SuspendedError {
     Notice(#[from] NoticeError),
 }
 
-/// What was done about suspended subscribers.
+/// The result of one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Looked {
-    /// Probes sent.
+    /// The number of probes sent.
     pub probed: usize,
-    /// Subscribers who get mail again.
+    /// The number of subscribers whose subscriptions resumed.
     pub reinstated: usize,
 }
 
-/// What is due for one suspended subscriber.
+/// The action due for one suspended subscriber.
 enum Due {
     Nothing,
     Probe,
@@ -94,7 +95,7 @@ enum Due {
     Reinstate(Timestamp),
 }
 
-/// Notes in `batch` that the last probe to a subscriber came back. A delay, or an automatic answer, says nothing.
+/// Records in `batch` that the last probe to a subscriber bounced. A delay or an automatic reply has no effect.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -112,7 +113,7 @@ pub async fn probe_came_back(store: &Store, batch: &mut Batch, report: &Report) 
 }
 
 impl Suspended {
-    /// Sends the probes that are due, and lets those begin again whose probe arrived.
+    /// Sends the probes that are due, and resumes the subscriptions of those whose probe was delivered.
     ///
     /// # Errors
     /// [`SuspendedError`].
@@ -195,7 +196,7 @@ impl Suspended {
             Some(NoticeState::Accepted { at, .. }) => at,
             Some(NoticeState::Failed { .. }) => return Ok(Due::Failed),
             Some(NoticeState::Waiting { .. } | NoticeState::InDoubt { .. }) => return Ok(Due::Nothing),
-            // Notices are forgotten long after they were taken.
+            // Notices are deleted long after the relay accepted them, so a missing one was accepted.
             None => probe.at,
         };
         Ok(if present.has_lasted(taken, policy.arrived_after) { Due::Reinstate(probe.at) } else { Due::Nothing })
@@ -232,10 +233,11 @@ impl Suspended {
         Ok(())
     }
 
-    /// Tells the owner of each list who was suspended since the last time, and why. Gives how many people were told of.
+    /// Notifies the owner of each list about subscribers suspended since the last time, and why. Returns the number of
+    /// people.
     ///
     /// # Errors
-    /// [`SuspendedError`]: nobody was told.
+    /// [`SuspendedError`]: no owner was notified.
     pub async fn tell_owners(&self) -> Result<usize, SuspendedError> {
         for _ in 0..CONFLICT_TRIES {
             let mut batch = Batch::new();
@@ -256,7 +258,7 @@ impl Suspended {
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
 
-    /// Who is to be told of, by list; notes in `batch` that they are.
+    /// The people to report, by list; records in `batch` that they were reported.
     async fn news(&self, batch: &mut Batch) -> Result<(usize, BTreeMap<ListName, Vec<serde_json::Value>>), StoreError> {
         let (mut told, mut news) = (0, BTreeMap::<ListName, Vec<serde_json::Value>>::new());
         let mut after = SubscriberId(0);

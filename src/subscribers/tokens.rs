@@ -1,33 +1,33 @@
-//! What signed tokens in addresses of ours say: whose delivery it was, and which subscription a link ends.
+//! The contents of the signed tokens in our addresses: which delivery it was, and which subscription a link ends.
 
 use crate::base::id::{ListName, MailingId, SubscriberId};
 use crate::base::token::{Key, Purpose, content_hash};
 use crate::model::subscriber::Subscriber;
 use crate::store::{Store, StoreError};
 
-/// What the token of an envelope sender says.
+/// The content of the token in an envelope sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BounceToken {
-    /// The mailing.
+    /// The mailing that was delivered.
     pub mailing: MailingId,
-    /// To whom it was.
+    /// The recipient.
     pub subscriber: SubscriberId,
 }
 
-/// What the token of an unsubscribe address says.
+/// The content of the token in an unsubscribe address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnsubscribeToken {
-    /// The mailing that carried it; 0 for a notice.
+    /// The mailing that contained it; 0 for a notice.
     pub mailing: MailingId,
-    /// To whom it was.
+    /// The recipient.
     pub subscriber: SubscriberId,
-    /// The place of the list among the lists of the mailing's audience, in order of name; of a notice, a short hash of the
-    /// list's name.
+    /// The index of the list among the lists of the mailing's audience, sorted by name; for a notice, a short hash of
+    /// the list's name.
     pub place: u64,
 }
 
 impl BounceToken {
-    /// The delivery that a signed token names; `None` for one that is not ours.
+    /// The delivery that a signed token identifies; `None` if the token is not ours.
     pub fn verify(key: &Key, token: &str) -> Option<Self> {
         match key.verify(Purpose::Bounce, token)?.as_slice() {
             [mailing, subscriber] => Some(Self { mailing: MailingId(*mailing), subscriber: SubscriberId(*subscriber) }),
@@ -37,7 +37,7 @@ impl BounceToken {
 }
 
 impl UnsubscribeToken {
-    /// The subscription that a signed token names; `None` for one that is not ours.
+    /// The subscription that a signed token identifies; `None` if the token is not ours.
     pub fn verify(key: &Key, token: &str) -> Option<Self> {
         match key.verify(Purpose::Unsubscribe, token)?.as_slice() {
             [mailing, subscriber, place] => {
@@ -47,19 +47,19 @@ impl UnsubscribeToken {
         }
     }
 
-    /// The token of an unsubscribe address that stands in a notice and not in a mailing: no mailing, the subscriber, and a
-    /// short hash of the list's name, which leaves room within 64 bytes.
+    /// The token of an unsubscribe address in a notice: no mailing, the subscriber, and a short hash of the list's
+    /// name, to keep the local part within 64 bytes.
     pub fn of_notice(key: &Key, list: &ListName, subscriber: SubscriberId) -> String {
         key.sign(Purpose::Unsubscribe, &[0, subscriber.0, short_hash(list)])
     }
 
-    /// Whether it stood in a notice.
+    /// Whether it comes from a notice.
     pub fn is_of_notice(&self) -> bool {
         self.mailing.0 == 0
     }
 
-    /// The lists that it ends for its subscriber: one, except where two lists of a notice share a short hash; none where
-    /// the mailing is not kept any more.
+    /// The lists that it ends for its subscriber: one, or more if lists of a notice share a short hash; empty if the
+    /// mailing is no longer stored.
     ///
     /// # Errors
     /// [`StoreError`].

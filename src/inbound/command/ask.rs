@@ -1,4 +1,4 @@
-//! A mail that asks for something: it is noted, and a question goes to the address that it is about.
+//! A mail that asks for something: the request is recorded, and a question is sent to the address concerned.
 
 use serde_json::{Map, Value, json};
 
@@ -14,12 +14,12 @@ use crate::subscribers::ask::{Asked, Asking, Question, Stated};
 
 use super::{CommandService, DraftEffects, NOTICE_WORDS, REMARK_WORDS, Request, draft};
 
-/// The template of the question.
+/// The template of the confirmation question.
 pub(super) const QUESTION: &str = "confirm";
-/// Questions about settings to one address a day.
+/// Maximum questions about settings to one address per day.
 const SETTINGS_A_DAY: u32 = 2;
 
-/// What a mail asks for, by its address and its words.
+/// What a mail asks for, by its destination address and its commands.
 #[derive(Default)]
 struct Wants {
     actions: Vec<Action>,
@@ -29,7 +29,8 @@ struct Wants {
 }
 
 impl CommandService {
-    /// Notes what is asked for and writes the question; answers what needs none. `None`: for a person to read.
+    /// Records the request and writes the question; answers commands that need no confirmation. `None`: a person must
+    /// read it.
     pub(super) async fn asked(&self, request: &Request<'_>) -> Result<Option<Effects>, HandleError> {
         let mut asked = what_is_asked(request);
         if request.reading.commands.contains(&Command::Owner) {
@@ -72,7 +73,8 @@ impl CommandService {
         Ok(Some(self.finish(effects, request).await?))
     }
 
-    /// A person erases, and must know who asked: so the wish goes to them, and its author learns that.
+    /// A person carries out erasures and must know who asked, so the request is forwarded to them and its author is
+    /// informed.
     async fn erase(&self, effects: &mut DraftEffects, request: &Request<'_>) -> Result<(), HandleError> {
         self.tell_owner(effects, request.item, request.list, "somebody wants to be erased").await?;
         let notice = draft(request, "erasure", &request.from, json!({ "address": request.from.as_str() }));
@@ -82,8 +84,8 @@ impl CommandService {
         Ok(())
     }
 
-    /// Help, once a day. Who gets no second one because it was asked for in other words has said something that nobody
-    /// has read: a person does.
+    /// Sends the help, at most once a day. If a second mail without a command would get it again, a person reads that
+    /// mail instead.
     async fn help(&self, effects: &mut DraftEffects, request: &Request<'_>, nothing: bool) -> Result<(), HandleError> {
         let message = &request.item.message;
         if self.answer(effects, request, draft(request, "help", &request.from, json!({}))).await? {
@@ -98,10 +100,10 @@ impl CommandService {
         Ok(())
     }
 
-    /// The question, at most four a day for each address, of whichever list: one about leaving or a pause, one about joining,
-    /// two about settings, which whoever has just joined is invited to make. So what a bomber could make us send is four mails
-    /// a day, and no forged wish keeps anybody from another; who cannot be asked any more is the owner's, unless just the same
-    /// was asked today.
+    /// Sends the question. At most four a day go to each address, over all lists: one about leaving or pausing, one
+    /// about joining, two about settings, which new subscribers are invited to choose. A mail bomber can thus cause at
+    /// most four mails a day, and a forged request of one kind does not block the other kinds. A request over the limit
+    /// is forwarded to the owner, unless the same was asked today.
     async fn question(
         &self,
         effects: &mut DraftEffects,
@@ -143,7 +145,7 @@ impl CommandService {
         Ok(())
     }
 
-    /// What is asked for, with the words that a person agrees to.
+    /// What is asked for, with the statements that a person agrees to.
     fn asking<'a>(&self, request: &'a Request<'_>, actions: Vec<Action>) -> Result<Asking<'a>, HandleError> {
         let title = ListIdentity::new(request.list, 0, &self.rulebook.key).title;
         let mut stated = Vec::with_capacity(actions.len());
@@ -162,7 +164,7 @@ impl CommandService {
         })
     }
 
-    /// One thing in the words that a person agrees to.
+    /// One action as the statement that a person agrees to.
     fn statement(&self, request: &Request<'_>, title: Option<&str>, action: &Action) -> Result<String, HandleError> {
         let mut data = Map::new();
         data.insert("address".to_owned(), json!(request.from.as_str()));
@@ -192,13 +194,13 @@ impl CommandService {
     }
 }
 
-/// The code of a question, signed.
+/// The signed code of a question.
 fn code_of(key: &Key, pending: &PendingRequest) -> String {
     let minutes = u64::try_from(pending.expires.timestamp().div_euclid(60)).unwrap_or(0);
     key.sign(Purpose::Confirm, &[pending.id.0, minutes])
 }
 
-/// The values of the question's template.
+/// The data of the question's template.
 pub(super) fn question_data(key: &Key, pending: &PendingRequest, statements: &[String]) -> Value {
     json!({
         "address": pending.address.as_str(),
@@ -210,7 +212,7 @@ pub(super) fn question_data(key: &Key, pending: &PendingRequest, statements: &[S
     })
 }
 
-/// The address says it, or the words; beside a wish to be on the list the settings count too.
+/// What a mail asks for, by its address or its commands. Settings also count beside a request to join.
 fn what_is_asked(request: &Request<'_>) -> Wants {
     let mut asked = Wants::default();
     let by_address = match request.role {

@@ -1,5 +1,5 @@
-//! A reply to a question: its token proves that whoever replies reads the mail of the address that was asked. It makes the
-//! wish come true, once and in time.
+//! A reply to a question: its token proves that the sender reads the mail of the address that was asked. It carries out
+//! the pending request, once and before its expiry.
 
 use serde_json::json;
 
@@ -21,14 +21,14 @@ use crate::subscribers::rulebook::Instruction;
 use super::ask::{QUESTION, question_data};
 use super::{CommandService, DraftEffects, Request, draft, known};
 
-/// Characters of a reply's own words that the consent ledger keeps; the whole reply is kept beside it.
+/// Characters of the reply text that the consent ledger keeps; the whole reply is stored as well.
 const REPLY_WORDS: usize = 300;
-/// Characters of a Message-ID that it keeps.
+/// Characters of a Message-ID that the ledger keeps.
 const LONGEST_ID: usize = 250;
 
 impl CommandService {
-    /// The first signed token: of the address, else in the subject, else in the text, which may quote it. Programs for mail
-    /// lose now the one, now the other.
+    /// The first valid token: of the address, else in the subject, else in the text, which may quote it. Mail programs
+    /// may lose any one of these.
     pub(super) fn token(&self, request: &Request<'_>) -> Option<PendingRequestId> {
         let of_address = match request.role {
             Role::Confirm { token } => vec![token.clone()],
@@ -38,15 +38,15 @@ impl CommandService {
         let found = [tokens(message.subject()), tokens(message.text()), tokens(message.html().unwrap_or_default())];
         of_address.iter().chain(found.iter().flatten()).find_map(|token| {
             match self.rulebook.key.verify(Purpose::Confirm, token)?.as_slice() {
-                // When it expires is for the record to say: it knows when it was made, so a clock that was wrong then can be
-                // allowed for.
+                // The record decides the expiry: it holds the time of its creation, so that a wrong clock at that time
+                // can be allowed for.
                 [pending, _expires] => Some(PendingRequestId(*pending)),
                 _ => None,
             }
         })
     }
 
-    /// What a reply with a token does.
+    /// Returns what a reply with a token does.
     pub(super) async fn answered(
         &self,
         request: &Request<'_>,
@@ -100,7 +100,7 @@ impl CommandService {
         Ok(Some(self.finish(effects, request).await?))
     }
 
-    /// The question as it went out, as far as it can be made again; without it a reply needs a word.
+    /// The question as it was sent, if it can be rendered again; without it a reply needs an explicit word.
     async fn question_of(&self, pending: &PendingRequest) -> Result<Option<Question>, HandleError> {
         let Some(list) = self.rulebook.store.list(&pending.list).await? else { return Ok(None) };
         let statements = std::slice::from_ref(&pending.words);
@@ -118,7 +118,7 @@ impl CommandService {
         let evidence = content_hash(&request.item.bytes);
         let by = ConsentSource::Mail { message_id: message_id(request.item), evidence: Some(evidence) };
         let words = reply.chars().take(REPLY_WORDS).collect();
-        // A name is taken from the reply where it comes from the address itself.
+        // The reply's display name is used only if it comes from the address itself.
         let name = request.name.as_deref().filter(|_| request.from.key() == pending.address.key());
         let said = Instruction { by, words, at: self.clock.now() };
         let decided = self.rulebook.confirm(pending.id, name, &said).await?;
@@ -145,7 +145,7 @@ impl CommandService {
         Ok(Some(effects.effects()))
     }
 
-    /// Keeps the reply as it came, longer than the spool does. Without the commit that names it it is dropped again.
+    /// Stores the raw reply for longer than the spool keeps it. If no commit refers to it, it is dropped again.
     async fn keep(&self, item: &Item, sha256: [u8; 32]) -> Result<(), HandleError> {
         match self.blobs.put(Some(sha256), item.bytes.as_slice()).await {
             Ok(_) => Ok(()),
@@ -157,7 +157,7 @@ impl CommandService {
         }
     }
 
-    /// Says once that it is done.
+    /// Sends one notice that the request was carried out.
     async fn tell(&self, effects: &mut DraftEffects, request: &Request<'_>, done: &Done) -> Result<(), HandleError> {
         let Done { pending, list, subscriber, .. } = done;
         let address = pending.address.as_str();
@@ -182,7 +182,7 @@ impl CommandService {
     }
 }
 
-/// What a command asks for; `None` for those that ask for no change.
+/// The action that a command asks for; `None` for commands that change nothing.
 fn action_of(command: &Command) -> Option<Action> {
     match command {
         Command::Subscribe => Some(Action::Subscribe),
@@ -200,7 +200,7 @@ fn answered_before() -> Option<Effects> {
     Some(Effects::none(InboundKind::Command, "the question was answered before; nothing is done"))
 }
 
-/// The Message-ID, for the ledger.
+/// The Message-ID for the consent ledger, shortened to [`LONGEST_ID`] characters.
 pub(super) fn message_id(item: &Item) -> String {
     item.message.message_id().unwrap_or_default().chars().take(LONGEST_ID).collect()
 }

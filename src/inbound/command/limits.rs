@@ -1,4 +1,5 @@
-//! How much may go out because of what strangers send: an hour's answers to one domain, and to one machine.
+//! Limits on answers per hour, to one domain and to mail from one machine, so that strangers cannot make us send too
+//! much.
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
@@ -10,15 +11,15 @@ use crate::store::notices::put_replies;
 
 use super::CommandService;
 
-/// When the hour (UTC) that is counted now is over.
+/// The end of the current hour (UTC).
 pub(super) fn next_hour(now: Timestamp) -> Timestamp {
     let next = (now.timestamp().div_euclid(3600) + 1) * 3600;
     Timestamp::from_timestamp(next, 0).unwrap_or(now)
 }
 
 impl CommandService {
-    /// Whether one more answer may go out this hour (UTC), and notes in `batch` that it does. The batch conflicts where
-    /// another does the same meanwhile.
+    /// Whether one more answer may be sent this hour (UTC); counts it in `batch`. The batch conflicts if the count
+    /// changes meanwhile.
     pub(super) async fn within_the_hour(
         &self,
         batch: &mut Batch,
@@ -27,7 +28,7 @@ impl CommandService {
     ) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let (day, hour) = (crate::composition::notices::day(now), now.timestamp().div_euclid(3600));
-        // A machine of our own that hands over everybody's mail is no measure of anything.
+        // A loopback peer relays everyone's mail, so it is not counted as one machine.
         let peer = item.inbound.arrival.peer.filter(|peer| !peer.is_loopback());
         let counted = [Some(format!("domain {}", to.domain())), peer.map(|peer| format!("peer {}", peer_key(peer)))];
         for what in counted.into_iter().flatten() {

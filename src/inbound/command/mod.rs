@@ -1,13 +1,14 @@
 //! Commands by mail: subscribe, unsubscribe, pause, resume, settings, which, help, and the replies that confirm them.
 //!
-//! What may be done is decided by the [`Rulebook`], for every channel; here mails are read, and outcomes become replies.
+//! The [`Rulebook`] decides what is allowed, for every channel; this module reads mails and turns outcomes into
+//! replies.
 //!
-//! Who wrote a mail is not known: a From field proves nothing. So whatever is asked for is only noted, and a question with a
-//! signed token goes to the address concerned; the reply makes it true (`ask`, `confirm`). Only the signed unsubscribe
-//! address of a mail acts at once (`unsubscribe`): its token is the proof.
+//! The From field does not prove who wrote a mail. A request is therefore only recorded, and a question with a signed
+//! token is sent to the address concerned; the reply carries it out (`ask`, `confirm`). Only the signed unsubscribe
+//! address of a mail takes effect at once (`unsubscribe`): its token is the proof.
 //!
-//! Until a reply has come nothing looks at who is subscribed to what, so members and strangers get the same answer with
-//! the same work (invariant 9). Mail from programs gets none (invariant 6).
+//! Until the reply arrives, no response depends on who is subscribed to what, so members and strangers get the same
+//! answer for the same work (invariant 9). Mail from programs gets no answer (invariant 6).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,20 +37,20 @@ mod limits;
 mod unsubscribe;
 mod which;
 
-/// Own words of a mail without a command that make it a letter to a person.
+/// A mail without a command whose reply text has more words than this is meant for a person.
 const NOTICE_WORDS: usize = 8;
-/// Own words beside commands that a person must see.
+/// If the reply text beside commands has more words than this, a person must see it.
 const REMARK_WORDS: usize = 20;
 
-/// How long a mail is answered later and later before a person sees it.
+/// How long an answer may be postponed before the mail is forwarded to a person.
 const POSTPONED_FOR: chrono::Duration = chrono::Duration::hours(24);
 
-/// What commands may cost others.
+/// Limits on what commands may cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommandSettings {
     /// How long a question may be answered.
     pub confirmation: Duration,
-    /// How many mails an hour may go out to one domain in answer to commands, and to what one machine sent us.
+    /// Maximum answers per hour to commands, for each receiving domain and for each sending machine.
     pub answers_per_hour: u32,
 }
 
@@ -59,51 +60,51 @@ impl Default for CommandSettings {
     }
 }
 
-/// What commands are handled with.
+/// Handles commands.
 #[derive(Clone)]
 pub struct CommandService {
-    /// Decides what may be done; holds the store, and the key that signs and checks tokens.
+    /// Decides what is allowed; holds the store, and the key that signs and verifies tokens.
     pub rulebook: Rulebook,
-    /// Where the raw confirmations are kept.
+    /// Where raw confirmations are kept.
     pub blobs: Blobs,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The templates: the words that people agree to.
+    /// The templates, with the words that people agree to.
     pub content: Arc<ContentHandle>,
-    /// The words of commands.
+    /// The keywords of commands.
     pub commands: Arc<Commands>,
     /// Writes the answers.
     pub notices: Notices,
-    /// What it may cost others.
+    /// Limits and times.
     pub settings: CommandSettings,
 }
 
-/// A mail to a list by somebody who may be answered.
+/// A mail to a list, with what its handlers need to answer it.
 struct Request<'a> {
     item: &'a Item,
     list: &'a List,
     role: &'a Role,
-    /// The one mailbox in From, as the store has it: whom it is about, if it is true.
+    /// The only mailbox in From, spelled as in the store: the address concerned, if From is true.
     from: Address,
-    /// The display name there.
+    /// The display name in From.
     name: Option<String>,
-    /// Whether it may be answered by itself.
+    /// Whether an automatic reply is allowed.
     is_answerable: bool,
-    /// What subject and text ask for.
+    /// The commands found in subject and text.
     reading: Reading,
-    /// The language of the answer: that of the words, else of the mail, else of the list. Not of the subscriber: the answer
-    /// to members and strangers is the same.
+    /// The language of the answer: that of the commands, else of the mail, else of the list. Not the subscriber's:
+    /// members and strangers get the same answer.
     language: Language,
 }
 
-/// What a mail does, while it is put together.
+/// The effects of a mail while they are collected.
 struct DraftEffects {
     batch: Batch,
     notes: Vec<String>,
     notify: bool,
-    /// Whether the mail was passed on, which once is enough.
+    /// Whether the mail was already forwarded; it is forwarded only once.
     forwarded: bool,
-    /// Whether too much is going out this hour: then all of it is done later.
+    /// Whether the limit of this hour is reached: then the whole mail is postponed.
     postponed: bool,
 }
 
@@ -123,7 +124,7 @@ impl DraftEffects {
 }
 
 impl CommandService {
-    /// What a mail to a list's command addresses does; `None` when it is for a person to read.
+    /// Returns what a mail to a list's command addresses does; `None` if it is for a person to read.
     ///
     /// # Errors
     /// [`HandleError`].
@@ -147,7 +148,7 @@ impl CommandService {
             let note = "an automatic answer to a question, which says neither yes nor no";
             return Ok(Some(Effects::none(InboundKind::AutoReply, note)));
         }
-        // A person's answer counts also where no program may answer it.
+        // A person's reply counts even if it must not be answered automatically.
         if !is_answer && !may_answer(sender, &item.message) {
             return Ok(None);
         }
@@ -160,18 +161,18 @@ impl CommandService {
         self.answerable(&request).await
     }
 
-    /// What a mail asks for, where it may be answered; else a person reads it.
+    /// Carries out what a mail asks for if it may be answered; else `None`, and a person reads it.
     async fn answerable(&self, request: &Request<'_>) -> Result<Option<Effects>, HandleError> {
         if request.is_answerable { self.asked(request).await } else { Ok(None) }
     }
 
-    /// Whether a mail to the list's own address asks something of its program ([`Commands::is_request_to_list`]).
+    /// Whether a mail to the list's own address is a command rather than a post ([`Commands::is_request_to_list`]).
     pub fn is_request(&self, item: &Item, list: &List) -> bool {
         let Ok(Author { name, address, .. }) = author(&item.bytes) else { return false };
         self.commands.is_request_to_list(&item.message, &known(list, &address, name.as_deref()))
     }
 
-    /// What such a mail does; `None` where a person must read it, which it is then for, and not for the list.
+    /// Returns what such a mail does; `None` if a person must read it. It is not sent to the list in either case.
     ///
     /// # Errors
     /// [`HandleError`].
@@ -192,8 +193,8 @@ impl CommandService {
         role: &'a Role,
     ) -> Result<Option<Request<'a>>, HandleError> {
         let Ok(Author { name, address: written, .. }) = author(&item.bytes) else { return Ok(None) };
-        // Questions and answers go to the address as it was given to us, never to another spelling in a mail, which may be
-        // another mailbox.
+        // Questions and answers go to the address as stored, never to another spelling in a mail, which may be another
+        // mailbox.
         let stored = self.rulebook.store.subscriber_by_address(&written).await?;
         let from = stored.map_or(written, |stored| stored.value.address);
         let reading = self.commands.read_mail(&item.message, &known(list, &from, name.as_deref()));
@@ -203,15 +204,15 @@ impl CommandService {
         Ok(Some(Request { item, list, role, from, name, is_answerable, reading, language }))
     }
 
-    /// The language that the mail program says it is in, where commands have words in it (RFC 3282).
+    /// The language that the mail declares in its header, if there are commands in it (RFC 3282).
     fn language_of(&self, message: &Incoming) -> Option<Language> {
         let said = message.header("Content-Language").or_else(|| message.header("Accept-Language"))?;
         let first: Language = said.split([',', ';']).next()?.trim().parse().ok()?;
         self.commands.knows(&first).then_some(first)
     }
 
-    /// Writes the answer to a mail, unless the same went to that address today, or too much is going out: `false` then,
-    /// with a note.
+    /// Writes the answer to a mail. Returns `false`, with a note, if that address got the same answer today or if the
+    /// limit of this hour is reached.
     async fn answer(
         &self,
         effects: &mut DraftEffects,
@@ -222,7 +223,7 @@ impl CommandService {
         self.answer_counted(effects, request, draft, (counted, 1)).await
     }
 
-    /// As [`CommandService::answer`], with the name under which such answers are counted, and how many there are a day.
+    /// As [`CommandService::answer`], with the name under which such answers are counted and their limit per day.
     async fn answer_counted(
         &self,
         effects: &mut DraftEffects,
@@ -247,8 +248,8 @@ impl CommandService {
         Ok(true)
     }
 
-    /// What the mail does in the end. Where too much is going out this hour, nothing is done now, and the whole mail is handled
-    /// again in the next one; after [`POSTPONED_FOR`] a person sees it.
+    /// The final effects of the mail. If the limit of this hour is reached, nothing is done now and the whole mail is
+    /// handled again in the next hour; after [`POSTPONED_FOR`] it is forwarded to a person.
     async fn finish(&self, effects: DraftEffects, request: &Request<'_>) -> Result<Effects, HandleError> {
         if !effects.postponed {
             return Ok(effects.effects());
@@ -267,7 +268,7 @@ impl CommandService {
         Ok(later.effects())
     }
 
-    /// Passes the mail on to the person who answers for the list, together with what else it does.
+    /// Forwards the mail to the list's owner, in addition to its other effects.
     async fn tell_owner(
         &self,
         effects: &mut DraftEffects,
@@ -290,7 +291,7 @@ impl CommandService {
     }
 }
 
-/// A draft in answer to a mail.
+/// A draft of an answer to a mail.
 fn draft<'a>(request: &'a Request<'_>, template: &'a str, to: &'a Address, data: serde_json::Value) -> Draft<'a> {
     Draft {
         template,

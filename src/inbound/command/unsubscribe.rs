@@ -1,5 +1,5 @@
-//! A mail to a signed unsubscribe address (RFC 2369 §3.2): the token proves that its sender has had our mail in hands, so it
-//! acts at once, whatever stands in it and whoever sends it. It ends one subscription, for good.
+//! A mail to a signed unsubscribe address (RFC 2369 §3.2). The token proves that its sender has received our mail, so
+//! it takes effect at once, whatever its content or sender. It ends one subscription permanently.
 
 use serde_json::json;
 
@@ -19,7 +19,7 @@ use super::CommandService;
 use super::confirm::message_id;
 
 impl CommandService {
-    /// Where a mail ends this subscription.
+    /// The address to which a mail ends this subscription.
     pub(super) fn unsubscribe_address(&self, list: &List, subscriber: SubscriberId) -> String {
         let token = UnsubscribeToken::of_notice(&self.rulebook.key, &list.name, subscriber);
         ListIdentity::new(list, 0, &self.rulebook.key).unsubscribe_address(&token)
@@ -31,8 +31,8 @@ impl CommandService {
         list: &List,
         token: &UnsubscribeToken,
     ) -> Result<Option<Effects>, HandleError> {
-        // A report or an automatic reply is nobody's wish. Other marks of programs do not matter here: providers unsubscribe
-        // for their users by program.
+        // A report or an automatic reply is not a request. Other marks of automatic mail are accepted, because
+        // providers unsubscribe for their users by program.
         if item.inbound.arrival.sender.is_none() || is_reply_or_report(&item.message) {
             return Ok(None);
         }

@@ -1,4 +1,4 @@
-//! What an address is subscribed to: said to that address only, and of no list where being on it is sensitive.
+//! What an address is subscribed to: sent to that address only, and without lists whose membership is sensitive.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ impl CommandService {
     pub(super) async fn which(&self, effects: &mut DraftEffects, request: &Request<'_>) -> Result<(), HandleError> {
         let subscriber = self.rulebook.store.subscriber_by_address(&request.from).await?;
         let mut shown = Vec::new();
-        // All lists are read, whoever asks: the same work for members and strangers.
+        // All lists are read for every sender: members and strangers cause the same work.
         for list in self.rulebook.store.lists().await? {
             let list = list.value;
             let state = subscriber.as_ref().and_then(|read| read.value.state_on(&list.name));

@@ -1,4 +1,4 @@
-//! The notices about posts: questions to authors and moderators, and notices of what became of a post.
+//! The notices about posts: questions to authors and moderators, and notices of the outcome.
 
 use serde_json::{Value, json};
 
@@ -19,26 +19,26 @@ use crate::store::later::{LaterQuestion, put_question};
 
 use super::PostService;
 
-/// Lines of a post that a question quotes.
+/// Lines of a post quoted in a question.
 const LINES: usize = 60;
-/// Characters of a line that are quoted.
+/// Characters quoted of each line.
 const LINE: usize = 300;
-/// Questions about held posts to one person a day; the others stand in a digest.
+/// Questions about held posts to one person per day; further posts are listed in a digest.
 pub const QUESTIONS_A_DAY: u32 = 20;
-/// Attachments that a question names.
+/// Attachments listed in a question.
 const ATTACHMENTS: usize = 20;
 
 /// What a question shows of a post.
 #[derive(Clone, Copy)]
 pub(super) struct Reading<'a> {
-    /// The post, read.
+    /// The parsed post.
     pub(super) message: &'a Incoming,
-    /// Whether its header can be read in another way too.
+    /// Whether its header is ambiguous: it can be parsed in another way too.
     pub(super) doubtful: bool,
 }
 
 impl PostService {
-    /// Puts the question to everybody who is asked about a held post into `batch`.
+    /// Writes the questions about a held post, for everyone who is asked, into `batch`.
     pub(super) async fn ask(
         &self,
         batch: &mut Batch,
@@ -52,7 +52,7 @@ impl PostService {
         let mut data = self.question_data(post, hold, message);
         data["doubtful"] = json!(doubtful);
         if hold.reason != HoldReason::Confirmation {
-            // The person who decides for several lists must see which one this is.
+            // A person who decides for several lists must see which list this is.
             data["for_list"] = json!(list.naming());
         }
         for (place, to) in (0u64..).zip(&hold.asked) {
@@ -70,7 +70,7 @@ impl PostService {
         Ok(())
     }
 
-    /// Where the person at `place` among those who are asked says yes or no.
+    /// The address to which the person at `place` among those asked replies yes or no.
     fn decide_address(
         &self,
         identity: &ListIdentity,
@@ -82,7 +82,7 @@ impl PostService {
         Ok(identity.decide_address(&token).parse().map_err(NoticeError::from)?)
     }
 
-    /// A held post in a digest: to whom, about which list, and its line; `None` where it waits for that person no more.
+    /// A held post in a digest: the recipient, the list and the line. `None` if it no longer waits for that person.
     pub(in crate::inbound) async fn digest_line(
         &self,
         post: &Post,
@@ -102,14 +102,14 @@ impl PostService {
         Ok(Some((to.clone(), list.value, line)))
     }
 
-    /// The question as it went out, as far as it can be made again, to compare a reply with it.
+    /// The question as it was sent, if it can be rendered again, to compare a reply with it.
     pub(super) fn question_of(&self, post: &Post, hold: &Hold, list: &List, message: &Incoming) -> Option<Question> {
         let data = self.question_data(post, hold, message);
         let question = self.notices.question(template_of(hold), &list.language, list, data);
         question.inspect_err(|error| tracing::warn!(%error, "the question could not be made again")).ok()
     }
 
-    /// The values of the question's template.
+    /// The data of the question's template.
     fn question_data(&self, post: &Post, hold: &Hold, message: &Incoming) -> Value {
         let mut data = about(post);
         data["until"] = json!(self.day(hold.until));
@@ -121,7 +121,7 @@ impl PostService {
         data
     }
 
-    /// Tells an author what became of their post.
+    /// Sends an author a notice of the outcome of their post.
     pub(super) async fn tell(
         &self,
         batch: &mut Batch,
@@ -138,7 +138,7 @@ impl PostService {
         Ok(())
     }
 
-    /// The day of an instant, in the installation's zone.
+    /// The date of an instant in the installation's time zone.
     fn day(&self, at: Timestamp) -> String {
         at.with_timezone(&self.zone).format("%Y-%m-%d").to_string()
     }
@@ -172,9 +172,9 @@ pub(super) fn about(post: &Post) -> Value {
     data
 }
 
-/// The beginning of the text: enough to know what it is about.
+/// The beginning of the text, enough to show what the post is about.
 fn quoted(message: &Incoming) -> Vec<String> {
-    // A code of ours that the author quotes is no reader's.
+    // Removes signed codes that the author quotes: they are not for the reader.
     let text = without_tokens(message.text());
     let short = |line: &str| match line.char_indices().nth(LINE) {
         Some((end, _)) => format!("{}\u{2026}", &line[..end]),

@@ -1,5 +1,5 @@
-//! A reply to a question about a held post. Its signed address is the proof that whoever replies got the question: the
-//! token names the post, the round of the question and who was asked. The first decision stands.
+//! A reply to a question about a held post. Its signed address proves that the sender received the question: the token
+//! identifies the post, the round of the question and the person asked. The first decision stands.
 
 use crate::audit::{AuditLog, AuditNote, BY_MAIL};
 use crate::base::address::Address;
@@ -22,11 +22,11 @@ use crate::store::decided::Decided;
 use super::PostService;
 use super::ask::{Reading, about};
 
-/// Notices of refusals to one author a day.
+/// Notices of rejections to one author per day.
 const NOTICES: u32 = 20;
 
 impl PostService {
-    /// What a reply to a question about a post does; `None` when a person must read it.
+    /// Returns what a reply to a question about a post does; `None` if a person must read it.
     ///
     /// # Errors
     /// [`HandleError`].
@@ -52,7 +52,7 @@ impl PostService {
                 let (message, _) = self.message(&read.value).await?;
                 self.question_of(&read.value, hold, &list.value, &message)
             }
-            // Silence decides nothing about what another wrote.
+            // An empty reply decides nothing about another person's post.
             HoldReason::Moderation | HoldReason::Approval => None,
         };
         let name = item.message.from().map(|from| from.name.as_str()).unwrap_or_default();
@@ -60,7 +60,7 @@ impl PostService {
         let sender = Sender { address: &by, name };
         let (what, mut effects) = match self.words.read(&reply, sender, question.as_ref()) {
             PostDecision::Approve => ("post approve", self.approved(list, &read, &by).await?),
-            // The author only says that it is theirs; for letting out what another wrote, a word is needed.
+            // Here the author only confirms authorship; approving another person's post needs an explicit word.
             PostDecision::Silent if reason == HoldReason::Confirmation => {
                 ("post approve", self.approved(list, &read, &by).await?)
             }
@@ -74,7 +74,7 @@ impl PostService {
         Ok(Some(effects))
     }
 
-    /// What a yes to a held post does: it goes on to another's word, where the list demands a second person, or out.
+    /// The effects of approving a held post: it is held for a second person if the list requires one, else it is sent.
     pub(super) async fn approved(
         &self,
         list: &Read<List>,
@@ -84,8 +84,8 @@ impl PostService {
         self.said(list, read, Says::Approve, by).await
     }
 
-    /// What a no to a held post does. Its author is told where a reason is given, or where they are known to be who they
-    /// say.
+    /// The effects of rejecting a held post. Its author is notified if a reason is given or if their identity is
+    /// verified.
     pub(super) async fn refused(
         &self,
         list: &Read<List>,
@@ -125,7 +125,7 @@ impl PostService {
         Ok(Effects { batch, kind: InboundKind::Decision, note, notify: true, bounce: None })
     }
 
-    /// Tells who decides too late that nothing was changed.
+    /// Notifies a person who decides too late that nothing was changed.
     async fn too_late(
         &self,
         item: &Item,
@@ -162,7 +162,7 @@ impl PostService {
         Ok(Some(effects))
     }
 
-    /// A post, read, and whether its header can be read in another way too.
+    /// The parsed post, and whether its header can be parsed in another way too.
     async fn message(&self, post: &Post) -> Result<(Incoming, bool), HandleError> {
         let bytes = self.blobs.read(&post.blob.sha256).await.map_err(|error| HandleError::Broken(error.to_string()))?;
         let doubtful = !matches!(author_and_doubt(&bytes), Ok((_, None)));

@@ -1,11 +1,11 @@
-//! Posts: mails to a list's own address. To an announce list only from its authorised senders, each held until its sender
-//! has confirmed it by a reply to a signed address, because a From field proves nothing (`receive`). To a discussion list
-//! from members, or held for its moderators, who decide by reply (`decide`). What a decision comes to is decided by
-//! [`decide_post`](crate::mailings::decide::decide_post): what is let out becomes a mailing, in one commit with the
-//! decision, so it is sent once, whatever happens.
+//! Posts: mails to a list's own address. An announce list accepts them only from its authorised senders, and holds each
+//! until its sender has confirmed it by a reply to a signed address, because a From field proves nothing (`receive`). A
+//! discussion list accepts them from members, or holds them for its moderators, who decide by reply (`decide`).
+//! [`decide_post`](crate::mailings::decide::decide_post) decides the consequences: an approved post becomes a mailing,
+//! in one commit with the decision, so it is sent exactly once.
 //!
-//! Nothing here answers a stranger: a mail that is not let in goes to the list's owner, and members and strangers see no
-//! difference (invariant 9).
+//! Strangers get no answer: a rejected mail goes to the list's owner, and members and strangers see no difference
+//! (invariant 9).
 
 use std::sync::Arc;
 
@@ -26,22 +26,22 @@ pub use ask::QUESTIONS_A_DAY;
 pub use operator::PostError;
 pub use receive::{Received, SEEN_DAYS};
 
-/// What posts are handled with.
+/// Handles posts.
 #[derive(Clone)]
 pub struct PostService {
     /// The store.
     pub store: Store,
     /// Where posts are kept.
     pub blobs: Blobs,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Signs and checks tokens.
+    /// Signs and verifies tokens.
     pub key: Key,
     /// Writes the questions and notices.
     pub notices: Notices,
-    /// Checks authors.
+    /// Verifies authors.
     pub authenticator: Arc<dyn Authenticator>,
-    /// The words of decisions.
+    /// The keywords of decisions.
     pub words: Arc<DecisionWords>,
     /// The installation's time zone, for the mailings' schedule and the notices' dates.
     pub zone: chrono_tz::Tz,

@@ -1,4 +1,4 @@
-//! What an operator and time do to held posts: the same decisions, without a mail.
+//! Decisions on held posts by an operator or by expiry: the same as by mail.
 
 use chrono::TimeDelta;
 
@@ -14,22 +14,22 @@ use crate::store::{CONFLICT_TRIES, Read, StoreError};
 
 use super::PostService;
 
-/// Held posts looked at in one go.
+/// Held posts read per query.
 const STEP: usize = 100;
 
 /// Why a post was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
-    /// There is none of that name.
+    /// No post has this id.
     #[error("there is no post {0}")]
     NoPost(PostId),
-    /// It does not go with how things stand.
+    /// The post's state does not allow the decision.
     #[error(transparent)]
     Decision(#[from] DecisionError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Something that it needs is missing or broken.
+    /// A required record or file is missing or broken.
     #[error("{0}")]
     Broken(String),
 }
@@ -44,7 +44,7 @@ impl From<HandleError> for PostError {
 }
 
 impl PostService {
-    /// Lets a held post out, by an operator's word, whatever it waits for.
+    /// Approves a held post on behalf of an operator, whatever it is held for.
     ///
     /// # Errors
     /// [`PostError`]: nothing was changed.
@@ -59,7 +59,7 @@ impl PostService {
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
 
-    /// Stops a held post, by an operator's word.
+    /// Rejects a held post on behalf of an operator.
     ///
     /// # Errors
     /// [`PostError`]: nothing was changed.
@@ -74,13 +74,13 @@ impl PostService {
         Err(StoreError::Contended(CONFLICT_TRIES).into())
     }
 
-    /// Ends the waiting of posts about which nobody decided in time, and tells their authors. Says how many.
+    /// Expires held posts that were not decided in time, and notifies their authors. Returns the number of posts.
     ///
     /// # Errors
-    /// [`PostError`]: those before it have ended.
+    /// [`PostError`]: posts expired before it stay expired.
     pub async fn expire(&self) -> Result<u64, PostError> {
         let (now, mut expired) = (self.clock.now(), 0);
-        // A clock that was set forward ends nothing that cannot be begun again.
+        // A clock that was set forward must not cause anything irreversible.
         let present = self.store.present(now).await?;
         for id in self.store.held_posts_after(now + TimeDelta::days(HELD_DAYS), STEP).await? {
             match self.expire_one(id, &present).await? {
@@ -118,13 +118,13 @@ impl PostService {
         if !post.expire(present) {
             return Ok(false);
         }
-        // A stranger's address may be forged, and is not written to.
+        // A stranger's address may be forged, so no mail is sent to it.
         let tells = reason != Some(HoldReason::Moderation) || post.authentication.author == Check::Pass;
         if let Some(list) = self.store.list(&post.list).await?.filter(|_| tells) {
             self.tell(&mut batch, "post-expired", &post, &list.value, "").await?;
         }
         put_post(&mut batch, &post, Some(&read));
-        // Somebody decided at this moment: then it has not expired.
+        // It was decided at this moment: then it has not expired.
         Ok(self.store.commit(batch).await? == Commit::Applied)
     }
 
@@ -136,7 +136,7 @@ impl PostService {
         Ok((read, list))
     }
 
-    /// The present, for a decision on a held post.
+    /// The current time, for a decision on a held post.
     pub(super) async fn present(&self) -> Result<Present, StoreError> {
         self.store.present(self.clock.now()).await
     }

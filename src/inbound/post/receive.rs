@@ -1,4 +1,4 @@
-//! A mail to a list's own address: who may write there, and what must come before it goes out.
+//! A mail to a list's own address: who may post, and what must happen before a post is sent.
 
 use chrono::Duration;
 
@@ -23,32 +23,32 @@ use crate::store::{Read, StoreError};
 use super::PostService;
 use super::ask::Reading;
 
-/// A second copy of a message is known for so many days.
+/// Days for which a second copy of a message is recognised.
 pub const SEEN_DAYS: i64 = 7;
-/// Questions to one author a day: whoever forges them cannot fill their mailbox.
+/// Questions to one author per day, so that forged posts cannot fill their mailbox.
 const QUESTIONS: u32 = 20;
 
-/// What a mail to a list's own address does.
+/// The outcome of a mail to a list's own address.
 #[derive(Debug)]
 pub enum Received {
-    /// These effects.
+    /// Handled, with these effects.
     Done(Effects),
-    /// Nothing: its owner is to read it, for this reason.
+    /// No effects: the list's owner must read it, for this reason.
     ForOwner(String),
 }
 
-/// What must come before a post goes out.
+/// What must happen before a post is sent.
 enum Next {
-    /// Nothing.
+    /// Nothing: it is sent at once.
     Send,
-    /// Somebody's word; and what speaks against the post.
+    /// Hold it for a decision; with what speaks against the post.
     Hold(HoldReason, Option<String>),
-    /// It is none: the owner reads it, for this reason.
+    /// It is not a post: the owner must read it, for this reason.
     Owner(String),
 }
 
 impl PostService {
-    /// What a mail to a list's own address does.
+    /// Decides what a mail to a list's own address does.
     ///
     /// # Errors
     /// [`HandleError`].
@@ -58,17 +58,17 @@ impl PostService {
         if is_own(&list.value, &self.key, message) {
             return Ok(Received::Done(Effects::none(InboundKind::Loop, "it went out from this list before")));
         }
-        // RFC 3834 §2, RFC 5321 §4.5.5: what a program sent, or nobody, is no post.
+        // RFC 3834 §2, RFC 5321 §4.5.5: mail from a program, or with an empty envelope sender, is not a post.
         if is_of_program(item.inbound.arrival.sender.as_deref(), message) || !message.may_be_answered() {
             return for_owner("a program sent it");
         }
-        // From here on all that is decided is decided about the bytes that are kept and sent on.
+        // From here on every decision is made about the bytes that are kept and sent.
         let bytes = with_line_ends(&item.bytes);
         let (author, doubt) = match author_and_doubt(&bytes) {
             Ok((author, doubt)) => (author, doubt),
             Err(error) => return for_owner(&error.to_string()),
         };
-        // Nothing is looked up, and nothing kept, for a person who may not send to an announce list.
+        // A person who may not send to an announce list causes no lookup, and nothing of their mail is kept.
         if list.value.kind == ListKind::Announce && !list.value.is_sender(&author.address) {
             return for_owner("its author may not send to this list");
         }
@@ -96,7 +96,7 @@ impl PostService {
             Next::Owner(why) => return Ok(Received::ForOwner(why)),
             next => next,
         };
-        // What may be the automatic reply of a member who is away does not go to everybody unseen, and is not dropped.
+        // A possible automatic reply of a member is neither sent to everyone without a check nor dropped.
         if matches!(next, Next::Send) && self.words.reader().may_be_automatic_post(message) {
             next = Next::Hold(HoldReason::Moderation, Some("it may be an automatic reply".to_owned()));
         }
@@ -107,7 +107,7 @@ impl PostService {
             return for_owner("its author was asked too often today");
         }
         post.id = PostId(self.store.allocate(COUNTER, 1).await?);
-        // Durable before the commit that names it; a second writing of the same bytes changes nothing.
+        // Made durable before the commit that refers to it; storing the same bytes again changes nothing.
         post.blob = self.blobs.put(None, bytes.as_slice()).await.map_err(not_kept)?;
         let note = self.begin(&mut batch, &mut post, list, next, reading).await?;
         put_post(&mut batch, &post, None);
@@ -140,9 +140,9 @@ impl PostService {
     async fn next(&self, post: &Post, list: &List, via: Via, doubt: Option<Doubt>) -> Result<Next, StoreError> {
         let (doubt, by) = (doubt.map(|doubt| doubt.to_string()), &post.authentication);
         let rule = match (list.kind, doubt) {
-            // Who reads it sees another author than the one who would be asked.
+            // Its readers would see another author than the one who would be asked.
             (ListKind::Announce, Some(doubt)) => return Ok(Next::Owner(doubt)),
-            // Its domain says that it is not from there: a question would only trouble whose name was taken.
+            // The author's domain disowns it: a question would only bother the person whose address was forged.
             (ListKind::Announce, None) if by.is_forged() => {
                 return Ok(Next::Owner("its author's domain disowns it".to_owned()));
             }
@@ -164,12 +164,12 @@ impl PostService {
     async fn is_member(&self, author: &Address, list: &List) -> Result<bool, StoreError> {
         let read = self.store.subscriber_by_address(author).await?;
         let state = read.and_then(|read| read.value.state_on(&list.name));
-        // Who rests from reading may still write.
+        // A paused subscriber may still post.
         Ok(matches!(state, Some(SubscriptionState::Active | SubscriptionState::Paused)))
     }
 }
 
-/// Whether a message went out from this list: its own List-Id stands in it (RFC 2919 §3; RFC 5321 §6.3).
+/// Whether a message was sent by this list: it contains the list's own List-Id (RFC 2919 §3; RFC 5321 §6.3).
 fn is_own(list: &List, key: &crate::base::token::Key, message: &Incoming) -> bool {
     let own = ListIdentity::new(list, 0, key).fields.id;
     let is = |value: &str| {
@@ -179,7 +179,7 @@ fn is_own(list: &List, key: &crate::base::token::Key, message: &Incoming) -> boo
     message.headers_named("List-Id").any(|field| is(&field.value))
 }
 
-/// By what a second copy is known: the Message-ID, or the author, date and body where there is none.
+/// Identifies copies of a message: its Message-ID, or author, date and body if it has none.
 fn mark(message: &Incoming, bytes: &[u8]) -> Vec<u8> {
     match message.message_id() {
         Some(id) => [b"id ", id.as_bytes()].concat(),

@@ -1,5 +1,5 @@
-//! Bounces that cannot be true: a relay or a domain that says of all recipients that they do not exist. They suspend no subscriber, and
-//! what earlier ones of the same sort did is taken back.
+//! Implausible bounces: a relay or a domain that reports all recipients as nonexistent. They suspend no subscriber, and
+//! the effects of earlier ones of the same kind are reversed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,40 +17,41 @@ use crate::store::{CONFLICT_TRIES, Store, StoreError, subscribers};
 
 use super::Report;
 
-/// Bounces read at a time.
+/// Bounces read per query.
 const PAGE: usize = 500;
 /// Bounces of one mailing whose domains are looked up.
 const MOST_LOOKED_UP: usize = 5000;
-/// Chunks of a mailing by which the size of a domain's part in it is estimated: 2,048 recipients.
+/// Chunks of a mailing sampled to estimate a domain's share of it: 2,048 recipients.
 const SAMPLE: u32 = 8;
-/// Mailings that are watched; the oldest is forgotten first.
+/// Maximum mailings watched; the oldest is dropped first.
 const MOST_WATCHED: usize = 500;
-/// For how long a doubt is shown.
+/// How long a doubt is shown.
 const SHOWN_FOR: Duration = Duration::days(7);
 
-/// Which bounces are taken back.
+/// Which bounces are reversed.
 #[derive(Clone, Debug)]
 pub struct TakeBack<'a> {
-    /// Of this mailing,
+    /// The mailing.
     pub mailing: MailingId,
-    /// of subscribers at this domain, where one is given,
+    /// The domain of the subscribers; `None` for all.
     pub domain: Option<&'a str>,
-    /// noted since then.
+    /// Only bounces recorded since then.
     pub since: Timestamp,
 }
 
-/// Takes back what address faults of a mailing did, and what else was refused for good in the session: they score no more, and whom they suspended gets mail again. Done twice
-/// it changes nothing more. Gives how many people it was about.
+/// Reverses the effects of a mailing's address faults, and of all its permanent rejections in the session: they no
+/// longer count in the score, and suspensions by them are lifted. A repetition changes nothing. Returns the number of
+/// people.
 ///
 /// # Errors
-/// [`StoreError`]: what was taken back before stays so.
+/// [`StoreError`]: bounces reversed before it stay reversed.
 pub async fn take_back(store: &Store, now: Timestamp, which: &TakeBack<'_>) -> Result<u64, StoreError> {
     let (mut people, mut after) = (0, SubscriberId(0));
     loop {
         let page = store.bounces_of_mailing(which.mailing, after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(people) };
         after = last.subscriber;
-        // In the session all that was refused for good is doubted, by mail only what is said of addresses.
+        // In the session every permanent rejection is doubted; by mail, only address faults.
         let is_meant = |bounce: &&Bounce| {
             let in_session = bounce.source == BounceSource::Session && bounce.verdict == Verdict::Permanent;
             (in_session || is_address_fault(bounce)) && has_effect(bounce)
@@ -107,22 +108,22 @@ async fn take_one_back(
     Err(StoreError::Contended(CONFLICT_TRIES))
 }
 
-/// Which bounces that came by mail are not believed. Kept in memory only: what it needs to know, the store tells again.
+/// Which bounces by mail are not believed. Kept in memory only: it can be derived from the store again.
 #[derive(Debug, Default)]
 pub struct Doubts {
     watched: Mutex<BTreeMap<MailingId, Watch>>,
 }
 
-/// What is known of the bounces of one mailing.
+/// What is known about the bounces of one mailing.
 #[derive(Clone, Debug, Default)]
 struct Watch {
-    /// Address faults that came since the start.
+    /// Address faults received since the start of the process.
     reports: u64,
-    /// At so many they are counted anew.
+    /// The number of faults at which they are counted in the store again.
     next: u64,
-    /// Since when no address fault is believed, and what is said.
+    /// Since when no address fault is believed, and the numbers behind it.
     all: Option<(Timestamp, AddressFaults)>,
-    /// The same of single domains.
+    /// The same for single domains.
     domains: HashMap<String, (Timestamp, AddressFaults)>,
 }
 
@@ -131,8 +132,8 @@ impl Doubts {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a report about a subscriber at `domain` is believed. When the share of those said not to exist cannot be
-    /// true, it is not, and what earlier reports did is taken back at once.
+    /// Whether a report about a subscriber at `domain` is believed. If an implausible share of recipients is reported
+    /// as nonexistent, it is not, and the effects of earlier reports are reversed at once.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -182,7 +183,7 @@ impl Doubts {
         Ok(false)
     }
 
-    /// What a person must know of, in a line for each mailing; without addresses.
+    /// Problems for operators: one line for each mailing, without addresses.
     pub fn problems(&self, now: Timestamp) -> Vec<String> {
         let watched = self.lock();
         let line = |(mailing, watch): (&MailingId, &Watch)| {
@@ -200,7 +201,8 @@ impl Doubts {
     }
 }
 
-/// Of a mailing's recipients how many are said by mail not to exist, `report` included: of all, and of those at `domain`.
+/// How many of a mailing's recipients are reported by mail as nonexistent, including `report`: in total, and at
+/// `domain`.
 async fn faults(store: &Store, report: &Report, domain: &str) -> Result<(AddressFaults, AddressFaults), StoreError> {
     let Some(mailing) = store.mailing(report.mailing).await? else { return Ok(Default::default()) };
     let Some(frozen) = mailing.value.frozen() else { return Ok(Default::default()) };
@@ -228,7 +230,7 @@ async fn faults(store: &Store, report: &Report, domain: &str) -> Result<(Address
         }
     }
     all.domains = domains.len();
-    // Only then is it worth while to find out how many there are.
+    // Counting the recipients at the domain is expensive, so it is done only if the faults could be implausible.
     here.answers = u64::MAX / 4;
     if (AddressFaults { answers: here.faults, ..here }).cannot_be_true() {
         here.answers = at_domain(store, report.mailing, (frozen.chunks, frozen.audience), domain).await?;
@@ -236,7 +238,7 @@ async fn faults(store: &Store, report: &Report, domain: &str) -> Result<(Address
     Ok((all, here))
 }
 
-/// How many of a mailing's recipients are at a domain: counted, in large mailings estimated by a sample.
+/// The number of a mailing's recipients at a domain: counted, or estimated from a sample in large mailings.
 async fn at_domain(
     store: &Store,
     mailing: MailingId,

@@ -1,4 +1,4 @@
-//! One batch of rows: read what is known, decide, commit; anew when something changed meanwhile.
+//! One batch of rows: read the known records, decide, commit; again if something changed meanwhile.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,40 +17,40 @@ use super::records::Format;
 use super::row::Row;
 use super::{ImportError, ImportSummary, Reject};
 
-/// How many subscriber numbers are taken at once.
+/// Subscriber numbers allocated at once.
 const NUMBERS: u64 = 5000;
 
-/// What became of one piece of the file.
+/// The outcome of one piece of the file.
 pub struct Outcome {
-    /// How the file is written, where it is newly known.
+    /// The file's format, if it is newly known.
     pub format: Option<Format>,
-    /// What to know of how the file was read.
+    /// Notes about how the file was read.
     pub notes: Vec<String>,
-    /// What a dry run would change of those who are known, in order of line.
+    /// Changes that a dry run would make to known subscribers, in line order.
     pub changes: Vec<FieldChange>,
     /// The headings, with the first piece.
     pub headings: Option<Vec<String>>,
-    /// Counts.
+    /// The counts.
     pub summary: ImportSummary,
-    /// Rows not, or not wholly, imported, in order of line.
+    /// Rows that were not imported completely, in line order.
     pub rejects: Vec<Reject>,
     /// Bytes of the file up to here.
     pub bytes: u64,
 }
 
-/// Decides and commits batches; several at once.
+/// Decides and commits batches, several at once.
 pub struct Importer {
     store: Store,
     key: token::Key,
     terms: Terms,
     dry_run: bool,
-    /// Whether there was nobody at all when the import began: then nobody needs to be looked for, and the first
-    /// conflict says that this has changed.
+    /// Whether the store had no subscribers when the import began: then none are looked up, until the first conflict
+    /// shows that this has changed.
     nobody: AtomicBool,
     numbers: Mutex<std::ops::Range<u64>>,
 }
 
-/// What came of one batch.
+/// The outcome of one batch.
 #[derive(Default)]
 struct Attempt {
     summary: ImportSummary,
@@ -58,15 +58,15 @@ struct Attempt {
     changes: Vec<FieldChange>,
 }
 
-/// Why a batch is to be decided anew.
+/// Why a batch must be decided again.
 enum Again {
-    /// What it was decided on was changed.
+    /// A record it depends on was changed.
     Changed,
-    /// It is too large for one commit: its rows go in two.
+    /// It is too large for one commit: its rows are split into two.
     Divided,
 }
 
-/// Some rows are too large for one commit.
+/// The rows are too large for one commit.
 struct TooLarge;
 
 impl Importer {
@@ -75,9 +75,9 @@ impl Importer {
         Ok(Self { store, key, terms, dry_run, nobody, numbers: Mutex::new(0..0) })
     }
 
-    /// Does one piece, and says so only when it is durable.
+    /// Imports one piece; returns only when it is durable.
     pub async fn apply(&self, piece: Piece) -> Result<Outcome, ImportError> {
-        // Numbers given to new rows are kept over a new try.
+        // Numbers given to new rows are kept for the next attempt.
         let mut numbers = HashMap::new();
         let (mut all, mut waiting) = (Attempt::default(), vec![piece.rows.as_slice()]);
         while let Some(rows) = waiting.pop() {
@@ -105,7 +105,7 @@ impl Importer {
         Ok(Outcome { format, headings, notes, summary, changes, rejects, bytes })
     }
 
-    /// Tries rows until nobody changed meanwhile what they were decided on.
+    /// Tries rows until none of the records they depend on changes meanwhile.
     async fn attempt_until_it_holds(
         &self,
         rows: &[Row],

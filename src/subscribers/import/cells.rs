@@ -1,49 +1,49 @@
-//! From UTF-8 to records: cells, quotation marks and line numbers, as the text comes and with bounded memory.
+//! Splits UTF-8 into records: cells, quotation marks and line numbers, from a stream and with bounded memory.
 //!
-//! RFC 4180, and what programs write beside it: quotation marks behind a space or a byte order mark open a cell as well,
-//! a quotation mark inside an unquoted cell is one, `\"` stands for one in files whose writer means it so, text behind a
-//! closing quotation mark belongs to the cell, and CR, LF and CR LF all end a line.
+//! RFC 4180, and common deviations: a quotation mark after a space or a byte order mark also opens a cell, a quotation
+//! mark inside an unquoted cell is literal, `\"` is an escaped one in files that use it so, text after a closing
+//! quotation mark belongs to the cell, and CR, LF and CR LF all end a line.
 
 use crate::base::unicode::is_unseen;
 
 use super::record::{Found, Record};
 
-/// The longest record, in bytes. A longer one is mostly a quotation mark that is never closed.
+/// The longest record, in bytes. A longer one is usually caused by a quotation mark that is never closed.
 const LONGEST_RECORD: usize = 64 * 1024;
-/// The most cells of a record.
+/// Maximum cells in a record.
 const MOST_CELLS: usize = 512;
 
-/// How a file divides its cells.
+/// How a file separates and quotes its cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {
-    /// What stands between cells; ASCII.
+    /// The separator between cells; ASCII.
     pub delimiter: u8,
-    /// Whether `\"` in a quoted cell is a quotation mark.
+    /// Whether `\"` in a quoted cell is an escaped quotation mark.
     pub backslash: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Nothing but blanks in the cell yet.
+    /// Only blanks in the cell so far.
     Begin,
-    /// In a cell without quotation marks.
+    /// In an unquoted cell.
     Plain,
-    /// Between quotation marks.
+    /// Inside a quoted cell.
     Quoted,
-    /// Behind a backslash between quotation marks.
+    /// After a backslash inside a quoted cell.
     Escaped,
-    /// Behind what may be the closing quotation mark.
+    /// After a quotation mark that may close the cell.
     Closed,
 }
 
-/// Reads records from UTF-8 that is pushed in.
+/// Reads records from UTF-8 bytes that are pushed in.
 #[derive(Debug)]
 pub struct CellReader {
     dialect: Dialect,
     state: State,
     text: Vec<u8>,
     ends: Vec<u32>,
-    /// The line of the next byte, from 1.
+    /// The line of the next byte, starting at 1.
     line: u64,
     after_return: bool,
     /// The line on which the record began; `None` between records.
@@ -68,17 +68,17 @@ impl CellReader {
         }
     }
 
-    /// How many closing quotation marks had text behind them, or were missing: many say that the dialect is another.
+    /// How often a closing quotation mark was followed by text or missing: many show that the dialect is wrong.
     pub fn odd(&self) -> u64 {
         self.odd
     }
 
-    /// Passes over bytes that are no record, and counts their lines.
+    /// Skips bytes that belong to no record, and counts their lines.
     pub fn pass_over(&mut self, bytes: &[u8]) {
         bytes.iter().for_each(|byte| self.count(*byte));
     }
 
-    /// Takes the next bytes and puts the records that they complete into `found`.
+    /// Parses the next bytes and appends the records that they complete to `found`.
     pub fn push(&mut self, mut bytes: &[u8], found: &mut Vec<Found>) {
         while let Some((first, rest)) = bytes.split_first() {
             if self.began.is_none() && matches!(first, b'\r' | b'\n') {
@@ -100,7 +100,7 @@ impl CellReader {
         }
     }
 
-    /// The text has ended: gives its last record.
+    /// Ends the input: appends the last record to `found`.
     pub fn finish(&mut self, found: &mut Vec<Found>) {
         if self.began.is_none() {
             return;
@@ -117,7 +117,7 @@ impl CellReader {
         self.end_record(found);
     }
 
-    /// How many bytes at the beginning are just text of the cell, and end no line.
+    /// The number of leading bytes that are plain text of the cell and end no line.
     fn run(&self, bytes: &[u8]) -> usize {
         let found = match self.state {
             State::Plain => memchr::memchr3(self.dialect.delimiter, b'\r', b'\n', bytes),
@@ -127,7 +127,7 @@ impl CellReader {
         found.unwrap_or(bytes.len())
     }
 
-    /// Counts lines: CR LF, LF, and CR alone each end one.
+    /// Counts lines: CR LF, LF and a single CR each end one.
     fn count(&mut self, byte: u8) {
         match byte {
             b'\n' if self.after_return => {}
@@ -147,7 +147,7 @@ impl CellReader {
             }
             (State::Begin, byte) => {
                 self.store(&[byte]);
-                // Blanks that are not ASCII are looked at as a whole when a quotation mark follows.
+                // Blanks that are not ASCII are checked as a whole when a quotation mark follows.
                 if byte.is_ascii_graphic() {
                     self.state = State::Plain;
                 }
@@ -167,7 +167,7 @@ impl CellReader {
                 self.store(b"\"");
                 self.state = State::Quoted;
             }
-            // A space behind the quotation mark; cells are trimmed later.
+            // A space after the quotation mark; cells are trimmed later.
             (State::Closed, b' ') => self.store(b" "),
             (State::Closed, byte) => {
                 self.odd += 1;

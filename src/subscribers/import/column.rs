@@ -1,41 +1,41 @@
-//! What a column of an import file holds.
+//! The meaning of a column in an import file.
 
 use super::heading_key::attribute_key;
 use super::states::StateColumn;
 
-/// What a column holds.
+/// The meaning of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Column {
-    /// The e-mail address. Every file has one.
+    /// The e-mail address. Every file has this column.
     Address,
-    /// The whole name.
+    /// The full name.
     Name,
-    /// The first name, put before the last one.
+    /// The first name, put before the last name.
     FirstName,
     /// The last name.
     LastName,
-    /// The language of mails to them.
+    /// The language of the subscriber's mails.
     Language,
     /// The newsroom or organisation.
     Organisation,
-    /// Subjects, divided by `,`, `;`, `|` or a new line.
+    /// Beats, separated by `,`, `;`, `|` or a new line.
     Beats,
-    /// Regions, divided likewise.
+    /// Regions, separated in the same way.
     Regions,
-    /// Lists to be on, divided likewise or by spaces.
+    /// Lists to add the person to, separated in the same way or by spaces.
     Lists,
-    /// Whether they may get mail at all.
+    /// Whether the person may get mail.
     State(StateColumn),
-    /// Anything else, by its own name.
+    /// Any other column, an attribute with this name.
     Attribute(String),
-    /// Not to be imported, as what a rejects file adds.
+    /// Not imported, e.g. the columns that a rejects file adds.
     Ignored,
     /// A column without a heading; must be empty.
     Nameless,
 }
 
 impl Column {
-    /// What people call it where they name a column; an attribute by its name.
+    /// The word for the column in settings and messages; for an attribute, its name.
     pub fn word(&self) -> &str {
         match self {
             Self::Address => "address",
@@ -53,7 +53,7 @@ impl Column {
         }
     }
 
-    /// What a person means by a word: [`Column::word`] turned around; any other word names an attribute.
+    /// The column that a word means: the inverse of [`Column::word`]. Any other word is the name of an attribute.
     pub fn of_word(word: &str) -> Self {
         let key = attribute_key(word).replace(['-', '_'], " ");
         let fields = [

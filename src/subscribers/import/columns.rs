@@ -1,4 +1,4 @@
-//! The row of headings: which column is what.
+//! The row of headings: the meaning of each column.
 
 use std::sync::Arc;
 
@@ -10,25 +10,25 @@ pub use super::column::Column;
 
 /// The longest name of an attribute, in characters.
 const LONGEST_HEADING: usize = 60;
-/// Headings that an error message shows.
+/// Maximum headings shown in an error message.
 const SHOWN: usize = 30;
 
 /// The columns of a file.
 #[derive(Clone, Debug)]
 pub struct Columns {
-    /// What each is, from the left.
+    /// The meaning of each column, from the left.
     pub columns: Vec<Column>,
-    /// The headings as they stand.
+    /// The headings as in the file.
     pub headings: Vec<String>,
-    /// Columns of which a person said what they hold.
+    /// Whether a user stated the meaning of the column.
     pub named: Vec<bool>,
-    /// What a person should know of how they were taken; sentences without a full stop.
+    /// Notes about how the columns were interpreted; sentences without a full stop.
     pub notes: Vec<String>,
-    /// The words that were asked.
+    /// The words used to interpret them.
     pub words: Arc<Headings>,
 }
 
-/// Why a row names no columns.
+/// Why a row does not name the columns.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ColumnsError {
     /// No column holds addresses.
@@ -37,17 +37,17 @@ pub enum ColumnsError {
          address=\"{}\"", .seen.join(" | "), .likely.as_deref().unwrap_or("E-mail 1 - Value")
     )]
     NoAddress {
-        /// The headings, or what stands in their place.
+        /// The headings, or the row in their place.
         seen: Vec<String>,
-        /// The heading of a column that has addresses in it.
+        /// The heading of a column that contains addresses.
         likely: Option<String>,
     },
-    /// The first row is a person already.
+    /// The first row is already a person.
     #[error(
         "line {line} holds an address, but no line above it names the columns; write one above it, e.g. e-post;namn;redaktion"
     )]
     NoHeadings {
-        /// The line.
+        /// Its line.
         line: u64,
     },
     /// Several columns hold addresses.
@@ -56,28 +56,28 @@ pub enum ColumnsError {
          kept as attributes", .0.join(" | "), .0.first().map_or("", String::as_str)
     )]
     Addresses(Vec<String>),
-    /// A heading that a person named is not there.
+    /// A heading that a user stated is missing.
     #[error("no column has the heading \u{201c}{heading}\u{201d} (--column {field}=…); the headings are: {}", .seen.join(" | "))]
     NotThere {
-        /// What the column was to hold.
+        /// The meaning stated for the column.
         field: String,
-        /// The heading.
+        /// The stated heading.
         heading: String,
-        /// The headings.
+        /// The headings of the file.
         seen: Vec<String>,
     },
-    /// A person named two columns for one field.
+    /// A user stated two columns for one field.
     #[error("--column names two columns for {0}; name one")]
     NamedTwice(String),
     /// An attribute cannot have the name of a field.
     #[error("\u{201c}{name}\u{201d} means {field} in files; set that, or give the attribute another name")]
     Reserved {
-        /// The name.
+        /// The name that is reserved.
         name: String,
-        /// What it means.
+        /// The field that it means.
         field: String,
     },
-    /// A heading that cannot name an attribute.
+    /// A heading that cannot be the name of an attribute.
     #[error(
         "the heading \u{201c}{0}…\u{201d} is longer than 60 characters or has a character that cannot be shown; shorten \
          it, name it (--column NAME=HEADING) or leave it out (--column ignore=HEADING)"
@@ -85,10 +85,10 @@ pub enum ColumnsError {
     Heading(String),
 }
 
-/// The name of an attribute as it is kept: composed, lower case, single spaces.
+/// The name of an attribute as it is stored: composed, lower case, single spaces.
 ///
 /// # Errors
-/// [`ColumnsError::Heading`], or [`ColumnsError::Reserved`] for a name that is a field of its own in a file.
+/// [`ColumnsError::Heading`], or [`ColumnsError::Reserved`] for a name that means a field.
 pub fn attribute_name(text: &str, words: &Headings) -> Result<String, ColumnsError> {
     let name = attribute_key(text);
     check_name(&name)?;
@@ -149,7 +149,7 @@ impl Columns {
         Ok(columns)
     }
 
-    /// A file of addresses alone, without headings.
+    /// The columns of a file that contains only addresses, without headings.
     pub fn of_addresses(finder: &HeadingFinder) -> Self {
         let note = "the file names no columns; each line was taken for an address".to_owned();
         let headings = vec!["e-post".to_owned()];
@@ -157,8 +157,8 @@ impl Columns {
         Self { columns: vec![Column::Address], headings, named: vec![false], notes: vec![note], words }
     }
 
-    /// Gives each column that is left what its heading says: where several mean the same, the one whose word is the more
-    /// usual; the others are attributes under their own names.
+    /// Assigns each remaining column the meaning of its heading. If several mean the same field, the one with the more
+    /// common word gets it; the others become attributes with their own names.
     fn settle(&mut self, known: &[(Column, usize)], taken: &mut [Option<Column>]) {
         let mut order: Vec<usize> = (0..known.len()).filter(|column| taken[*column].is_none()).collect();
         order.sort_by_key(|column| known[*column].1);
@@ -167,7 +167,7 @@ impl Columns {
             match &known[column].0 {
                 Column::Attribute(_) => demoted.push((column, None)),
                 field @ (Column::Ignored | Column::Nameless) => taken[column] = Some(field.clone()),
-                // Each of several has a say.
+                // Several columns may state who may get mail.
                 field @ Column::State(_) => {
                     taken[column] = Some(field.clone());
                     states.push(self.headings[column].clone());
@@ -188,7 +188,7 @@ impl Columns {
             let heading = &self.headings[column];
             let wanted = attribute_key(heading);
             let is_free = |name: &String| !taken.contains(&Some(Column::Attribute(name.clone())));
-            // An export has these names again, and a second column of addresses would stop its import.
+            // An export has the same headings, and a second address column would make its import fail.
             let first = if field == Some(&Column::Address) { 2 } else { 1 };
             let names = (first..).map(|number: usize| match number {
                 1 => wanted.clone(),
@@ -211,12 +211,12 @@ impl Columns {
         }
     }
 
-    /// Whether the file itself says who is to be on which list.
+    /// Whether the file itself states who is added to which list.
     pub fn name_lists(&self) -> bool {
         self.columns.contains(&Column::Lists)
     }
 
-    /// Whether a record holds the headings again, as in files that were joined.
+    /// Whether a record repeats the headings, as in concatenated files.
     pub fn is_repeated_in(&self, record: &Record) -> bool {
         record.cells().count() == self.headings.len()
             && record.cells().zip(&self.headings).all(|(cell, heading)| attribute_key(cell) == attribute_key(heading))
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(swedish[8..], [attribute("telefon"), Nameless, Nameless]);
         let english = check("Address,Name,Newsroom,Language,Beats,Region,Lists").unwrap();
         assert_eq!(english, [Address, Name, Organisation, Language, Beats, Regions, Lists]);
-        // Composed as a Mac writes it.
+        // Decomposed, as macOS writes it.
         assert_eq!(check("epost;fo\u{308}rnamn").unwrap()[1], FirstName);
     }
 

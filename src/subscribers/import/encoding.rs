@@ -1,8 +1,9 @@
-//! Which encoding a file is in, and its bytes as UTF-8, as they come.
+//! Detects the encoding of a file and converts its bytes to UTF-8, as a stream.
 //!
-//! A byte order mark decides, then `--encoding`. Else the file is UTF-8 if its text is; if it is not, it is guessed from
-//! the letters. The guess is made at the first character that is not ASCII, from the 64 KiB that follow, so that nothing
-//! more of the file is ever held. UTF-8 goes through untouched: whether it is, the reader of records says, line by line.
+//! A byte order mark decides, then `--encoding`. Otherwise the file is UTF-8 if its text is valid; if not, the encoding
+//! is guessed from the letters. The guess is made at the first character that is not ASCII, from the following 64 KiB,
+//! so no more of the file is ever held in memory. UTF-8 is passed through unchanged; the reader of records validates it
+//! line by line.
 
 use std::borrow::Cow;
 
@@ -11,23 +12,23 @@ use encoding_rs::{CoderResult, MACINTOSH, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_125
 
 use super::record::FormatError;
 
-/// What is looked at before a byte order mark or a workbook is ruled out, in bytes.
+/// Bytes read before a byte order mark or a workbook is ruled out.
 const START: usize = 4096;
-/// What is looked at, from the first character that is not ASCII, before the encoding is decided, in bytes.
+/// Bytes read, from the first character that is not ASCII, before the encoding is decided.
 const WINDOW: usize = 64 * 1024;
 /// The upper half of IBM code page 850, which Excel writes as "CSV (MS-DOS)" in Western Europe.
 const IBM850: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐└┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀\
                       ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u{ad}±‗¾¶§÷¸°¨·¹³²■\u{a0}";
-/// Letters of Nordic texts that are not ASCII. They tell the encodings of one byte per letter apart.
+/// Letters of Nordic texts that are not ASCII. They distinguish the single-byte encodings.
 const NORDIC: &str = "åäöÅÄÖéÉüÜæøÆØ";
 
-/// An encoding of text.
+/// A text encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoding(Kind);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Of the WHATWG Encoding Standard.
+    /// Defined by the WHATWG Encoding Standard.
     Standard(&'static encoding_rs::Encoding),
     Ibm850,
 }
@@ -36,7 +37,7 @@ impl Encoding {
     /// UTF-8.
     pub const UTF_8: Self = Self(Kind::Standard(UTF_8));
 
-    /// The encoding that people and programs call by this name, e.g. `windows-1252`, `latin1`, `utf-16`, `mac`, `dos`.
+    /// The encoding with a common name, e.g. `windows-1252`, `latin1`, `utf-16`, `mac`, `dos`.
     pub fn named(name: &str) -> Option<Self> {
         let name = name.trim().to_ascii_lowercase();
         let squashed: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -50,7 +51,7 @@ impl Encoding {
         Some(Self(kind))
     }
 
-    /// Its name.
+    /// The name of the encoding.
     pub fn name(self) -> &'static str {
         match self.0 {
             Kind::Standard(encoding) => encoding.name(),
@@ -58,7 +59,7 @@ impl Encoding {
         }
     }
 
-    /// The text in this encoding. What it has no character for becomes `?`; text that was read in it comes back.
+    /// Encodes text. Characters missing in the encoding become `?`; text decoded from it is restored exactly.
     pub fn encode(self, text: &str) -> Cow<'_, [u8]> {
         let encoding = match self.0 {
             Kind::Standard(standard) if standard == UTF_8 => return Cow::Borrowed(text.as_bytes()),
@@ -94,20 +95,20 @@ fn ibm850_byte(c: char) -> Option<u8> {
     u8::try_from(at + 128).ok()
 }
 
-/// How the encoding of a file is known.
+/// How the encoding of a file was determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
     /// By its byte order mark.
     Mark,
-    /// It was said.
+    /// Stated by a user.
     Said,
-    /// All of it that was looked at is UTF-8 (or ASCII).
+    /// All bytes read so far are valid UTF-8 (or ASCII).
     Valid,
     /// Guessed from its letters.
     Guessed,
 }
 
-/// Turns the bytes of a file into UTF-8.
+/// Converts the bytes of a file to UTF-8.
 #[derive(Debug)]
 pub struct Decoder {
     state: State,
@@ -116,11 +117,11 @@ pub struct Decoder {
 
 #[derive(Debug)]
 enum State {
-    /// Nothing is known yet.
+    /// Undecided: the first bytes of the file.
     Start(Vec<u8>),
-    /// Only ASCII so far, the last of it this.
+    /// Only ASCII so far; the last byte.
     Ascii(u8),
-    /// From the first character that is not ASCII, and what stands before it.
+    /// The byte before the first character that is not ASCII, and the bytes from there on.
     Deciding(u8, Vec<u8>),
     Decided(Encoding, Known, Working),
 }
@@ -138,12 +139,12 @@ impl std::fmt::Debug for Working {
 }
 
 impl Decoder {
-    /// At the beginning of a file; `said` is the encoding that a person names.
+    /// A decoder at the beginning of a file; `said` is the encoding that a user stated.
     pub fn new(said: Option<Encoding>) -> Self {
         Self { state: State::Start(Vec::new()), said }
     }
 
-    /// The encoding, as far as it is known now: what is all ASCII is called UTF-8.
+    /// The encoding as known so far; a file that is all ASCII is reported as UTF-8.
     pub fn encoding(&self) -> (Encoding, Known) {
         match &self.state {
             State::Decided(encoding, known, _) => (*encoding, *known),
@@ -151,10 +152,10 @@ impl Decoder {
         }
     }
 
-    /// Takes bytes in and gives UTF-8 out; with `last`, all that is left.
+    /// Decodes bytes and appends UTF-8 to `out`; with `last`, everything that is left.
     ///
     /// # Errors
-    /// [`FormatError`] when it is no text.
+    /// [`FormatError`] if the file is not text.
     pub fn decode(&mut self, bytes: &[u8], last: bool, out: &mut Vec<u8>) -> Result<(), FormatError> {
         match &mut self.state {
             State::Start(start) => {
@@ -203,14 +204,14 @@ impl Decoder {
     fn take(&mut self, encoding: Encoding, known: Known) {
         let working = match encoding.0 {
             Kind::Standard(standard) if standard == UTF_8 => Working::Untouched,
-            // With the mark itself removed by the reader of records.
+            // The reader of records removes the mark itself.
             Kind::Standard(standard) => Working::Standard(Box::new(standard.new_decoder_without_bom_handling())),
             Kind::Ibm850 => Working::Ibm850,
         };
         self.state = State::Decided(encoding, known, working);
     }
 
-    /// What the first bytes decide.
+    /// Decides from the first bytes, if they are enough.
     fn begin(&mut self, start: &[u8]) -> Result<(), FormatError> {
         // A ZIP archive (xlsx, ods) or an OLE file (xls).
         if start.starts_with(b"PK\x03\x04") || start.starts_with(b"\xd0\xcf\x11\xe0") {
@@ -258,17 +259,17 @@ fn standard(decoder: &mut encoding_rs::Decoder, mut bytes: &[u8], last: bool, ou
     }
 }
 
-/// Decides from text that begins with a character that is not ASCII.
+/// Decides the encoding from text that starts with a character that is not ASCII.
 fn decide(before: char, window: &[u8], last: bool) -> (Encoding, Known) {
     let (mut good, mut bad) = (0usize, 0usize);
     let mut chunks = window.utf8_chunks().peekable();
     while let Some(chunk) = chunks.next() {
         good += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
-        // A character that is cut off by the end of the window is no fault.
+        // A character cut off by the end of the window is not an error.
         let cut = chunks.peek().is_none() && !last && chunk.invalid().len() < 4;
         bad += usize::from(!chunk.invalid().is_empty() && !cut);
     }
-    // Some lines in another encoding make no other file of it: they are refused one by one.
+    // A few lines in another encoding do not change that of the file: they are rejected individually.
     if bad == 0 || good > 8 * bad {
         return (Encoding::UTF_8, Known::Valid);
     }
@@ -283,8 +284,8 @@ fn decide(before: char, window: &[u8], last: bool) -> (Encoding, Known) {
     (standard(detector.guess(None, Utf8Detection::Deny)), Known::Guessed)
 }
 
-/// Whether nearly all letters beyond ASCII are Nordic ones if the text is read so. Punctuation does not count, and a capital
-/// inside a word is a letter of another encoding: "JÅrgen". `before` stands before the text.
+/// Whether nearly all non-ASCII letters are Nordic if the text is decoded in this encoding. Punctuation does not count;
+/// a capital letter inside a word shows another encoding: "JÅrgen". `before` is the character before the text.
 fn is_nordic(encoding: Encoding, mut before: char, window: &[u8]) -> bool {
     let text: String = match encoding.0 {
         Kind::Standard(encoding) => encoding.decode_without_bom_handling(window).0.into_owned(),

@@ -1,4 +1,4 @@
-//! By what headings are compared.
+//! The forms in which headings are compared.
 
 use crate::base::{spreadsheet_cell, unicode};
 
@@ -7,7 +7,7 @@ pub(super) fn attribute_key(heading: &str) -> String {
     unicode::key(&spreadsheet_cell::restore(heading)).into_owned()
 }
 
-/// A heading by its letters and digits, without what stands behind it in brackets.
+/// A heading reduced to its letters and digits, without a part in brackets at its end.
 pub(super) fn squashed(heading: &str) -> String {
     let key = attribute_key(heading);
     let bare = match key.trim_end_matches(['*', ':', ' ']).strip_suffix(')').and_then(|key| key.rsplit_once('(')) {

@@ -1,4 +1,4 @@
-//! The words above the columns of a file, as data (`headings.toml`), and which column of a row they make the addresses'.
+//! The words for column headings, as data (`headings.toml`), and which column of a row they identify as the addresses.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use super::heading_key::{attribute_key, squashed};
 use super::record::Record;
 use super::states::{Said, States};
 
-/// What a person says of columns: the heading as it stands in the file, and what the column holds (`address`,
-/// `first name`, …, `ignore`, or the name of an attribute).
+/// A user's statements about columns: the heading as in the file, and the meaning (`address`, `first name`, …,
+/// `ignore`, or the name of an attribute).
 pub type Named = BTreeMap<String, String>;
 
-/// The words, read once for an import.
+/// The words for headings, parsed once per import.
 #[derive(Clone, Debug)]
 pub struct Headings {
-    /// By letters and digits: the column, and how early the word stands in its list.
+    /// By letters and digits: the column, and the position of the word in its list.
     fields: HashMap<String, (Column, usize)>,
     postal: Vec<String>,
     words: AddressWords,
@@ -29,7 +29,7 @@ pub struct Headings {
     pub(super) states: States,
 }
 
-/// Words that cannot be read: where and what.
+/// The words cannot be parsed: where, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the words of headings are wrong: {0}")]
 pub struct HeadingsError(String);
@@ -67,18 +67,18 @@ struct AddressWords {
 }
 
 impl Headings {
-    /// The words that come with Depesch.
+    /// The words shipped with Depesch.
     ///
     /// # Errors
-    /// Never with the file as it is; a test sees to that.
+    /// Never with the shipped file; a test checks that.
     pub fn shipped() -> Result<Self, HeadingsError> {
         Self::parse(include_str!("headings.toml"))
     }
 
-    /// Reads words written as in `headings.toml`.
+    /// Parses words in the format of `headings.toml`.
     ///
     /// # Errors
-    /// What is wrong, with its line; a heading that stands for two columns.
+    /// The error with its line, or a heading that has two meanings.
     pub fn parse(text: &str) -> Result<Self, HeadingsError> {
         let file: File = toml::from_str(text).map_err(|error| HeadingsError(error.to_string()))?;
         let columns = file.columns;
@@ -113,13 +113,13 @@ impl Headings {
         })
     }
 
-    /// The same words, with what a person says of those in columns that say who may get mail.
+    /// The same words, with a user's statements about words that state who may get mail.
     pub(super) fn with_states(mut self, said: &Said) -> Self {
         self.states.say(said);
         self
     }
 
-    /// What a column with this heading holds, and how early the word stands in its list.
+    /// The column that a heading means, and the position of the word in its list.
     pub(super) fn column(&self, heading: &str) -> (Column, usize) {
         let key = attribute_key(heading);
         if key.is_empty() {
@@ -129,7 +129,7 @@ impl Headings {
         self.fields.get(&squashed(heading)).cloned().or_else(state).unwrap_or((Column::Attribute(key), 0))
     }
 
-    /// Whether a heading has a word for addresses in it, and none that says otherwise: "E-post till redaktionen".
+    /// Whether a heading contains a word for addresses, and none that excludes it: "E-post till redaktionen".
     fn is_about_addresses(&self, heading: &str) -> bool {
         let squashed = squashed(heading);
         let has = |word: &String| squashed.contains(word.as_str());
@@ -140,10 +140,10 @@ impl Headings {
         self.postal.contains(&squashed(heading))
     }
 
-    /// A language tag, or the name of a language that people write out.
+    /// Parses a language tag or the name of a language.
     ///
     /// # Errors
-    /// For a person to read: why it is none.
+    /// Why the text is not a language, for a person to read.
     pub fn language(&self, text: &str) -> Result<Language, String> {
         let key = unicode::key(text);
         // "Svenska (Sverige)".
@@ -181,30 +181,30 @@ fn words(heading: &str) -> Vec<String> {
     words
 }
 
-/// How surely a row names a column of addresses.
+/// How certainly a row names a column of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Certainty {
-    /// It does not.
+    /// It names none.
     None,
-    /// By a word that may mean a street.
+    /// By a word that may also mean a street address.
     Postal,
-    /// By a heading with a word for it.
+    /// By a heading that contains a word for addresses.
     Word,
-    /// By a heading that means just that, or that a person named.
+    /// By a heading that means exactly that, or that a user stated.
     Named,
 }
 
 /// Finds the column of addresses.
 #[derive(Clone, Debug)]
 pub struct HeadingFinder {
-    /// The words.
+    /// The words for headings.
     pub headings: Arc<Headings>,
-    /// What a person says.
+    /// The user's statements.
     pub named: Named,
 }
 
 impl HeadingFinder {
-    /// With the words that come with Depesch, and none that a person says.
+    /// A finder with the words shipped with Depesch, without statements of a user.
     ///
     /// # Errors
     /// See [`Headings::shipped`].
@@ -212,13 +212,13 @@ impl HeadingFinder {
         Ok(Self { headings: Arc::new(Headings::shipped()?), named: Named::new() })
     }
 
-    /// The heading that a person named for the addresses.
+    /// The heading that a user stated for the addresses.
     pub(super) fn named_address(&self) -> Option<&str> {
         let address = self.named.iter().find(|(_, field)| Column::of_word(field) == Column::Address);
         address.map(|(heading, _)| heading.as_str())
     }
 
-    /// The column of addresses, if the record is a row of headings; the first of several.
+    /// The column of addresses if the record is a row of headings; the first of several.
     pub fn address_column(&self, record: &Record) -> Option<(Certainty, usize)> {
         if let Some(heading) = self.named_address() {
             return position(record.cells(), heading).map(|column| (Certainty::Named, column));
@@ -231,7 +231,7 @@ impl HeadingFinder {
             .or_else(|| first(&|cell| headings.is_postal(cell)).map(|column| (Certainty::Postal, column)))
     }
 
-    /// All columns that hold addresses by their headings, in the most certain way.
+    /// All columns that hold addresses according to their headings, at the highest certainty found.
     pub(super) fn address_columns(&self, headings: &[String]) -> Vec<usize> {
         let all = |is: &dyn Fn(&str) -> bool| -> Vec<usize> {
             headings.iter().enumerate().filter(|(_, heading)| is(heading)).map(|(column, _)| column).collect()
@@ -248,7 +248,7 @@ impl HeadingFinder {
     }
 }
 
-/// Where a heading stands that a person names: as it is written, else by its letters and digits.
+/// The position of a heading that a user stated: compared as written, else by its letters and digits.
 pub(super) fn position<'a>(headings: impl Iterator<Item = &'a str> + Clone, named: &str) -> Option<usize> {
     let same = headings.clone().position(|heading| attribute_key(heading) == attribute_key(named));
     let alike =

@@ -1,27 +1,27 @@
-//! A cell that holds an address, in the forms that programs export and people paste: `eva@press.example`,
-//! `Eva Ek <eva@press.example>` (RFC 5322 §3.4), `eva@press.example (Eva Ek)`, `mailto:eva@press.example` (RFC 6068).
+//! A cell that contains an address, in the forms that programs export and people paste: `eva@press.example`, `Eva Ek
+//! <eva@press.example>` (RFC 5322 §3.4), `eva@press.example (Eva Ek)`, `mailto:eva@press.example` (RFC 6068).
 
 use std::borrow::Cow;
 
 use crate::base::address::Address;
 use crate::base::unicode::{is_unseen, tidy};
 
-/// The longest cell that is looked through for an address and a name, in bytes.
+/// The longest cell that is searched for an address and a name, in bytes.
 const LONGEST: usize = 1000;
 
-/// An address and what stands beside it.
+/// An address with its display name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mailbox {
-    /// The address.
+    /// The parsed address.
     pub address: Address,
-    /// What its owner is called, where the cell says.
+    /// The name of its owner, if the cell contains one.
     pub name: Option<String>,
 }
 
-/// Reads a cell.
+/// Parses a cell.
 ///
 /// # Errors
-/// For a person to read: why there is no address in it, or not one.
+/// Why the cell does not contain exactly one address, for a person to read.
 pub fn read(cell: &str) -> Result<Mailbox, String> {
     let cell = cell.trim_matches(is_unseen);
     let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'(' | b')' | b':' | b';' | b',' | b'"');
@@ -50,19 +50,19 @@ pub fn read(cell: &str) -> Result<Mailbox, String> {
     let address = bare(text.trim_matches(is_unseen))?;
     let name = tidy(name);
     let name = name.trim_matches(|c: char| is_unseen(c) || matches!(c, '"' | '\'' | ',' | ';'));
-    // Outlook writes the address in place of a name that it does not know.
+    // Outlook writes the address in place of an unknown name.
     let name = (!name.is_empty() && !name.contains('@')).then(|| name.to_owned());
     Ok(Mailbox { address, name })
 }
 
-/// Without quotation marks or brackets around all of it.
+/// The cell without quotation marks or brackets around it.
 fn without_marks(cell: &str) -> &str {
     let pairs = [('\'', '\''), ('"', '"'), ('[', ']'), ('\u{201d}', '\u{201d}'), ('\u{201c}', '\u{201d}')];
     let inside = pairs.iter().find_map(|(open, close)| cell.strip_prefix(*open)?.strip_suffix(*close));
     inside.filter(|inside| !inside.contains('<')).map_or(cell, |inside| inside.trim_matches(is_unseen))
 }
 
-/// Whether the cell holds an address, or several.
+/// Whether the cell contains one or more addresses.
 pub fn is_like_addresses(cell: &str) -> bool {
     if cell.len() > LONGEST {
         return false;
@@ -71,7 +71,7 @@ pub fn is_like_addresses(cell: &str) -> bool {
     read(cell).is_ok() || (found.len() > 1 && found.iter().all(|one| one.parse::<Address>().is_ok()))
 }
 
-/// An address alone, perhaps as a link.
+/// Parses a single address, possibly as a link.
 fn bare(text: &str) -> Result<Address, String> {
     let scheme = text.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
     let text = match scheme {
@@ -96,7 +96,7 @@ fn alike(one: &str, other: &str) -> bool {
     address(one) == address(other)
 }
 
-/// RFC 3986 §2.1; what is no escape stays.
+/// Percent-decodes text (RFC 3986 §2.1); invalid escapes are kept.
 fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

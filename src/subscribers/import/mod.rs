@@ -1,11 +1,11 @@
 //! Import of subscribers from a CSV file, as a stream: bytes come in, checked rows are committed in batches of some
-//! hundred, several batches at once, and progress and rejected rows go out as events.
+//! hundred rows, several batches at once, and progress and rejected rows are reported as events.
 //!
-//! - An import never revives what ended (invariant 4): each batch demands that every subscriber it changes is as it
-//!   was read, that nobody new has an address it gives, and that no address was suppressed meanwhile. Where one of
-//!   these fails, the rows of the batch are read and decided anew.
-//! - The same file again changes nothing, so an import that was cut off is simply run again.
-//! - A dry run takes the same way and only leaves the commit out.
+//! - An import never revives an ended subscription (invariant 4). Each batch has preconditions: every subscriber it
+//!   changes is as it was read, no other subscriber has the address of a new one, and no address was suppressed
+//!   meanwhile. If a precondition fails, the rows of the batch are read and decided again.
+//! - Importing the same file again changes nothing, so an interrupted import is simply run again.
+//! - A dry run does the same work without the commit.
 
 mod apply;
 pub mod cells;
@@ -44,92 +44,92 @@ use reading::{Piece, Reading};
 use records::{Format, FormatError};
 use states::Said;
 
-/// Commits in flight.
+/// Maximum batches being decided or committed at the same time.
 const BATCHES_IN_FLIGHT: usize = 6;
 
-/// What the operator says of a file.
+/// The operator's settings for a file.
 #[derive(Clone, Debug, Default)]
 pub struct ImportSettings {
-    /// The file's name, without its folder.
+    /// The file's name, without its directory.
     pub file: String,
-    /// Lists that every row is put on, besides those in its own column.
+    /// Lists to which every row is added, in addition to those in its own column.
     pub lists: Vec<ListName>,
-    /// The words that the people in the file agreed to. Needed wherever somebody may be put on a list.
+    /// The words that the people in the file agreed to. Required if the import may add anyone to a list.
     pub consent: Option<String>,
-    /// The language of those who are new and have none; without it, that of the first list, else Swedish.
+    /// The language of new subscribers without one; if absent, that of the first list, else Swedish.
     pub language: Option<Language>,
-    /// Only show what would change.
+    /// Only report what would change.
     pub dry_run: bool,
-    /// What columns hold whose headings are not known, or are known for something else.
+    /// The meaning of columns whose headings are unknown or mean something else here.
     pub columns: Named,
-    /// What words in columns mean that say who may get mail.
+    /// The meaning of words in columns that state who may get mail.
     pub states: Said,
-    /// The encoding of the file; found out where it is not said.
+    /// The encoding of the file; detected if absent.
     pub encoding: Option<Encoding>,
 }
 
-/// What is told while an import runs.
+/// An event during an import.
 #[derive(Clone, Debug)]
 pub enum ImportEvent {
-    /// How the file is written: before the headings, and again if a later part of the file says more.
+    /// The file's format: before the headings, and again if a later part of the file changes it.
     Format(Format),
-    /// The headings, once they are read.
+    /// The headings, as soon as they are read.
     Headings(Vec<String>),
-    /// Something to know of how the file was read; a sentence without a full stop.
+    /// A note about how the file was read; a sentence without a full stop.
     Note(String),
-    /// What a dry run would change of a known subscriber. In order of line.
+    /// A change that a dry run would make to a known subscriber. In line order.
     Change(FieldChange),
-    /// A row that was not, or not wholly, imported. In order of line.
+    /// A row that was not imported completely. In line order.
     Reject(Reject),
-    /// How far it has come.
+    /// The progress so far.
     Progress {
-        /// Rows done.
+        /// Rows processed.
         rows: u64,
-        /// Bytes of the file done.
+        /// Bytes of the file processed.
         bytes: u64,
     },
 }
 
-/// A row that was not, or not wholly, imported.
+/// A row that was not imported completely.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
-    /// The line in the file, from 1.
+    /// The line in the file, starting at 1.
     pub line: u64,
-    /// Why, for a person to read.
+    /// The reason, as text for a person.
     pub reason: String,
-    /// The cells as they stood.
+    /// The cells as in the file.
     pub cells: Vec<String>,
 }
 
-/// What an import changed, or a dry run would. The first seven kinds add up to the rows.
+/// The changes of an import or a dry run. The rows are the sum of the next seven counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportSummary {
-    /// Rows below the first line, without empty ones.
+    /// Rows below the headings, without empty ones.
     pub rows: u64,
-    /// Rows that made a new subscriber.
+    /// Rows that created a subscriber.
     pub created: u64,
-    /// Rows that changed a known one.
+    /// Rows that changed a known subscriber.
     pub updated: u64,
     /// Rows that changed nothing.
     pub unchanged: u64,
-    /// Rows that cannot be read or hold something wrong.
+    /// Rows that are unreadable or invalid.
     pub invalid: u64,
-    /// Rows with an address that stands in the file before.
+    /// Rows with an address that occurs earlier in the file.
     pub duplicates: u64,
-    /// Rows with an address that must not be mailed.
+    /// Rows with a suppressed address.
     pub suppressed: u64,
-    /// Rows that say themselves that their people may not get mail.
+    /// Rows that state that the person may not get mail.
     pub left_out: u64,
-    /// How many known subscribers differ, by field.
+    /// The number of known subscribers changed, by field.
     pub fields: BTreeMap<&'static str, u64>,
     /// New subscriptions, by list.
     pub subscribed: BTreeMap<ListName, u64>,
-    /// Subscriptions refused because the subscriber once left, by list.
+    /// Subscriptions refused because the subscriber had left the list, by list.
     pub ended: BTreeMap<ListName, u64>,
 }
 
 impl ImportSummary {
-    /// Whether everything in the file could be done. What was to be left out was.
+    /// Whether the whole file could be imported. Rows left out on purpose do not count.
     pub fn is_clean(&self) -> bool {
         self.invalid + self.duplicates + self.suppressed == 0 && self.ended.is_empty()
     }
@@ -149,39 +149,40 @@ impl ImportSummary {
     }
 }
 
-/// Why an import stopped. What was committed before stays; the same file can be run again.
+/// Why an import stopped. Batches committed before are kept; the same file can be imported again.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The file cannot be read.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// Its first line names no columns.
+    /// Its headings cannot be interpreted.
     #[error(transparent)]
     Columns(#[from] ColumnsError),
-    /// The words of headings cannot be read: a fault of the program.
+    /// The words of headings cannot be parsed: a fault in the program.
     #[error(transparent)]
     Headings(#[from] HeadingsError),
-    /// Nobody says what the people agreed to.
+    /// The words that the people agreed to are missing.
     #[error("this would put people on a list: say with --consent, in their words, what they agreed to and where")]
     NoConsent,
     /// A list that does not exist.
     #[error("there is no list \u{201c}{0}\u{201d}")]
     NoList(ListName),
-    /// The file broke off while it came in.
+    /// The file broke off while it was received.
     #[error("the file broke off: {0}")]
     Source(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Nobody listens to the events any more.
+    /// The receiver of the events was dropped.
     #[error("the import was broken off")]
     Abandoned,
 }
 
-/// Imports a file that comes in as pieces of any size. `key` is the installation's. Events go to `events`, whose receiver must be read.
+/// Imports a file that is received in pieces of any size. `key` is the installation's. Events are sent to `events`,
+/// whose receiver must be read.
 ///
 /// # Errors
-/// [`ImportError`]. Batches committed before are kept, and the summary of a second run shows them as unchanged.
+/// [`ImportError`]. Batches committed before are kept; a second run reports them as unchanged.
 pub async fn import<S, B>(
     store: &Store,
     key: &token::Key,
@@ -218,7 +219,7 @@ where
     let reading = Reading::new(known_lists, settings.consent.is_some(), finder, settings.encoding);
     let importer = Arc::new(Importer::new(store.clone(), key.clone(), terms, settings.dry_run).await?);
     let (sender, receiver) = mpsc::channel(2);
-    // Reading and deciding run side by side; dropping the receiver ends the reading.
+    // Reading and deciding run concurrently; dropping the receiver ends the reading.
     let reader = tokio::spawn(reading.run(source, sender));
     let summary = decide(importer, receiver, events).await;
     if summary.is_err() {
@@ -231,7 +232,7 @@ where
     }
 }
 
-/// The deciding side: rows to commits, several at once, and their outcomes in order.
+/// The deciding side: commits rows, several batches at once, and reports their outcomes in order.
 async fn decide(
     importer: Arc<Importer>,
     pieces: mpsc::Receiver<Piece>,

@@ -1,4 +1,4 @@
-//! What a row would change: a pure decision, the same for a dry run as for the real one.
+//! The changes for a row: a pure decision, the same for a dry run and an import.
 
 use std::collections::BTreeSet;
 
@@ -13,52 +13,52 @@ use crate::model::subscription::Wanted;
 
 use super::row::{Fields, Row};
 
-/// What holds for all rows of an import.
+/// The settings for all rows of an import.
 #[derive(Clone, Debug)]
 pub struct Terms {
     /// The file's name, for the consent ledger.
     pub file: String,
-    /// Lists that every row is put on, besides those that it names.
+    /// Lists to which every row is added, in addition to those it names.
     pub lists: Vec<ListName>,
     /// The words that the people in the file agreed to.
     pub words: String,
-    /// The language of those who are new and have none.
+    /// The language of new subscribers without one.
     pub language: Language,
-    /// When it is done.
+    /// The time of the import.
     pub at: Timestamp,
 }
 
-/// What becomes of one row.
+/// The decision about one row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The subscriber as it is to be written; `None` where nothing changes.
+    /// The subscriber to write; `None` if nothing changes.
     pub write: Option<Subscriber>,
-    /// Whether nobody had the address.
+    /// Whether the subscriber is new.
     pub new: bool,
-    /// Names of the fields that change, for those who are known.
+    /// The names of the changed fields, for a known subscriber.
     pub changed: Vec<&'static str>,
-    /// Lists that they are newly on.
+    /// Lists that the subscriber is newly added to.
     pub subscribed: Vec<ListName>,
-    /// Lists that they once left: refused (invariant 4).
+    /// Lists that the subscriber had left: refused (invariant 4).
     pub ended: Vec<ListName>,
 }
 
-/// What an import changes of one field of a known subscriber.
+/// A change to one field of a known subscriber.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldChange {
-    /// The line in the file, from 1.
+    /// The line in the file, starting at 1.
     pub line: u64,
-    /// Whose.
+    /// The subscriber's address.
     pub address: Address,
-    /// Which field; an attribute by its name.
+    /// The field; for an attribute, its name.
     pub field: String,
-    /// What is known; empty for nothing.
+    /// The stored value; empty if absent.
     pub old: String,
-    /// What the file says.
+    /// The value in the file.
     pub new: String,
 }
 
-/// How a subscriber differs from what is known, field by field; subscriptions are not among them.
+/// The differences between two versions of a subscriber, by field; subscriptions are not compared.
 pub fn differences(line: u64, known: &Subscriber, written: &Subscriber) -> Vec<FieldChange> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let words = |words: &BTreeSet<String>| words.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -77,8 +77,8 @@ pub fn differences(line: u64, known: &Subscriber, written: &Subscriber) -> Vec<F
     changed.map(|(field, (old, new))| FieldChange { line, address: address.clone(), field, old, new }).collect()
 }
 
-/// Decides what a row changes. `known` is the subscriber who has the address. A new subscriber gets its number later. Who
-/// may be put on a list is not decided here: [`Subscriber::want`] knows, for every channel.
+/// Decides the changes for a row. `known` is the subscriber with the address. A new subscriber gets its number later.
+/// Who may be added to a list is decided by [`Subscriber::want`], for every channel.
 pub fn plan(known: Option<&Subscriber>, row: &Row, terms: &Terms) -> Plan {
     let blank = || Subscriber::blank(row.address.clone(), terms.language.clone(), terms.at);
     let mut subscriber = known.cloned().unwrap_or_else(blank);
@@ -97,7 +97,7 @@ pub fn plan(known: Option<&Subscriber>, row: &Row, terms: &Terms) -> Plan {
     Plan { write: write.then_some(subscriber), new: known.is_none(), changed, subscribed, ended }
 }
 
-/// What a row says of a person. An empty cell says nothing.
+/// The profile fields of a row. An empty cell changes nothing.
 fn profile(fields: &Fields) -> ProfileChange {
     ProfileChange {
         name: fields.name.clone().map(Some),

@@ -1,4 +1,4 @@
-//! The reading side of an import: bytes to checked rows, piece by piece.
+//! The reading side of an import: from bytes to checked rows, in pieces.
 
 use std::collections::hash_map::{Entry, HashMap};
 
@@ -18,30 +18,30 @@ use super::{ImportError, Reject, mailbox};
 
 /// Rows in one commit.
 const BATCH_ROWS: usize = 500;
-/// Bytes of rows in one commit, at most about.
+/// Approximate maximum bytes of rows in one commit.
 const BATCH_BYTES: usize = 512 * 1024;
 
-/// Checked rows and rejects, in order of line.
+/// Checked rows and rejects, in line order.
 pub(super) struct Piece {
-    /// How the file is written, where it is newly known.
+    /// The file's format, if it is newly known.
     pub format: Option<Format>,
     /// The headings, with the first piece.
     pub headings: Option<Vec<String>>,
-    /// What to know of how the file was read.
+    /// Notes about how the file was read.
     pub notes: Vec<String>,
-    /// The rows.
+    /// The checked rows.
     pub rows: Vec<Row>,
-    /// Those that are none.
+    /// The rejected rows.
     pub rejects: Vec<Reject>,
-    /// How many of these hold something wrong.
+    /// The number of rejects that are invalid.
     pub invalid: u64,
-    /// How many of these were there before.
+    /// The number of rejects whose address occurs earlier in the file.
     pub duplicates: u64,
-    /// How many of these say themselves that their people may not get mail.
+    /// The number of rejects that state that the person may not get mail.
     pub left_out: u64,
-    /// Bytes of the file up to its end.
+    /// Bytes of the file up to the end of the piece.
     pub bytes: u64,
-    /// Bytes that its rows hold.
+    /// Bytes in its rows.
     held: usize,
 }
 
@@ -72,14 +72,14 @@ pub(super) struct Reading {
     /// Rows above the headings.
     above: Vec<Record>,
     format: Option<Format>,
-    /// Addresses of the file so far, as hashes, and their lines.
+    /// Hashes of the addresses read so far, with their lines.
     seen: HashMap<u64, u32>,
     piece: Piece,
     bytes: u64,
 }
 
 impl Reading {
-    /// `lists` are all that there are.
+    /// A reader; `lists` are all existing lists.
     pub fn new(lists: Vec<ListName>, has_consent: bool, finder: HeadingFinder, encoding: Option<Encoding>) -> Self {
         Self {
             lists,
@@ -95,7 +95,7 @@ impl Reading {
         }
     }
 
-    /// Reads what comes in, and hands pieces on.
+    /// Reads the source and sends pieces to `pieces`.
     pub async fn run<S, B>(mut self, mut source: S, pieces: mpsc::Sender<Piece>) -> Result<(), ImportError>
     where
         S: Stream<Item = Result<B, std::io::Error>> + Send + Unpin,
@@ -103,9 +103,9 @@ impl Reading {
     {
         let mut found = Vec::new();
         while let Some(bytes) = source.next().await {
-            // A file that broke off is not finished: its last line may be half a line.
+            // A file that broke off is not finished: its last line may be incomplete.
             let bytes = bytes.map_err(|e| ImportError::Source(e.to_string()))?;
-            // Small steps, so that one large piece does not become one large heap of records.
+            // Small steps, so that a large piece of input does not become many records at once.
             for step in bytes.as_ref().chunks(64 * 1024) {
                 self.bytes += step.len() as u64;
                 self.reader.push(step, &mut found)?;
@@ -153,7 +153,7 @@ impl Reading {
         let row = match row::read(columns, record) {
             Ok(row) => row,
             Err((record, Refusal::LeftOut(address, reason))) => {
-                // The same address further down may not be taken either.
+                // The same address must not be imported from a later row either.
                 self.seen.entry(mark(&address)).or_insert(line_number(&record));
                 self.piece.left_out += 1;
                 self.piece.rejects.push(Reject { line: record.line, reason, cells: cells(&record) });
@@ -187,7 +187,7 @@ impl Reading {
         Ok(())
     }
 
-    /// The headings, or what stands above them.
+    /// Handles a row before the columns are known: the headings, or a row above them.
     fn above_rows(&mut self, record: Record) -> Result<(), ImportError> {
         if self.reader.heading_line() == Some(record.line) {
             let columns = Columns::read(&record, &self.finder)?;
@@ -226,10 +226,10 @@ impl Reading {
         Ok(())
     }
 
-    /// What is wrong with a file none of whose first rows names a column of addresses.
+    /// The error for a file without a row that names a column of addresses.
     fn no_headings(&self) -> ImportError {
         let filled = |record: &Record| record.cells().filter(|cell| !cell.trim().is_empty()).count();
-        // Of equals the first: a title has fewer cells than the headings.
+        // The first of several equal rows: a title has fewer cells than the headings.
         let rows = self.above.iter().filter(|record| !row::is_blank(record)).rev();
         let Some(headings) = rows.max_by_key(|record| filled(record)) else { return FormatError::Empty.into() };
         if let Some(heading) = self.finder.named_address() {
@@ -248,7 +248,7 @@ impl Reading {
     }
 }
 
-/// By what an address of the file is known again.
+/// The hash that identifies an address within the file.
 fn mark(address: &Address) -> u64 {
     xxhash_rust::xxh3::xxh3_64(address.key().as_bytes())
 }

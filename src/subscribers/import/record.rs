@@ -1,21 +1,21 @@
-//! One record of an import file, and what else may be found in its place.
+//! One record of an import file, and the errors that may take its place.
 
 /// One record of the file, its cells unquoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The line on which it begins, from 1.
+    /// The line on which it begins, starting at 1.
     pub line: u64,
     text: String,
     ends: Vec<u32>,
 }
 
 impl Record {
-    /// A record of cells that stand one after the other in `text`, each to its end.
+    /// A record of cells stored consecutively in `text`; `ends` are their end offsets.
     pub(super) fn new(line: u64, text: String, ends: Vec<u32>) -> Self {
         Self { line, text, ends }
     }
 
-    /// The cell at `index`; empty beyond the last.
+    /// The cell at `index`; empty after the last one.
     pub fn cell(&self, index: usize) -> &str {
         let start = match index.checked_sub(1) {
             None => Some(0),
@@ -25,27 +25,27 @@ impl Record {
         start.zip(end).and_then(|(start, end)| self.text.get(start..end)).unwrap_or_default()
     }
 
-    /// How many bytes its cells have together.
+    /// The total length of its cells, in bytes.
     pub fn bytes(&self) -> usize {
         self.text.len()
     }
 
-    /// All cells.
+    /// All cells, from the left.
     pub fn cells(&self) -> impl Iterator<Item = &str> + Clone {
         (0..self.ends.len()).map(|index| self.cell(index))
     }
 }
 
-/// What was found in the file.
+/// An item found in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// A record.
+    /// A complete record.
     Record(Record),
-    /// A record that cannot be read; those after it can.
+    /// A record that cannot be read; later ones can.
     Broken {
         /// The line on which it begins.
         line: u64,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
@@ -53,10 +53,10 @@ pub enum Found {
 /// Why a file cannot be read at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
-    /// There is nothing in it.
+    /// The file is empty.
     #[error("the file is empty; its first line must name the columns")]
     Empty,
-    /// A workbook or something else that is no text.
+    /// A workbook, or another file that is not text.
     #[error("the file is not text: is it a workbook? Save it as \u{201c}CSV UTF-8\u{201d}")]
     NotText,
 }

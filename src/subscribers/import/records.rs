@@ -1,7 +1,7 @@
 //! From bytes to records: encoding, byte order marks, `sep=` line, delimiter, cells.
 //!
-//! Bytes are pushed in as they come, in pieces of any size; beyond what is looked at to decide these questions no piece
-//! of the file is kept longer than its record.
+//! Bytes are pushed in as they arrive, in pieces of any size. Apart from the beginning, which is needed to detect the
+//! format, no piece of the file is kept longer than its record.
 
 use super::cells::CellReader;
 use super::encoding::{Decoder, Encoding, Known};
@@ -10,21 +10,21 @@ use super::sniff;
 
 pub use super::record::{FormatError, Found, Record};
 
-/// How much is looked at before the delimiter is decided, in bytes of UTF-8.
+/// Bytes of UTF-8 read before the delimiter is decided.
 const HEAD: usize = 64 * 1024;
 /// A byte order mark in UTF-8.
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// How a file is written: so a file of rejects can be written alike.
+/// The format of a file, so that a file of rejects can be written in the same format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Format {
     /// Its encoding.
     pub encoding: Encoding,
-    /// How that is known.
+    /// How the encoding was determined.
     pub known: Known,
-    /// Whether it begins with a byte order mark.
+    /// Whether it starts with a byte order mark.
     pub mark: bool,
-    /// What divides its cells, ASCII.
+    /// The separator between cells, ASCII.
     pub delimiter: u8,
 }
 
@@ -32,7 +32,7 @@ pub struct Format {
 pub struct RecordReader {
     decoder: Decoder,
     finder: HeadingFinder,
-    /// What is decoded and not read yet.
+    /// Decoded text that is not parsed yet.
     text: Vec<u8>,
     reader: Option<CellReader>,
     format: Option<Format>,
@@ -40,28 +40,28 @@ pub struct RecordReader {
 }
 
 impl RecordReader {
-    /// A reader at the beginning of a file. `finder` knows headings, which tell the delimiter; `said` is the encoding that
-    /// a person names.
+    /// A reader at the beginning of a file. `finder` recognises headings, which help to detect the delimiter; `said` is
+    /// the encoding that a user stated.
     pub fn new(finder: HeadingFinder, said: Option<Encoding>) -> Self {
         Self { decoder: Decoder::new(said), finder, text: Vec::new(), reader: None, format: None, heading_line: None }
     }
 
-    /// How the file is written, once that is decided. Its encoding may become known later: a file that begins with a
-    /// thousand ASCII names may have an `å` in the next.
+    /// The file's format, once it is decided. Its encoding may be determined later: the first `å` may follow a thousand
+    /// ASCII names.
     pub fn format(&self) -> Option<Format> {
         let (encoding, known) = self.decoder.encoding();
         self.format.clone().map(|format| Format { encoding, known, ..format })
     }
 
-    /// The line of the record that names the columns, once records are found; `None` where none does.
+    /// The line of the record that names the columns, once records are found; `None` if no record does.
     pub fn heading_line(&self) -> Option<u64> {
         self.heading_line
     }
 
-    /// Takes the next bytes of the file and puts the records that they complete into `found`.
+    /// Parses the next bytes of the file and appends the records that they complete to `found`.
     ///
     /// # Errors
-    /// [`FormatError`] when the file cannot be read at all.
+    /// [`FormatError`] if the file cannot be read at all.
     pub fn push(&mut self, bytes: &[u8], found: &mut Vec<Found>) -> Result<(), FormatError> {
         self.decoder.decode(bytes, false, &mut self.text)?;
         if self.reader.is_none() && self.text.len() < HEAD {
@@ -71,10 +71,10 @@ impl RecordReader {
         Ok(())
     }
 
-    /// The file has ended: gives its last record.
+    /// Ends the input: appends the last record to `found`.
     ///
     /// # Errors
-    /// [`FormatError`] when the file cannot be read at all.
+    /// [`FormatError`] if the file cannot be read at all.
     pub fn finish(&mut self, found: &mut Vec<Found>) -> Result<(), FormatError> {
         self.decoder.decode(&[], true, &mut self.text)?;
         if self.reader.is_none() && self.text.iter().all(u8::is_ascii_whitespace) {
@@ -92,7 +92,7 @@ impl RecordReader {
         let reader = match &mut self.reader {
             Some(reader) => {
                 reader.push(&text, found);
-                // Its room is used again.
+                // Reuses its buffer.
                 self.text = text;
                 self.text.clear();
                 return;
@@ -114,7 +114,7 @@ impl RecordReader {
     }
 }
 
-/// Programs that join files write more than one.
+/// Removes all leading byte order marks: programs that join files may write more than one.
 fn without_marks(mut text: &[u8]) -> &[u8] {
     while let Some(rest) = text.strip_prefix(MARK) {
         text = rest;
@@ -122,7 +122,7 @@ fn without_marks(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Excel's own first line `sep=;`: the delimiter, and where the rest begins.
+/// Excel's own first line `sep=;`: the delimiter, and the offset of the rest.
 fn separator_line(text: &[u8]) -> Option<(u8, usize)> {
     let end = text.iter().position(|o| *o == b'\n').map_or(text.len(), |at| at + 1);
     let line = text.get(..end)?.trim_ascii_end();
@@ -132,7 +132,7 @@ fn separator_line(text: &[u8]) -> Option<(u8, usize)> {
         (true, [delimiter]) if delimiter.is_ascii() && !delimiter.is_ascii_alphanumeric() && *delimiter != b'"' => {
             Some((*delimiter, end))
         }
-        // The tab of `sep=<tab>` was trimmed.
+        // The tab of `sep=<tab>` was removed by trimming.
         (true, []) => Some((b'\t', end)),
         _ => None,
     }

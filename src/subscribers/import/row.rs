@@ -16,42 +16,42 @@ use super::states::{Standing, StateColumn};
 
 /// The longest name of a person or an organisation, in characters.
 const LONGEST_NAME: usize = 200;
-/// The longest attribute, in characters.
+/// The longest value of an attribute, in characters.
 const LONGEST_ATTRIBUTE: usize = 4000;
-/// What stands where a letter could not be read.
+/// The replacement for a character that could not be decoded.
 const LOST: char = '\u{fffd}';
 
-/// What a row says of one person. An empty cell says nothing: it changes nothing.
+/// The fields of one person in a row. An empty cell changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields {
-    /// The whole name.
+    /// The full name.
     pub name: Option<String>,
-    /// The language of mails to them.
+    /// The language of the subscriber's mails.
     pub language: Option<Language>,
     /// The newsroom or organisation.
     pub organisation: Option<String>,
-    /// All beats: they replace those known.
+    /// All beats: they replace the stored ones.
     pub beats: Option<BTreeSet<String>>,
-    /// All regions: they replace those known.
+    /// All regions: they replace the stored ones.
     pub regions: Option<BTreeSet<String>>,
-    /// Attributes: each replaces the one of its name.
+    /// Attributes: each replaces the stored one with its name.
     pub attributes: BTreeMap<String, String>,
-    /// Lists to be on.
+    /// Lists to add the person to.
     pub lists: BTreeSet<ListName>,
 }
 
 /// One checked row.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The record as it stood in the file.
+    /// The record as in the file.
     pub record: Record,
-    /// Whom it is about.
+    /// The person's address.
     pub address: Address,
-    /// What it says of them.
+    /// The person's fields.
     pub fields: Fields,
 }
 
-/// Whether nothing stands in the record, as in the rows below the last that Excel sometimes writes.
+/// Whether all cells are empty, as in the rows that Excel sometimes writes at the end.
 pub fn is_blank(record: &Record) -> bool {
     record.cells().all(|cell| cell.trim_matches(unicode::is_unseen).is_empty())
 }
@@ -59,9 +59,9 @@ pub fn is_blank(record: &Record) -> bool {
 /// Why a row is not imported, for a person to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It cannot be read, or holds something wrong.
+    /// It is unreadable or invalid.
     Wrong(String),
-    /// It says itself that this address may not get mail.
+    /// It states that this address may not get mail.
     LeftOut(Address, String),
 }
 
@@ -71,10 +71,10 @@ impl From<String> for Refusal {
     }
 }
 
-/// Reads and checks one record.
+/// Parses and checks one record.
 ///
 /// # Errors
-/// The record, and why it is not imported.
+/// The record, and the reason why it is not imported.
 pub fn read(columns: &Columns, record: Record) -> Result<Row, (Record, Refusal)> {
     match read_fields(columns, &record) {
         Ok((address, fields)) => Ok(Row { record, address, fields }),
@@ -82,7 +82,7 @@ pub fn read(columns: &Columns, record: Record) -> Result<Row, (Record, Refusal)>
     }
 }
 
-/// What the cell of a column says that tells who may get mail: the reason where this person may not.
+/// Evaluates a cell that states who may get mail: the reason if this person may not.
 fn state(columns: &Columns, index: usize, column: StateColumn, cell: &str) -> Result<Option<String>, String> {
     let heading = &columns.headings[index];
     match columns.words.states.read(column, cell) {
@@ -161,7 +161,7 @@ fn read_fields(columns: &Columns, record: &Record) -> Result<(Address, Fields), 
     Ok((mailbox.address, fields))
 }
 
-/// The text that programs force a spreadsheet to keep as it is, `="0701740605"`; other cells as they are.
+/// The text in `="0701740605"`, which programs write to force a spreadsheet to keep it; other cells unchanged.
 fn text_of_formula(cell: &str) -> Cow<'_, str> {
     match cell.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')) {
         Some(text) if !text.replace("\"\"", "").contains('"') => Cow::Owned(text.replace("\"\"", "\"")),
@@ -170,17 +170,17 @@ fn text_of_formula(cell: &str) -> Cow<'_, str> {
 }
 
 fn within(what: &str, cell: &str, most: usize) -> Result<(), String> {
-    // Bytes are never fewer than characters, so the count is needed only where it is close.
+    // A text never has fewer bytes than characters, so characters are counted only if necessary.
     match cell.len() > most && cell.chars().count() > most {
         true => Err(format!("{what} is longer than {most} characters")),
         false => Ok(()),
     }
 }
 
-/// The value of an attribute, tidy; `None` where it is empty.
+/// The cleaned value of an attribute; `None` if it is empty.
 ///
 /// # Errors
-/// Why it cannot be one, for a person to read.
+/// Why the value is invalid, for a person to read.
 pub fn attribute(name: &str, value: &str) -> Result<Option<String>, String> {
     let value = unicode::tidy_trimmed(value);
     within(name, &value, LONGEST_ATTRIBUTE)?;
@@ -201,10 +201,10 @@ fn showable(what: &str, text: &str) -> Result<(), String> {
     }
 }
 
-/// Text on one line, tidy, its spaces single.
+/// Cleans text and puts it on one line with single spaces.
 ///
 /// # Errors
-/// Why it cannot be that, for a person to read.
+/// Why the text is invalid, for a person to read.
 pub fn one_line(what: &str, cell: &str) -> Result<String, String> {
     let cell = unicode::tidy(cell);
     within(what, &cell, LONGEST_NAME)?;
@@ -219,10 +219,10 @@ pub fn one_line(what: &str, cell: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// Words divided by `,`, `;`, `|` or a new line, as they are compared (see [`unicode::key`]).
+/// Words separated by `,`, `;`, `|` or a new line, in the form in which they are compared (see [`unicode::key`]).
 ///
 /// # Errors
-/// Why they cannot be that, for a person to read.
+/// Why the words are invalid, for a person to read.
 pub fn words(what: &str, cell: &str) -> Result<BTreeSet<String>, String> {
     within(what, cell, LONGEST_ATTRIBUTE)?;
     let words = cell.split([',', ';', '|', '\n']).map(unicode::key).filter(|word| !word.is_empty());

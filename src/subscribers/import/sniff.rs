@@ -1,44 +1,44 @@
-//! Which delimiter a file has, whether it writes `\"`, and which of its first rows names the columns: each possibility is
-//! tried on the first rows, and the one is taken under which the file makes most sense.
+//! Detects a file's delimiter, whether it uses `\"`, and which of its first rows names the columns: each possibility is
+//! tried on the first rows, and the most plausible one is used.
 
 use super::cells::{CellReader, Dialect};
 use super::headings::{Certainty, HeadingFinder};
 use super::mailbox;
 use super::record::{Found, Record};
 
-/// Rows that are looked at.
+/// Maximum rows examined.
 const ROWS: usize = 60;
-/// Rows that may stand above the headings: a title, a date, a blank row.
+/// Maximum rows above the headings: a title, a date, a blank row.
 pub const ROWS_ABOVE: usize = 10;
 
-/// What the beginning of a file tells.
+/// What the beginning of a file shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sniffed {
-    /// How it divides its cells.
+    /// How it separates and quotes its cells.
     pub dialect: Dialect,
-    /// The line of the row that names the columns.
+    /// The line of the row that names the columns, if any.
     pub heading_line: Option<u64>,
 }
 
-/// How much sense a file makes if it is read in one way; the greatest is taken.
+/// How plausible one way of reading a file is; the greatest value is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Sense {
-    /// Whether a row names a column of addresses.
+    /// How certainly a row names a column of addresses.
     headings: Certainty,
-    /// Of a hundred rows, how many have an address in it.
+    /// The percentage of rows with an address in that column.
     addresses: usize,
-    /// Quotation marks that do not fit.
+    /// The number of misplaced quotation marks.
     odd: std::cmp::Reverse<u64>,
-    /// Of a hundred rows, how many have no more cells than the headings.
+    /// The percentage of rows with no more cells than the headings.
     fitting: usize,
-    /// Columns.
+    /// The number of columns.
     width: usize,
 }
 
-/// Looks at a file that begins with `head`, whose first `skip` bytes are no data; `delimiter` where the file names it;
-/// `whole` says that it ends there, too.
+/// Examines a file that starts with `head`, whose first `skip` bytes are no data. `delimiter` is set if the file states
+/// it; `whole` means that `head` is the complete file.
 pub fn sniff(head: &[u8], skip: usize, delimiter: Option<u8>, whole: bool, finder: &HeadingFinder) -> Sniffed {
-    // Of equals the first wins: a file of one column is best read with what stands in no cell.
+    // The first of several equal ones is used: for a file of one column, a delimiter that occurs in no cell.
     let possible = [b'\t', b';', b',', b'|'].into_iter().filter(|one| *one == b'\t' || head.contains(one));
     let delimiters: Vec<u8> = delimiter.map_or_else(|| possible.collect(), |one| vec![one]);
     let backslashes: &[bool] = match memchr::memmem::find(head, b"\\\"") {
@@ -62,7 +62,7 @@ pub fn sniff(head: &[u8], skip: usize, delimiter: Option<u8>, whole: bool, finde
 fn first_rows(head: &[u8], skip: usize, dialect: Dialect, whole: bool) -> (Vec<Record>, u64) {
     let (mut reader, mut found) = (CellReader::new(dialect), Vec::new());
     reader.pass_over(&head[..skip]);
-    // In steps, so that not all of the head is read for its first rows.
+    // In steps, so that not all of the head is parsed for its first rows.
     for step in head[skip..].chunks(4096) {
         reader.push(step, &mut found);
         if found.len() >= ROWS {
@@ -82,11 +82,11 @@ fn first_rows(head: &[u8], skip: usize, dialect: Dialect, whole: bool) -> (Vec<R
 fn sense(head: &[u8], skip: usize, dialect: Dialect, whole: bool, finder: &HeadingFinder) -> (Sense, Option<u64>) {
     let (records, odd) = first_rows(head, skip, dialect, whole);
     let odd = std::cmp::Reverse(odd);
-    // The most certain row, the first of equals.
+    // The most certain row; the first of several equal ones.
     let rows = (0..records.len().min(ROWS_ABOVE + 1)).filter_map(|row| {
         let (certainty, column) = finder.address_column(&records[row])?;
         let addresses = addresses(&records[row + 1..], column);
-        // A word such as "mail" in a title, or a street address: what stands below tells.
+        // A word such as "mail" in a title, or a street address: the rows below decide.
         (certainty == Certainty::Named || addresses >= 50).then_some((
             certainty,
             addresses >= 50,
@@ -109,19 +109,19 @@ fn share(part: usize, whole: usize) -> usize {
     (part * 100).checked_div(whole).unwrap_or(100)
 }
 
-/// Of a hundred rows with something in the column, how many have an address there.
+/// The percentage of non-empty cells in the column that contain an address.
 fn addresses(rows: &[Record], column: usize) -> usize {
     let cells = rows.iter().map(|row| row.cell(column)).filter(|cell| !cell.trim().is_empty());
     let (mut all, mut good) = (0, 0);
     for cell in cells {
         all += 1;
-        // Two addresses are refused later; the column is right all the same.
+        // Several addresses in a cell are rejected later; the column is right all the same.
         good += usize::from(cell.contains('@') && mailbox::is_like_addresses(cell));
     }
     share(good, all)
 }
 
-/// How many cells a row has up to the last that is not empty.
+/// The number of cells in a row up to the last non-empty one.
 fn width(record: &Record) -> usize {
     record.cells().enumerate().filter(|(_, cell)| !cell.trim().is_empty()).last().map_or(0, |(index, _)| index + 1)
 }

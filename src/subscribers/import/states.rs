@@ -1,4 +1,4 @@
-//! Columns that say whether somebody may get mail, and what their cells say, by the words of `states.toml`.
+//! Columns that state whether a person may get mail, and the meaning of their cells, by the words in `states.toml`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,44 +6,44 @@ use serde::Deserialize;
 
 use super::heading_key::squashed;
 
-/// What a person says of the words in such columns: the word, and `active` or `out`.
+/// A user's statements about words in such columns: the word, and `active` or `out`.
 pub type Said = BTreeMap<String, Standing>;
 
-/// Digits that a date or a time has at least: `2026-1-9`.
+/// Minimum digits of a date or a time: `2026-1-9`.
 const DIGITS_OF_A_DATE: usize = 6;
 
-/// How a column says who may get mail.
+/// How a column states who may get mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StateColumn {
     /// By a word for each state.
     State,
-    /// Something in it means that they may not.
+    /// A value means that they may not; a no means that they may.
     Out,
-    /// A yes means that they may; a no, or nothing, that they may not.
+    /// A yes or a time means that they may; a no or an empty cell, that they may not.
     In,
-    /// A time means that they may; nothing says nothing.
+    /// A yes or a time means that they may; an empty cell or a no states nothing.
     Since,
 }
 
-/// Whether somebody may get mail.
+/// Whether a person may get mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
-    /// They may.
+    /// They may get mail.
     Active,
-    /// They may not: they left, never confirmed, are blocked or cannot be reached.
+    /// They may not get mail: they left, never confirmed, are blocked or cannot be reached.
     Out,
 }
 
-/// The words, read once for an import.
+/// The words, parsed once per import.
 #[derive(Clone, Debug)]
 pub struct States {
     columns: HashMap<String, StateColumn>,
     parts: Vec<(StateColumn, Vec<String>)>,
     not: Vec<String>,
     values: HashMap<String, Standing>,
-    /// Words that mean the end in a column of any name.
+    /// Words that mean the end of a subscription in a column with any heading.
     ends: Vec<String>,
     yes: Vec<String>,
     no: Vec<String>,
@@ -86,10 +86,10 @@ struct Values {
 }
 
 impl States {
-    /// The words that come with Depesch.
+    /// The words shipped with Depesch.
     ///
     /// # Errors
-    /// Never with the file as it is; a test sees to that.
+    /// Never with the shipped file; a test checks that.
     pub(super) fn shipped() -> Result<Self, toml::de::Error> {
         let File { columns, words, values } = toml::from_str(include_str!("states.toml"))?;
         let lists = [
@@ -117,19 +117,19 @@ impl States {
         })
     }
 
-    /// Takes what a person says of words before what is known of them.
+    /// Gives a user's statements about words precedence over the shipped ones.
     pub(super) fn say(&mut self, said: &Said) {
         self.values.extend(said.iter().map(|(word, standing)| (key(word), *standing)));
-        // What a person allows ends nothing in other columns either.
+        // A word that the user allows does not exclude people in other columns either.
         self.ends.retain(|word| self.values.get(word) == Some(&Standing::Out));
     }
 
-    /// How a column with this heading says who may get mail; `None` when it is about something else.
+    /// How a column with this heading states who may get mail; `None` if it is about something else.
     pub(super) fn column(&self, heading: &str) -> Option<StateColumn> {
         let heading = squashed(heading);
         self.columns.get(&heading).copied().or_else(|| {
             let has = |words: &[String]| words.iter().any(|word| heading.contains(word.as_str()));
-            // "ip" and "count" are the ends of OPTIN_IP and bounce count, not parts of other words.
+            // "ip" and "count" match at an end of OPTIN_IP and bounce count, not inside other words.
             if self.not.iter().any(|word| {
                 if word.len() < 6 {
                     heading.ends_with(word) || heading.starts_with(word)
@@ -143,10 +143,10 @@ impl States {
         })
     }
 
-    /// What a cell, empty or not, of such a column says.
+    /// Evaluates a cell of such a column, which may be empty.
     ///
     /// # Errors
-    /// Its word is not known; nothing is guessed.
+    /// The word is unknown; its meaning is not guessed.
     pub(super) fn read(&self, column: StateColumn, cell: &str) -> Result<Option<Standing>, ()> {
         let word = key(cell);
         let is_time = cell.chars().filter(char::is_ascii_digit).count() >= DIGITS_OF_A_DATE;
@@ -164,14 +164,14 @@ impl States {
         }
     }
 
-    /// Whether a cell is nothing but a word for an end, whatever its column is called.
+    /// Whether a cell consists only of a word for an end, whatever its column's heading.
     pub(super) fn is_end(&self, cell: &str) -> bool {
-        // A long text is a note, and looking at it costs more.
+        // A longer text is a note and is not compared.
         cell.len() <= 40 && self.ends.contains(&key(cell))
     }
 }
 
-/// By letters and digits; a mark alone, such as a hyphen, as it is.
+/// The letters and digits of a cell; a single symbol such as a hyphen is kept.
 fn key(text: &str) -> String {
     let squashed = squashed(text);
     if squashed.is_empty() { text.trim().to_owned() } else { squashed }
