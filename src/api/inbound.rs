@@ -36,7 +36,7 @@ pub struct MailIn {
     pub spool: Spool,
     /// Notifies the workers that handle incoming messages.
     pub notifier: Notifier,
-    /// The listening sockets inherited from service managers; `None` in tests that open none.
+    /// The protocols whose sockets were passed in at earlier starts; `None` in tests that open none.
     pub listeners: Option<Arc<Listeners>>,
 }
 
@@ -110,7 +110,7 @@ pub fn routes() -> Router<Arc<ApiState>> {
         .route("/v1/inbound/{id}/retry", post(retry))
 }
 
-/// Forgets an inherited socket that is no longer used.
+/// Forgets a socket passed in at earlier starts that is no longer needed.
 async fn forget_listener(
     State(control): State<Arc<ApiState>>,
     axum::extract::Path(protocol): axum::extract::Path<String>,

@@ -137,7 +137,7 @@ impl Drop for MockServer {
     }
 }
 
-/// Accepts connections until told to stop; ending the runtime after it ends the sessions.
+/// Accepts connections until stopped; shutting down the runtime afterwards ends the sessions.
 async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     loop {
