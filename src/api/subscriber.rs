@@ -1,5 +1,6 @@
-//! Subscribers: `POST /v1/subscribers`, `GET /v1/subscribers?search=`, `GET|PATCH|DELETE /v1/subscribers/{who}`, where `who` is a number such as
-//! `s17` or an address, `POST /v1/subscribers/{who}/subscriptions/{list}`, `GET /v1/subscribers/{who}/record`.
+//! Subscribers: `POST /v1/subscribers`, `GET /v1/subscribers?search=`, `GET|PATCH|DELETE /v1/subscribers/{who}`, `POST
+//! /v1/subscribers/{who}/subscriptions/{list}`, `GET /v1/subscribers/{who}/record`, where `who` is a number such as
+//! `s17` or an address.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

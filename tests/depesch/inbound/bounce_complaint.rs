@@ -1,4 +1,4 @@
-//! A complaint ends a subscription only if the message that it returns carries a token that we signed (RFC 5965 §5).
+//! A complaint ends a subscription only if the returned message contains a token signed by us (RFC 5965 §5).
 
 use depesch::base::id::{ListName, MailingId, SubscriberId};
 use depesch::base::token::Purpose;

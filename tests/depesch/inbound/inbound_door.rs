@@ -1,4 +1,4 @@
-//! The door: 250 may be said only of what is durable, and what cannot be kept is not half kept.
+//! The ingest: 250 is replied only for what is durable, and a message is stored completely or not at all.
 
 use std::io::ErrorKind;
 use std::path::Path;

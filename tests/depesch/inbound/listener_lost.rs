@@ -1,4 +1,4 @@
-//! A socket for mail that systemd handed over before and not at this start: not ready, critical, and counted, until it is back
+//! A mail socket that systemd passed in before but not at this start: not ready, critical and counted, until it is back
 //! or no longer wanted.
 
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Any instant between two backups can be restored, such as the one before a bad import; where the way there is in no
-//! backup, that is said.
+//! Any instant between two backups can be restored, such as the one before a bad import; if no backup contains the
+//! journal needed, that is reported.
 
 use std::sync::Arc;
 

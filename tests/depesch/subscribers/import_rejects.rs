@@ -1,4 +1,4 @@
-//! What is wrong in a row is said with its line, and the other rows are imported.
+//! An error in a row is reported with its line, and the other rows are imported.
 
 use depesch::subscribers::import::{ImportError, ImportSettings};
 

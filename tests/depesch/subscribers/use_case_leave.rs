@@ -1,4 +1,4 @@
-//! Leaving a list, or all: the same by every channel, never refused, and for good.
+//! Leaving a list, or all lists: the same through every channel, never refused, and permanent.
 
 use depesch::base::token::Purpose;
 use depesch::model::channel::Channel;
