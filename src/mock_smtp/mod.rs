@@ -2,7 +2,7 @@
 //! `depesch bench`; not suitable for real mail.
 //!
 //! It runs on threads of its own, so that it can run next to the daemon in one process, and answers as a
-//! [`script::Script`] tells it. What it accepted is in its [`record::Record`].
+//! [`script::Script`] specifies. What it accepted is in its [`record::Record`].
 
 mod content;
 pub mod record;
