@@ -1,5 +1,5 @@
-//! Bounces: `GET /v1/bounces?mailing=…&subscriber=…`, `GET /v1/bounces/{who}`, `POST /v1/bounces/{who}/reset`, where `who`
-//! is a number such as `s17` or an address, and `POST /v1/mailings/{id}/forgive`.
+//! Bounces: `GET /v1/bounces?mailing=…&subscriber=…`, `GET /v1/bounces/{who}`, `POST /v1/bounces/{who}/reset`, where
+//! `who` is a number such as `s17` or an address, and `POST /v1/mailings/{id}/forgive`.
 
 use std::sync::Arc;
 
