@@ -25,38 +25,38 @@ use super::audit_trail::person;
 use super::error::ApiError;
 use super::extract::Parameters;
 
-/// Entries read in one go.
+/// Entries read from the store at a time.
 const PAGE: usize = 500;
 
-/// An entry as it travels, with all that its hash is made of, in that order.
+/// An entry as a line of the export, with every field that its hash covers, in that order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditLine {
-    /// The hash of the entry before, in hexadecimal.
+    /// The hash of the previous entry, in hexadecimal.
     pub previous: String,
-    /// Its place in the chain.
+    /// Its position in the chain.
     pub number: u64,
-    /// When, to the millisecond.
+    /// The time, to the millisecond.
     pub at: String,
-    /// Who.
+    /// The user's name.
     pub who: String,
-    /// The user's number, in digits; empty where there is none.
+    /// The user id, in digits; empty if there is none.
     pub uid: String,
-    /// The number of the entry with which the request began.
+    /// The number of the request's first entry.
     pub request: u64,
-    /// A noun and a verb.
+    /// The action: a noun and a verb.
     pub what: String,
-    /// Ids, divided by blanks.
+    /// The ids it concerns, separated by spaces.
     pub about: String,
     /// `begun`, `done`, `refused`, `failed` or `noted`.
     pub outcome: String,
-    /// What else there is to say.
+    /// Details.
     pub detail: String,
     /// Its hash, in hexadecimal.
     pub hash: String,
 }
 
 impl AuditLine {
-    /// An entry, and the hash of the one before it.
+    /// Exports an entry; `previous` is the hash of the entry before it.
     pub fn new(previous: &[u8; 32], kept: &KeptEntry) -> Self {
         let AuditEntry { number, at, who, uid, request, what, about, outcome, detail } = kept.entry.clone();
         Self {
@@ -74,10 +74,10 @@ impl AuditLine {
         }
     }
 
-    /// The entry and its hash, as they travelled.
+    /// Parses the line into the entry and its hash.
     ///
     /// # Errors
-    /// What cannot be read.
+    /// A description of the field that cannot be parsed.
     pub fn read(&self) -> Result<(AuditEntry, [u8; 32]), String> {
         let entry = AuditEntry {
             number: self.number,
@@ -98,57 +98,57 @@ impl AuditLine {
     }
 }
 
-/// A SHA-256 hash in hexadecimal.
+/// Parses a SHA-256 hash in hexadecimal.
 pub fn read_hash(text: &str) -> Option<[u8; 32]> {
     crate::store::blobs::parse_sha256(text)
 }
 
-/// An entry to be read by people.
+/// An entry in readable form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditView {
-    /// Its place in the chain.
+    /// Its position in the chain.
     pub number: u64,
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// Who.
+    /// The user's name.
     pub who: String,
-    /// The user's number.
+    /// The user id.
     pub uid: Option<u32>,
-    /// The number of the entry with which the request began.
+    /// The number of the request's first entry.
     pub request: u64,
-    /// A noun and a verb.
+    /// The action: a noun and a verb.
     pub what: String,
-    /// Ids; ordinary lists by their names, sensitive ones by the label that their mail shows.
+    /// The ids it concerns; ordinary lists by name, sensitive ones by the label used in their mail.
     pub about: String,
     /// `begun`, `done`, `refused`, `failed` or `noted`.
     pub outcome: String,
-    /// What else there is to say.
+    /// Details.
     pub detail: String,
 }
 
-/// Some entries.
+/// A page of entries.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AuditPage {
-    /// The oldest first.
+    /// The entries, oldest first.
     pub entries: Vec<AuditView>,
-    /// What to ask the next page with; nothing after the last.
+    /// The `after` of the next page; `None` on the last page.
     pub next: Option<u64>,
 }
 
-/// Whether the chain holds.
+/// The result of verifying the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditVerified {
-    /// Where it does not, in words.
+    /// Where and how the chain is broken; `None` if it is intact.
     pub broken: Option<String>,
-    /// How many entries were gone over.
+    /// The number of entries verified; 0 if the chain is broken.
     pub entries: u64,
-    /// The last entry that was dropped by age: number and hash; number 0 where none was.
+    /// The last entry removed because of its age, as `number:hash`; number 0 if none was removed.
     pub anchor: String,
-    /// The end, `number:hash`: note it elsewhere.
+    /// The end of the chain, `number:hash`: keep a copy outside the daemon.
     pub head: String,
-    /// Requests whose outcome is unknown: under way, or cut off by a crash.
+    /// Requests without a known outcome: in progress, or cut off by a crash.
     pub open: Vec<u64>,
-    /// What recoveries of the store lost, in words: entries of the log may be among it.
+    /// What recoveries of the store lost, possibly including entries of the log.
     #[serde(default)]
     pub lost: Vec<String>,
 }
@@ -172,11 +172,11 @@ struct ExportParameters {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct VerifyParameters {
-    /// `number:hash`, as it was noted elsewhere.
+    /// A `number:hash` noted earlier, to compare with.
     head: Option<String>,
 }
 
-/// The routes of this noun.
+/// The routes of the audit log.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/audit", get(page))
@@ -217,7 +217,7 @@ async fn page(
     }
 }
 
-/// By what an entry may name what is asked for: a list by its keyed hash, a person by number or keyed hash.
+/// The ids under which entries may mention `about`: for a list its keyed hash, for a person the number or keyed hash.
 async fn ids(control: &ApiState, log: &AuditLog, about: &str) -> Result<Vec<String>, ApiError> {
     let mut ids = vec![about.to_owned(), log.list_id(about)];
     if let Ok(address) = about.parse() {
@@ -227,7 +227,7 @@ async fn ids(control: &ApiState, log: &AuditLog, about: &str) -> Result<Vec<Stri
     Ok(ids)
 }
 
-/// What the lists' keyed hashes stand for, to be read: their names, and for sensitive ones the label of their mail.
+/// Readable names by the keyed hash of the list: the list's name, or for a sensitive list the label used in its mail.
 async fn list_names(control: &ApiState, log: &AuditLog) -> Result<HashMap<String, String>, ApiError> {
     let lists = control.store.lists().await?;
     let shown = lists.iter().map(|read| {
@@ -279,10 +279,10 @@ async fn verify(
     }))
 }
 
-/// A place in the chain, written `number:hash`.
+/// Parses a position in the chain, written `number:hash`.
 ///
 /// # Errors
-/// What it should look like.
+/// A description of the expected form.
 pub fn read_link(text: &str) -> Result<ChainLink, String> {
     let link = text.split_once(':').and_then(|(number, hash)| {
         Some(ChainLink { number: number.trim().parse().ok()?, hash: read_hash(hash.trim())? })
@@ -297,7 +297,7 @@ async fn export(
     Parameters(ExportParameters { since }): Parameters<ExportParameters>,
 ) -> Result<Response, ApiError> {
     let begin = Exporting { store: control.store.clone(), since, at: control.store.audit_anchor().await? };
-    // An error on the way cuts the answer off, so that half an export is never taken for the whole.
+    // An error cuts the response off, so that a partial export is never mistaken for a complete one.
     let bytes = futures_util::stream::try_unfold(begin, async |mut exporting| {
         Ok::<_, StoreError>(exporting.next().await?.map(|bytes| (bytes, exporting)))
     });
@@ -319,7 +319,7 @@ impl Exporting {
             }
             let mut bytes = Vec::new();
             for kept in &found {
-                // Whatever follows the first is exported too, so that the chain has no gap.
+                // All entries after the first one are exported too, so that the chain has no gap.
                 if self.since.is_none_or(|since| kept.entry.at >= since) {
                     self.since = None;
                     let line = serde_json::to_vec(&AuditLine::new(&self.at.hash, kept)).unwrap_or_default();

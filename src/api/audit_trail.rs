@@ -1,8 +1,8 @@
-//! What every request leaves in the audit log: an entry before it is done and one that says what came of it, so that a
-//! daemon that dies in between has said what it was about to do. Reads that show people's addresses leave one entry.
+//! The audit entries of requests: one before the request is carried out and one with its outcome, so that the log shows
+//! what a daemon that crashed in between was about to do. Reads that show addresses write a single entry.
 //!
-//! A request that cannot be noted is not done (invariant 1). Which requests there are stands in [`RULES`]; a test demands
-//! one for each route that changes something.
+//! A request whose entry cannot be written is not carried out (invariant 1). [`RULES`] has the audited requests; a test
+//! requires a rule for each route that changes something.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,27 +25,27 @@ use super::ApiState;
 use super::error::{ApiError, ErrorCode};
 use super::extract::Caller;
 
-/// What is noted of a request.
+/// What is recorded about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noted {
-    /// What it is about to do, and what came of it.
+    /// An entry before it and one with its outcome.
     Change,
-    /// That addresses are shown.
+    /// One entry: addresses are shown.
     Shows,
-    /// That addresses are shown, where they are asked for (`addresses=true`).
+    /// One entry if addresses are requested (`addresses=true`).
     ShowsIfAsked,
-    /// Nothing: it changes nothing, or has records of its own.
+    /// No entry: it changes nothing, or has records of its own.
     Nothing,
 }
 
-/// One route, and what is noted of it.
+/// What is recorded for one route.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
-    /// Method and path, as in the router.
+    /// The method and path, as in the router.
     pub route: (&'static str, &'static str),
-    /// A noun and a verb.
+    /// The name of the action: a noun and a verb.
     pub what: &'static str,
-    /// What is noted.
+    /// What is recorded.
     pub noted: Noted,
 }
 
@@ -53,7 +53,7 @@ const fn rule(method: &'static str, path: &'static str, what: &'static str, note
     Rule { route: (method, path), what, noted }
 }
 
-/// Every route that changes something, and every one that shows addresses. A GET that is not here leaves nothing.
+/// Every route that changes something or shows addresses. Any other GET is not recorded.
 pub const RULES: &[Rule] = &[
     rule("GET", "/v1/audit/export", "audit export", Noted::Shows),
     rule("POST", "/v1/backups", "backup create", Noted::Change),
@@ -71,7 +71,7 @@ pub const RULES: &[Rule] = &[
     rule("GET", "/v1/inbound/{id}", "inbound show", Noted::ShowsIfAsked),
     rule("GET", "/v1/inbound/{id}/raw", "inbound raw", Noted::Shows),
     rule("POST", "/v1/inbound/{id}/retry", "inbound retry", Noted::Change),
-    // Mail that comes in has a record of its own, of each message.
+    // Each incoming message has a record of its own.
     rule("POST", "/v1/inbound", "inject", Noted::Nothing),
     rule("DELETE", "/v1/listeners/{protocol}", "inbound forget-listener", Noted::Change),
     rule("GET", "/v1/notices", "notice list", Noted::ShowsIfAsked),
@@ -117,7 +117,7 @@ pub const RULES: &[Rule] = &[
     rule("DELETE", "/v1/suppressions/{address}", "suppression remove", Noted::Change),
 ];
 
-/// A request that is being done: a handler that takes it out of the request can say more about it.
+/// The audit entry of a request in progress; a handler takes it from the request to add details.
 #[derive(Clone)]
 pub struct Trail {
     inner: Arc<Inner>,
@@ -131,27 +131,27 @@ struct Inner {
 }
 
 impl Trail {
-    /// What came of it in a program's words, e.g. the id of what was made.
+    /// Sets the details of the outcome, in machine-readable form, e.g. the id of what was created.
     pub fn detail(&self, detail: impl Into<String>) {
         *self.inner.detail.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = detail.into();
     }
 
-    /// The work goes on after the handler has returned: [`Trail::ended`] will say what came of it.
+    /// Declares that the work continues after the handler has returned; [`Trail::ended`] will record the outcome.
     pub fn goes_on(&self) {
         self.inner.goes_on.store(true, Ordering::SeqCst);
     }
 
-    /// Says what came of work that went on.
+    /// Records the outcome of work that continued.
     pub async fn ended(&self, outcome: AuditOutcome, detail: impl Into<String>) {
         let note = AuditNote { outcome, detail: detail.into(), ..self.inner.note.clone() };
         if let Err(error) = self.inner.log.append(&note).await {
-            // It is done, and that it was begun is in the log; so the answer stands.
+            // The work is done and its start is in the log, so the response stands.
             let (request, what) = (note.request, &note.what);
             tracing::error!(%error, request, what, "what came of a request could not be noted in the audit log");
         }
     }
 
-    /// What an answer says came of it; nothing where the work goes on.
+    /// The outcome that a response indicates; `None` if the work continues.
     fn answer(&self, response: &Response) -> Option<(AuditOutcome, String)> {
         if self.inner.goes_on.load(Ordering::SeqCst) {
             return None;
@@ -180,7 +180,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Trail {
     }
 }
 
-/// Notes what a request is about to do, has it done, and notes what came of it.
+/// Records the start of a request, carries it out, and records its outcome.
 pub(super) async fn record(State(control): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let path = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
@@ -217,7 +217,7 @@ pub(super) async fn record(State(control): State<Arc<ApiState>>, request: Reques
     }
     let trail = Trail { inner: Arc::new(Inner { log, note, detail: Default::default(), goes_on: false.into() }) };
     parts.extensions.insert(trail.clone());
-    // In a task of its own: when the client goes away, what was begun is done all the same, and what came of it noted.
+    // In a task of its own: if the client disconnects, the request is still completed and its outcome recorded.
     let doing = tokio::spawn(async move {
         let response = next.run(Request::from_parts(parts, body)).await;
         if let Some((outcome, detail)) = trail.answer(&response) {
@@ -236,7 +236,7 @@ fn rule_of(method: &Method, path: &str) -> (String, Noted) {
     match RULES.iter().find(|rule| rule.route == (method.as_str(), path)) {
         Some(rule) => (rule.what.to_owned(), rule.noted),
         None if method.is_safe() => (String::new(), Noted::Nothing),
-        // A route that nobody made a rule for is noted all the same.
+        // A route without a rule is recorded as well.
         None => (format!("{method} {path}"), Noted::Change),
     }
 }
@@ -245,12 +245,12 @@ fn not_noted(error: &StoreError) -> ApiError {
     if let StoreError::Engine(EngineError::Full(_)) = error {
         return ApiError::full(error.to_string());
     }
-    // Also where the entry itself may stand in the log: what was asked is done only after it.
+    // Even if the entry may have been written: the request is carried out only after that succeeded.
     ApiError::new(503, "audit", format!("what was asked could not be noted in the audit log: {error}"))
         .hint("Nothing was done. See the daemon's log; try again when the store works.")
 }
 
-/// The ids of what a request is about: of people their numbers, of lists a keyed hash, never an address or a name.
+/// The ids that a request concerns: numbers of people and keyed hashes of lists, never an address or a list's name.
 async fn about(
     control: &ApiState,
     log: &AuditLog,
@@ -272,7 +272,7 @@ async fn about(
     Ok(ids.join(" "))
 }
 
-/// The number of the person whom a number or an address names; the address's keyed hash where there is nobody.
+/// The number of the person with this number or address; the address's keyed hash if there is no such subscriber.
 pub(super) async fn person(control: &ApiState, log: &AuditLog, who: &str) -> Result<Vec<String>, StoreError> {
     if let Ok(id) = who.parse::<SubscriberId>() {
         return Ok(vec![id.to_string()]);
@@ -285,7 +285,7 @@ pub(super) async fn person(control: &ApiState, log: &AuditLog, who: &str) -> Res
     })
 }
 
-/// A thing's id as it is written everywhere; nothing for what is none.
+/// The id of a resource in the form used everywhere; `None` if the value is not a valid id.
 fn id_of(noun: &str, name: &str, value: &str) -> Option<String> {
     let is_simple =
         |text: &str| text.len() <= 100 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));

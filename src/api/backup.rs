@@ -1,4 +1,4 @@
-//! Backups: `GET|POST /v1/backups`. A new one is made while the daemon works; the answer is lines, see
+//! Backups: `GET|POST /v1/backups`. A backup is made while the daemon runs; the response is a stream of lines, see
 //! [`super::stream`].
 
 use std::collections::BTreeSet;
@@ -28,40 +28,40 @@ use super::{ApiState, stream};
 /// A backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupView {
-    /// Its name.
+    /// Its id.
     pub id: String,
-    /// When it was made; unknown when it cannot be read.
+    /// When it was made; `None` if it cannot be read.
     pub created: Option<Timestamp>,
-    /// On which machine.
+    /// The host it was made on.
     pub host: String,
-    /// How many records it holds.
+    /// The number of records in it.
     pub records: u64,
-    /// The last group of commits in it.
+    /// The number of the last group of commits in it.
     pub group: u64,
-    /// Bytes of all its files.
+    /// The size of all its files, in bytes.
     pub bytes: u64,
-    /// Bytes that had to be written for it.
+    /// The bytes newly written for it; other files are shared with earlier backups.
     pub new_bytes: u64,
-    /// Whether all its files are there, with their lengths; `backup verify` reads them.
+    /// Whether all its files exist with the right length; `backup verify` checks their content.
     pub whole: bool,
-    /// What is wrong, if it cannot be read.
+    /// Why it cannot be read, if so.
     pub problem: Option<String>,
-    /// Attachments that were damaged where they lie, so that they are not in it.
+    /// Attachments that are not in it, because the stored files were damaged.
     pub left_out: Vec<String>,
 }
 
-/// What making a backup did.
+/// The result of making a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Made {
-    /// The new one.
+    /// The new backup.
     pub backup: BackupView,
-    /// Where it lies.
+    /// The directory of the backups.
     pub directory: String,
-    /// Which old ones were forgotten.
+    /// The old backups that were removed.
     pub forgotten: Vec<String>,
-    /// Bytes that this freed.
+    /// The bytes freed by removing them.
     pub freed_bytes: u64,
-    /// Files of backups that were damaged and are whole again.
+    /// Damaged files of backups that were repaired.
     #[serde(default)]
     pub rewritten: Vec<String>,
     /// Files of backups that are damaged or missing.
@@ -72,11 +72,11 @@ pub struct Made {
 /// A file of the backups that is damaged or missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultView {
-    /// Which file.
+    /// The file.
     pub file: String,
     /// What is wrong with it.
     pub what: String,
-    /// Which backups cannot be restored whole because of it.
+    /// The backups that cannot be restored completely because of it.
     pub backups: Vec<String>,
 }
 
@@ -97,12 +97,12 @@ impl std::fmt::Display for FaultView {
     }
 }
 
-/// How far it has come.
+/// The progress of a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Copied {
-    /// Bytes looked at.
+    /// Bytes processed.
     pub bytes: u64,
-    /// Of so many, as far as is known.
+    /// Total bytes, as far as known.
     pub total: u64,
 }
 
@@ -124,7 +124,7 @@ impl From<&Manifest> for BackupView {
 }
 
 impl Made {
-    /// What a report says.
+    /// The result for a report of a backup in `directory`.
     pub fn of(report: &BackupReport, directory: &std::path::Path) -> Self {
         Self {
             backup: (&report.manifest).into(),
@@ -137,7 +137,7 @@ impl Made {
     }
 }
 
-/// All backups of a repository, oldest first.
+/// All backups in a repository, oldest first.
 ///
 /// # Errors
 /// [`BackupError`].
@@ -175,7 +175,7 @@ pub fn list(repository: &Repository) -> Result<Vec<BackupView>, BackupError> {
     Ok(all)
 }
 
-/// The routes of this noun.
+/// The routes of backups.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/backups", get(all).post(make))
 }
@@ -202,7 +202,7 @@ async fn make(State(control): State<Arc<ApiState>>, caller: Caller, trail: Trail
     let (events, mut told) = mpsc::unbounded_channel();
     let directory = backups.directory.clone();
     let work = tokio::task::spawn_blocking(move || {
-        // Whoever asked may have gone; the backup is made all the same.
+        // The backup is completed even if the client has disconnected.
         backups.create(&|event| {
             let _ = events.send(event);
         })
@@ -217,7 +217,7 @@ async fn make(State(control): State<Arc<ApiState>>, caller: Caller, trail: Trail
             }
             if copied.bytes >= shown + 1_000_000 {
                 shown = copied.bytes;
-                // The same: nobody listening stops nothing.
+                // Ignored for the same reason.
                 let _ = lines.progress(copied).await;
             }
         }

@@ -1,4 +1,5 @@
-//! Attachments: `PUT /v1/blobs/{sha256}` keeps the body as it comes, `GET /v1/blobs/{sha256}` says whether it is kept.
+//! Attachments: `PUT /v1/blobs/{sha256}` stores the body as it arrives, `GET /v1/blobs/{sha256}` reports whether it is
+//! stored.
 
 use std::sync::Arc;
 
@@ -17,21 +18,21 @@ use super::ApiState;
 use super::error::ApiError;
 use super::extract::Segment;
 
-/// A kept file.
+/// A stored file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobView {
-    /// SHA-256 of its content, hexadecimal.
+    /// SHA-256 of its content, in hexadecimal.
     pub sha256: String,
-    /// Bytes.
+    /// Its size in bytes.
     pub size: u64,
 }
 
-/// The routes of this noun. Files are streamed to disk, so the limit is that of [`crate::store::blobs::MAX_BLOB`].
+/// The routes of attachments. Files are streamed to disk, so the limit is [`crate::store::blobs::MAX_BLOB`].
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/blobs/{sha256}", put(keep).get(show)).layer(DefaultBodyLimit::disable())
 }
 
-/// A hash in a path.
+/// A SHA-256 hash as a path segment.
 pub(super) struct Hash(pub [u8; 32]);
 
 impl std::str::FromStr for Hash {

@@ -1,5 +1,5 @@
-//! Bounces: `GET /v1/bounces?mailing=…&subscriber=…`, `GET /v1/bounces/{who}`, `POST /v1/bounces/{who}/reset`, where `who`
-//! is a number such as `s17` or an address, and `POST /v1/mailings/{id}/forgive`.
+//! Bounces: `GET /v1/bounces?mailing=…&subscriber=…`, `GET /v1/bounces/{who}`, `POST /v1/bounces/{who}/reset`, where
+//! `who` is a number such as `s17` or an address, and `POST /v1/mailings/{id}/forgive`.
 
 use std::sync::Arc;
 
@@ -19,102 +19,101 @@ use super::ApiState;
 use super::error::ApiError;
 use super::extract::{Caller, Parameters, Segment};
 
-/// Bounces listed where no number is given.
+/// Bounces listed by default.
 const LISTED: usize = 50;
-/// Most bounces listed at once.
+/// Maximum number of bounces listed.
 const LISTED_LIMIT: usize = 10_000;
 
-/// What came back about one delivery.
+/// A bounce: what was reported about one delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BounceView {
     /// The mailing.
     pub mailing: MailingId,
-    /// To whom it was.
+    /// The recipient.
     pub subscriber: SubscriberId,
-    /// Their address now, masked unless it was asked for; `erased` for who was erased.
+    /// The recipient's present address, masked unless requested in full; `erased` if the person was erased.
     pub address: String,
-    /// When this report came.
+    /// When this report arrived.
     pub at: Timestamp,
     /// `permanent`, `temporary`, `delayed`, `complaint` or `none`.
     pub verdict: String,
-    /// Whose fault it is: `address`, `mailbox`, `content`, `policy`, `network`, `complaint`, `auto-reply`, `notice` or
-    /// `other`.
+    /// The cause: `address`, `mailbox`, `content`, `policy`, `network`, `complaint`, `auto-reply`, `notice` or `other`.
     pub class: String,
     /// The enhanced status code.
     pub status: Option<String>,
-    /// The words of the report.
+    /// The text of the report.
     pub evidence: String,
-    /// `session` (the receiver said so at once) or `mail`.
+    /// `session` (an SMTP reply) or `mail`.
     pub source: String,
-    /// The mail that it came in.
+    /// The incoming message with the report.
     pub inbound: Option<InboundId>,
-    /// What followed: `nothing`, `scored`, `suspended`, `former-address` or `ended`.
+    /// The effect: `nothing`, `scored`, `suspended`, `former-address` or `ended`.
     pub effect: String,
-    /// How many reports came about this delivery.
+    /// The number of reports about this delivery.
     pub reports: u32,
 }
 
-/// Some bounces.
+/// A page of bounces.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BouncePage {
-    /// The latest mailing first.
+    /// The bounces, latest mailing first.
     pub bounces: Vec<BounceView>,
     /// Whether there are more.
     pub more: bool,
 }
 
-/// What came back from one person, and what it has come to.
+/// One person's bounces and their effects.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PersonBouncesView {
-    /// Who.
+    /// The subscriber.
     pub subscriber: SubscriberId,
-    /// Their address.
+    /// The address.
     pub address: String,
-    /// Since when they have it, if they ever had another.
+    /// When the address last changed; `None` if it never did.
     pub address_since: Option<Timestamp>,
-    /// Mailings that failed and that no later success took off again: which, and when that was reported.
+    /// Failed mailings that still count, because no later delivery succeeded.
     pub counted: Vec<CountedView>,
-    /// The suspension that is in force.
+    /// The suspension in force.
     pub suspension: Option<SuspensionView>,
-    /// What came back, the oldest mailing first.
+    /// The bounces, oldest mailing first.
     pub bounces: Vec<BounceView>,
 }
 
 /// A mailing that counts against an address.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct CountedView {
-    /// Which.
+    /// The mailing.
     pub mailing: MailingId,
-    /// When that was reported.
+    /// When its failure was reported.
     pub at: Timestamp,
 }
 
-/// A suspension by bounces.
+/// A suspension because of bounces.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SuspensionView {
-    /// Since when.
+    /// When it began.
     pub at: Timestamp,
-    /// Why.
+    /// The reason.
     pub why: String,
-    /// On which lists.
+    /// The suspended lists.
     pub lists: Vec<ListName>,
-    /// How many probe notices were sent since.
+    /// The number of probe notices sent since.
     pub probes: u32,
-    /// When the last of them was.
+    /// When the last probe was sent.
     pub probed: Option<Timestamp>,
 }
 
-/// What a reset did.
+/// The result of a reset.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Reset {
-    /// The lists whose mail goes to them again.
+    /// The lists whose subscriptions are active again.
     pub lists: Vec<ListName>,
 }
 
-/// What forgiving all bounces of a mailing did.
+/// The result of forgiving all bounces of a mailing.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Forgiven {
-    /// How many subscribers get mail again.
+    /// The number of subscribers who receive mail again.
     pub subscribers: u64,
 }
 
@@ -128,7 +127,7 @@ struct ListParameters {
     addresses: bool,
 }
 
-/// The routes of this noun.
+/// The routes of bounces.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/bounces", get(list))
@@ -167,7 +166,7 @@ async fn list(
     Ok(Json(BouncePage { bounces: views, more }))
 }
 
-/// What came back about the latest mailings.
+/// The bounces of the latest mailings.
 async fn latest(control: &ApiState, limit: usize) -> Result<Vec<Bounce>, ApiError> {
     let mut bounces = Vec::new();
     let mut newest = control.store.pages(mailings::all().backward());
@@ -201,7 +200,7 @@ async fn show(
     }))
 }
 
-/// The suspension in force; an operator or the person may have ended it since.
+/// The suspension in force; `None` if an operator or the person has ended it.
 fn suspension(score: &Score, lists: Vec<ListName>) -> Option<SuspensionView> {
     let suspension = score.suspension.as_ref().filter(|_| !lists.is_empty())?;
     Some(SuspensionView {
@@ -246,7 +245,7 @@ pub(super) async fn view(control: &ApiState, bounce: &Bounce, addresses: bool) -
 }
 
 impl BounceView {
-    /// A bounce as it travels. Without `addresses`, those that the report repeats are masked.
+    /// A bounce in JSON. Without `addresses`, addresses in the report's text are masked.
     pub fn new(bounce: &Bounce, address: String, addresses: bool) -> Self {
         let (source, inbound) = match bounce.source {
             BounceSource::Session => ("session", None),

@@ -1,4 +1,4 @@
-//! The other end of the socket: what the command line talks with. One connection per request.
+//! The client side of the socket, used by the command line. One connection per request.
 
 use std::path::{Path, PathBuf};
 
@@ -17,36 +17,36 @@ use super::stream::Line;
 
 type RequestBody = BoxBody<Bytes, std::io::Error>;
 
-/// Talks to the daemon.
+/// A client of the daemon's API.
 #[derive(Clone, Debug)]
 pub struct Client {
     socket: PathBuf,
 }
 
-/// Why a request has no result.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// No daemon answers.
+    /// No daemon answers on the socket.
     #[error("no daemon answers on {socket}: {reason}")]
     Unreachable {
-        /// Where it was looked for.
+        /// The socket's path.
         socket: PathBuf,
-        /// The system's words.
+        /// The system's error message.
         reason: String,
     },
     /// The daemon answered with an error.
     #[error("{0}")]
     Refused(ApiError),
-    /// The answer broke off or is not what was expected.
+    /// The response broke off or is not what was expected.
     #[error("the daemon's answer cannot be used: {0}")]
     Broken(String),
-    /// What was to be sent could not be read.
+    /// The data to send could not be read.
     #[error("what was to be sent cannot be read: {0}")]
     Input(String),
 }
 
 impl Client {
-    /// A client of the daemon behind `socket`. Opens nothing yet.
+    /// A client of the daemon at `socket`. Does not connect yet.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
         Self { socket: socket.into() }
     }
@@ -56,7 +56,7 @@ impl Client {
         &self.socket
     }
 
-    /// Reads a thing.
+    /// Sends GET and reads a JSON response.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -64,7 +64,7 @@ impl Client {
         self.request(Method::GET, path, &[], empty()).await?.json().await
     }
 
-    /// Sends JSON by any method and reads JSON back.
+    /// Sends JSON with any method and reads a JSON response.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -89,7 +89,7 @@ impl Client {
         self.send(Method::POST, path, body).await
     }
 
-    /// As [`Client::post`], with a key by which the daemon knows a repetition.
+    /// As [`Client::post`], with an idempotency key by which the daemon recognises a repetition.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -103,7 +103,7 @@ impl Client {
         self.request(Method::POST, path, &headers, json(body)?).await?.json().await
     }
 
-    /// Sends bytes from `source` as they come, and reads JSON back.
+    /// Streams bytes from `source` and reads a JSON response.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -117,10 +117,10 @@ impl Client {
         self.request(method, path, &[("content-type", content_type)], streamed(source)).await
     }
 
-    /// Any request, its answer unread.
+    /// Sends a request and returns the response with its body unread.
     ///
     /// # Errors
-    /// [`ClientError`]; an error answer is [`ClientError::Refused`].
+    /// [`ClientError`]; an error response is [`ClientError::Refused`].
     pub async fn download(&self, path: impl Into<ApiPath>) -> Result<Answer, ClientError> {
         self.request(Method::GET, path, &[], empty()).await
     }
@@ -137,7 +137,7 @@ impl Client {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|e| unreachable(e.to_string()))?;
-        // Ends by itself when sender and answer are dropped; its error is also seen by the request.
+        // Ends when sender and response are dropped; the request sees its error too.
         tokio::spawn(connection);
         let mut request = Request::builder().method(method).uri(path.into().to_string()).header("host", "depesch");
         for (name, value) in headers {
@@ -179,7 +179,7 @@ fn streamed(source: impl AsyncRead + Send + Sync + Unpin + 'static) -> RequestBo
     BodyExt::boxed(StreamBody::new(chunks))
 }
 
-/// A good answer whose body is still to be read.
+/// A successful response whose body is still to be read.
 pub struct Answer {
     body: Incoming,
     rest: Vec<u8>,
@@ -205,7 +205,7 @@ impl Answer {
     /// The next bytes; `None` at the end.
     ///
     /// # Errors
-    /// [`ClientError::Broken`] when the answer broke off.
+    /// [`ClientError::Broken`] if the response broke off.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, ClientError> {
         while let Some(frame) = self.body.frame().await {
             let frame = frame.map_err(|e| ClientError::Broken(describe(&e)))?;
@@ -228,7 +228,7 @@ impl Answer {
         Ok(all)
     }
 
-    /// The whole answer as one JSON value; an empty one as `null`.
+    /// The whole body as one JSON value; an empty body is read as `null`.
     ///
     /// # Errors
     /// [`ClientError::Broken`].
@@ -261,7 +261,7 @@ impl Answer {
     /// Reads progress lines until the result, see [`super::stream`].
     ///
     /// # Errors
-    /// [`ClientError::Refused`] when the work failed, [`ClientError::Broken`] when the answer broke off.
+    /// [`ClientError::Refused`] if the work failed, [`ClientError::Broken`] if the response broke off.
     pub async fn follow<P, R>(mut self, mut progress: impl FnMut(P)) -> Result<R, ClientError>
     where
         P: DeserializeOwned,

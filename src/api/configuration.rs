@@ -1,5 +1,5 @@
-//! The configuration in force: `GET /v1/configuration`, and reading it again: `POST /v1/configuration/reload`, which answers
-//! when all was taken over, or says why nothing was.
+//! The configuration in force: `GET /v1/configuration`, and reloading it: `POST /v1/configuration/reload`, which
+//! answers once all changes are applied, or with the reason why none was.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,12 +12,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::ApiState;
 use super::error::ApiError;
 
-/// One key with its value in force.
+/// One key and its value in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyView {
     /// The key with its section, e.g. `relay.port`.
     pub key: String,
-    /// The value in force, as it is written in TOML; never a secret.
+    /// The value in force, in TOML; secrets are not shown.
     pub value: String,
     /// Whether the file sets it.
     pub set: bool,
@@ -26,23 +26,23 @@ pub struct KeyView {
 /// The configuration in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InForce {
-    /// The file that the daemon reads, an absolute path; `None` where it runs with the defaults.
+    /// The absolute path of the configuration file; `None` if the daemon runs with the defaults.
     pub file: Option<String>,
     /// Every key, in order.
     pub keys: Vec<KeyView>,
 }
 
-/// What a reload did.
+/// The result of a reload.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
-    /// Keys that have another value in the file and come into force at the next start only.
+    /// Changed keys that come into force only at the next start.
     pub waiting_for_restart: Vec<String>,
 }
 
-/// A reload that was asked for: what came of it is sent back, or in one text why nothing was taken over.
+/// A request to reload; the result is sent back, or the reason why nothing was applied.
 pub type ReloadRequest = oneshot::Sender<Result<Reloaded, String>>;
 
-/// What the service tells of its configuration. Empty in a daemon that was not started by `serve`.
+/// The configuration that the API shows. Empty in a daemon that was not started by `serve`.
 #[derive(Default)]
 pub struct Configuration {
     in_force: RwLock<Option<InForce>>,
@@ -50,17 +50,17 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    /// Says what is in force from now on.
+    /// Sets the configuration in force.
     pub fn is_in_force(&self, shown: InForce) {
         *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Some(shown);
     }
 
-    /// What is in force.
+    /// The configuration in force.
     pub fn in_force(&self) -> Option<InForce> {
         self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Where reloads that are asked for arrive from now on.
+    /// A receiver for reload requests from now on.
     pub fn reloads(&self) -> mpsc::Receiver<ReloadRequest> {
         let (sender, receiver) = mpsc::channel(1);
         *self.reloads.write().unwrap_or_else(PoisonError::into_inner) = Some(sender);
@@ -72,7 +72,7 @@ impl Configuration {
     }
 }
 
-/// The routes of this noun.
+/// The routes of the configuration.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/configuration", get(show)).route("/v1/configuration/reload", post(reload))
 }

@@ -1,5 +1,5 @@
-//! On what subscriptions rest: `GET /v1/lists/{name}/consent` gives lines, see [`super::stream`], `GET
-//! /v1/subscribers/{who}/consent` one person's.
+//! The consent that subscriptions rest on: `GET /v1/lists/{name}/consent` returns lines, see [`super::stream`]; `GET
+//! /v1/subscribers/{who}/consent` is about one person.
 
 use std::sync::Arc;
 
@@ -21,46 +21,46 @@ use super::extract::{AddressParameters, Caller, Parameters, Segment};
 use super::person_view::ConsentView;
 use super::stream::{LineSender, lines};
 
-/// One subscription and what it rests on.
+/// One subscription and its consent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsentRowView {
     /// The list.
     pub list: ListName,
     /// The subscriber's number.
     pub subscriber: String,
-    /// The address; masked unless asked for.
+    /// The address; masked unless requested in full.
     pub address: String,
     /// `pending`, `active`, `paused`, `suspended` or `ended`.
     pub state: String,
-    /// Since when.
+    /// When it entered that state.
     pub since: Option<Timestamp>,
-    /// `own-mail-kept`, `own-form`, `own-mail`, `stated` or `none`.
+    /// The proof: `own-mail-kept`, `own-form`, `own-mail`, `stated` or `none`.
     pub proof: String,
-    /// What it rests on: the change that made it active. Nothing where it never was.
+    /// The change that made it active; `None` if it never was.
     pub basis: Option<ConsentView>,
-    /// Whether a mail that should be kept as evidence is not there.
+    /// Whether a mail that should be kept as evidence is missing.
     pub evidence_missing: bool,
 }
 
-/// How many subscriptions of a list are in which state and how well proven.
+/// The number of subscriptions of a list by state and proof.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsentSummary {
-    /// All that were looked at, also those that were not asked for.
+    /// All subscriptions examined, including those filtered out.
     pub subscriptions: u64,
     /// By state and proof.
     pub counts: Vec<ConsentCount>,
-    /// Mails that should be kept as evidence and are not there.
+    /// The number of mails that should be kept as evidence but are missing.
     pub evidence_missing: u64,
 }
 
-/// How many subscriptions are alike.
+/// The number of subscriptions with the same state and proof.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsentCount {
     /// Their state.
     pub state: String,
-    /// How well proven.
+    /// Their proof.
     pub proof: String,
-    /// How many.
+    /// The number.
     pub count: u64,
 }
 
@@ -68,16 +68,16 @@ pub struct ConsentCount {
 #[serde(deny_unknown_fields)]
 struct ReportParameters {
     state: Option<String>,
-    /// Only those that nothing or only somebody else's words speak for.
+    /// Only subscriptions without proof, or with only another person's statement.
     #[serde(default)]
     unproven: bool,
     #[serde(default)]
     addresses: bool,
-    /// Only so many lines; all are counted.
+    /// The maximum number of lines; all subscriptions are counted.
     limit: Option<u64>,
 }
 
-/// The routes of this noun.
+/// The routes of consent.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/lists/{name}/consent", get(of_list))

@@ -18,22 +18,22 @@ use super::ApiState;
 use super::error::ApiError;
 use super::extract::{Body, Segment};
 
-/// A person whom media may call.
+/// A press contact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactView {
-    /// The id that releases name.
+    /// The id used in releases.
     pub id: String,
     /// The name.
     pub name: String,
     /// The title.
     pub title: Option<String>,
-    /// Where they work.
+    /// The organisation.
     pub organisation: Option<String>,
-    /// Phones, the best first.
+    /// Phone numbers, preferred first.
     pub phones: Vec<PhoneView>,
     /// The address.
     pub email: Option<String>,
-    /// When they answer.
+    /// When they can be reached.
     pub hours: Option<String>,
 }
 
@@ -42,14 +42,14 @@ pub struct ContactView {
 pub struct PhoneView {
     /// As printed.
     pub printed: String,
-    /// ITU-T E.164, where it is known.
+    /// In ITU-T E.164 form, if known.
     pub e164: Option<String>,
 }
 
-/// An organisation with its "about us" texts.
+/// An organisation with its "about us" texts (boilerplates).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrganisationView {
-    /// The id that releases name.
+    /// The id used in releases.
     pub id: String,
     /// The name, as printed.
     pub name: String,
@@ -59,22 +59,22 @@ pub struct OrganisationView {
     pub email: Option<String>,
     /// Its responsible publisher.
     pub responsible_publisher: Option<String>,
-    /// All revisions, the oldest first.
+    /// All revisions, oldest first.
     pub boilerplates: Vec<BoilerplateView>,
 }
 
 /// One revision of an "about us" text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoilerplateView {
-    /// Counts from 1.
+    /// The revision number, from 1.
     pub revision: u32,
     /// The language of the text.
     pub language: Language,
-    /// The text, Markdown.
+    /// The text, in Markdown.
     pub text: String,
 }
 
-/// A contact book to take in.
+/// A contact book to import.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImportBook {
@@ -85,11 +85,11 @@ pub struct ImportBook {
 /// What an import changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BookImported {
-    /// Organisations, contacts and revisions that are new.
+    /// The number of new organisations, contacts and revisions.
     pub added: usize,
-    /// Organisations and contacts that are different now.
+    /// The number of changed organisations and contacts.
     pub changed: usize,
-    /// What was there just like this.
+    /// The number of unchanged entries.
     pub unchanged: usize,
 }
 
@@ -99,11 +99,11 @@ pub struct BookImported {
 pub struct AddBoilerplate {
     /// Its language.
     pub language: Language,
-    /// The text, Markdown.
+    /// The text, in Markdown.
     pub text: String,
 }
 
-/// The routes of these nouns.
+/// The routes of contacts and organisations.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/contacts", get(contacts))

@@ -1,4 +1,4 @@
-//! One mail's way: `GET /v1/deliveries?message_id=…`, `?queue_id=…` or `?address=…`.
+//! Finding deliveries: `GET /v1/deliveries?message_id=…`, `?queue_id=…` or `?address=…`.
 
 use std::sync::Arc;
 
@@ -20,16 +20,16 @@ use super::error::ApiError;
 use super::extract::{Caller, Parameters};
 use super::mailing::view::DeliveryView;
 
-/// Deliveries that were found.
+/// The deliveries found.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct FoundView {
-    /// Them, those of the newest mailing first.
+    /// The deliveries, newest mailing first.
     pub deliveries: Vec<FoundDelivery>,
-    /// Whether older ones were not looked at.
+    /// Whether older mailings were not searched.
     pub more: bool,
 }
 
-/// One delivery that was found.
+/// One delivery found.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct FoundDelivery {
     /// Its mailing.
@@ -49,7 +49,7 @@ struct Wanted {
     addresses: bool,
 }
 
-/// The routes of this noun.
+/// The routes of this search.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/deliveries", get(find))
 }
@@ -95,7 +95,7 @@ async fn find(
     Ok(Json(view(&control, found, wanted.addresses).await?))
 }
 
-/// One reader, where an address and a Message-ID name one.
+/// The subscriber that an address and a Message-ID name; an error if they name different ones.
 fn both(address: Option<SubscriberId>, reader: Option<SubscriberId>) -> Result<Option<SubscriberId>, ApiError> {
     match (address, reader) {
         (Some(address), Some(reader)) if address != reader => {

@@ -1,4 +1,4 @@
-//! The one form of an error answer: `{"error": {"code": "...", "message": "...", "hint": "..."}}`.
+//! The form of every error response: `{"error": {"code": "...", "message": "...", "hint": "..."}}`.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -8,46 +8,46 @@ use serde::{Deserialize, Serialize};
 use crate::store::StoreError;
 use crate::store::engine::EngineError;
 
-/// Why a request was not done. A handler returns it; the client reads it back.
+/// Why a request failed. A handler returns it; the client reads it back.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ApiError {
     /// The HTTP status.
     pub status: u16,
-    /// For programs: lower-case words with hyphens, never changed once given.
+    /// For programs: lower-case words with hyphens; a published code never changes.
     pub code: String,
     /// For people: what is wrong and where.
     pub message: String,
-    /// For people: how to mend it.
+    /// For people: how to fix it.
     pub hint: Option<String>,
 }
 
-/// The error as it travels.
+/// The error as a JSON body.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// The error.
     pub error: ErrorFields,
 }
 
-/// What an error holds, as it travels.
+/// The fields of an error in JSON.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ErrorFields {
     /// For programs.
     pub code: String,
     /// For people: what is wrong and where.
     pub message: String,
-    /// For people: how to mend it.
+    /// For people: how to fix it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hint: Option<String>,
 }
 
 impl ApiError {
-    /// Any error.
+    /// An error with any status and code, without a hint.
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
         Self { status, code: code.to_owned(), message: message.into(), hint: None }
     }
 
-    /// Says how to mend it.
+    /// Adds how to fix it.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -58,28 +58,28 @@ impl ApiError {
         Self::new(400, "invalid", message)
     }
 
-    /// 404: there is no such thing.
+    /// 404: not found.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(404, "not-found", message)
     }
 
-    /// 409: what is asked does not go with how things stand.
+    /// 409: the request conflicts with the current state.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(409, "conflict", message)
     }
 
-    /// 507: there is no room on the disk.
+    /// 507: the disk is full.
     pub fn full(message: impl Into<String>) -> Self {
         Self::new(507, "full", message)
             .hint("Nothing was changed. Make room on the disk; the same request may then be sent again.")
     }
 
-    /// 500: the daemon's own fault.
+    /// 500: a fault in the daemon.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(500, "internal", message)
     }
 
-    /// The body that travels.
+    /// The JSON body.
     pub fn body(&self) -> ErrorBody {
         let (code, message, hint) = (self.code.clone(), self.message.clone(), self.hint.clone());
         ErrorBody { error: ErrorFields { code, message, hint } }
@@ -114,6 +114,6 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The code of an error answer, for the log.
+/// The code of an error response, for the log.
 #[derive(Clone, Debug)]
 pub(super) struct ErrorCode(pub String);

@@ -1,4 +1,4 @@
-//! What handlers take out of a request, with errors in the API's own form.
+//! Extractors for handlers; their errors have the API's own form.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,17 +18,17 @@ use crate::model::operator::{self, Operator};
 
 use super::error::ApiError;
 
-/// Who asks: the user at the other end of the socket, as the kernel knows them. Goes into records as "by whom".
+/// The caller: the user at the other end of the socket, as reported by the kernel. Recorded as the author of changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The user's name, or `uid 1000` where it has none.
+    /// The user's name, or e.g. `uid 1000` if it has none.
     pub name: String,
-    /// The user's number.
+    /// The user id.
     pub uid: Option<u32>,
 }
 
 impl Caller {
-    /// As records keep it.
+    /// The caller in the form used in records.
     pub fn operator(&self) -> Operator {
         Operator { name: self.name.clone(), uid: self.uid }
     }
@@ -49,7 +49,7 @@ impl Connected<IncomingStream<'_, UnixListener>> for Caller {
     }
 }
 
-/// The name of a user id in the system's own list of users.
+/// The name of a user id in `/etc/passwd`.
 pub fn user_name(uid: u32) -> String {
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     name_in(&users, uid).unwrap_or_else(|| format!("uid {uid}"))
@@ -72,8 +72,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// A JSON body, its text composed (Unicode NFC). Unlike axum's own, a wrong one is answered in the API's form, with line
-/// and column.
+/// A JSON body, normalised to Unicode NFC. Unlike with axum's `Json`, an invalid body is answered in the API's error
+/// form, with line and column.
 pub struct Body<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
@@ -90,7 +90,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
-/// The request with its body composed: nothing that gives JSON its form composes with anything.
+/// The request with its body normalised to NFC. This keeps JSON valid: none of its syntax characters composes with
+/// another.
 async fn composed<S: Send + Sync>(request: Request, state: &S) -> Result<Request, ApiError> {
     let (parts, body) = request.into_parts();
     let whole = Request::from_parts(parts.clone(), body);
@@ -105,7 +106,7 @@ async fn composed<S: Send + Sync>(request: Request, state: &S) -> Result<Request
     Ok(Request::from_parts(parts, axum::body::Body::from(bytes)))
 }
 
-/// The parameters after `?`.
+/// The query parameters.
 pub struct Parameters<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
@@ -119,31 +120,31 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
     }
 }
 
-/// Which page of something is wanted, the newest first, and whether addresses are to be whole in it.
+/// Parameters for a page of records, newest first.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PageBefore<S> {
-    /// Only what is older than this one.
+    /// Only records older than this one.
     pub before: Option<String>,
-    /// How many at most.
+    /// The maximum number of records.
     pub limit: Option<usize>,
-    /// Only what is in this state.
+    /// Only records in this state.
     pub state: Option<S>,
-    /// Whether addresses are to be whole; they are masked without it.
+    /// Whether to show addresses in full; masked by default.
     #[serde(default)]
     pub addresses: bool,
 }
 
-/// Whether addresses are to be whole.
+/// The parameter that shows addresses in full.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AddressParameters {
-    /// They are masked without it.
+    /// Whether to show addresses in full; masked by default.
     #[serde(default)]
     pub addresses: bool,
 }
 
-/// A part of the path that is read with [`std::str::FromStr`], e.g. `Segment<MailingId>`.
+/// A path segment parsed with [`std::str::FromStr`], e.g. `Segment<MailingId>`.
 pub struct Segment<T>(pub T);
 
 impl<S, T> FromRequestParts<S> for Segment<T>

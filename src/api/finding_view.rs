@@ -1,10 +1,10 @@
-//! Findings as they travel.
+//! Findings in JSON.
 
 use serde::{Deserialize, Serialize};
 
 use crate::render::finding::Finding;
 
-/// One thing found in a release file.
+/// One finding in a release file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingView {
     /// `error` or `warning`.
@@ -19,12 +19,12 @@ pub struct FindingView {
     pub key: Option<String>,
     /// What is wrong.
     pub message: String,
-    /// How to mend it.
+    /// How to fix it.
     pub mend: String,
 }
 
 impl FindingView {
-    /// On one line, after the file's name: `line 7: error: …`.
+    /// The finding as text to follow the file's name on one line: `7: error: …`.
     pub fn line_of_text(&self) -> String {
         let line = self.line.map_or_else(|| " ".to_owned(), |line| format!("{line}: "));
         let key = self.key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
@@ -46,7 +46,7 @@ impl From<&Finding> for FindingView {
     }
 }
 
-/// All of them.
+/// The views of all findings.
 pub fn views(findings: &[Finding]) -> Vec<FindingView> {
     findings.iter().map(FindingView::from).collect()
 }

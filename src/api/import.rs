@@ -1,5 +1,5 @@
-//! Whole files of subscribers: `POST /v1/subscribers/import` takes CSV as it comes and answers with lines, see
-//! [`super::stream`]; `GET /v1/subscribers/export` gives CSV as it is read.
+//! Import and export of subscribers: `POST /v1/subscribers/import` reads CSV as it arrives and answers with lines, see
+//! [`super::stream`]; `GET /v1/subscribers/export` streams CSV.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,95 +35,95 @@ use super::{ApiState, stream};
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ImportLine {
-    /// How the file is written: first, and again if a later part of the file says more.
+    /// The format of the file: first, and again if later parts of the file reveal more.
     Format(FormatView),
     /// The headings of the file.
     Headings(Vec<String>),
-    /// Something to know of how the file was read.
+    /// A remark on how the file was read.
     Note(String),
-    /// What a dry run would change of a known subscriber; in order of line.
+    /// What a dry run would change in a known subscriber; in order of line.
     Change(ChangeView),
-    /// A row that was not, or not wholly, imported; in order of line.
+    /// A row that was not imported, or only in part; in order of line.
     Reject(RejectView),
-    /// How far it has come.
+    /// Progress so far.
     Done {
-        /// Rows done.
+        /// Rows processed.
         rows: u64,
-        /// Bytes of the file done.
+        /// Bytes of the file processed.
         bytes: u64,
     },
 }
 
-/// How a file is written.
+/// The format of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FormatView {
     /// The encoding's name, e.g. `UTF-8` or `windows-1252`.
     pub encoding: String,
-    /// Whether it was guessed from the letters.
+    /// Whether it was guessed from the characters.
     pub guessed: bool,
     /// Whether the file begins with a byte order mark.
     pub byte_order_mark: bool,
-    /// What divides its cells.
+    /// The character that separates cells.
     pub delimiter: char,
 }
 
-/// What a dry run would change of one field of a known subscriber.
+/// What a dry run would change in one field of a known subscriber.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeView {
     /// The line in the file, from 1.
     pub line: u64,
-    /// Whose.
+    /// The subscriber's address.
     pub address: String,
-    /// Which field; an attribute by its name.
+    /// The field; for an attribute, its name.
     pub field: String,
-    /// What is known; empty for nothing.
+    /// The stored value; empty if there is none.
     pub old: String,
-    /// What the file says.
+    /// The value in the file.
     pub new: String,
 }
 
-/// A row that was not, or not wholly, imported.
+/// A row that was not imported, or only in part.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RejectView {
     /// The line in the file, from 1.
     pub line: u64,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// The cells as they stood; none where the row cannot be read.
+    /// The cells as they are in the file; empty if the row cannot be read.
     pub cells: Vec<String>,
 }
 
-/// What an import changed, or would.
+/// The result of an import or of a dry run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportResult {
-    /// Whether nothing was written.
+    /// Whether it was a dry run: nothing was written.
     pub dry_run: bool,
-    /// Rows; the next seven add up to them.
+    /// The number of rows: the sum of the next seven counts.
     pub rows: u64,
     /// New subscribers.
     pub created: u64,
-    /// Known ones who changed.
+    /// Known subscribers who were changed.
     pub updated: u64,
-    /// Known ones who did not.
+    /// Known subscribers who were not.
     pub unchanged: u64,
-    /// Rows that cannot be read or hold something wrong.
+    /// Rows that cannot be read or contain an error.
     pub invalid: u64,
-    /// Rows with an address that stands in the file before.
+    /// Rows whose address is in an earlier row.
     pub duplicates: u64,
-    /// Rows with an address that must not be mailed.
+    /// Rows with a suppressed address.
     pub suppressed: u64,
-    /// Rows that say themselves that their people may not get mail.
+    /// Rows that state that the person may not get mail.
     #[serde(default)]
     pub left_out: u64,
-    /// How many known subscribers differ, by field.
+    /// The number of known subscribers that differ, by field.
     pub fields: BTreeMap<String, u64>,
     /// New subscriptions, by list.
     pub subscribed: BTreeMap<ListName, u64>,
     /// Subscriptions refused because the subscriber once left, by list.
     pub ended: BTreeMap<ListName, u64>,
-    /// Whether everything in the file could be done.
+    /// Whether the whole file could be imported.
     pub clean: bool,
-    /// How the file is written; absent for an empty one.
+    /// The format of the file; `None` if it is empty.
     #[serde(default)]
     pub format: Option<FormatView>,
 }
@@ -132,16 +132,16 @@ pub struct ImportResult {
 struct ImportParameters {
     #[serde(default)]
     file: String,
-    /// List names, divided by commas.
+    /// List names, separated by commas.
     #[serde(default)]
     lists: String,
     consent: Option<String>,
     language: Option<String>,
     #[serde(default)]
     dry_run: bool,
-    /// What columns hold, by their headings, as a JSON object: `{"E-mail 1 - Value": "address"}`.
+    /// The meaning of columns by heading, as a JSON object: `{"E-mail 1 - Value": "address"}`.
     columns: Option<String>,
-    /// What words mean in columns that say who may get mail: `{"hedersmedlem": "active", "B": "out"}`.
+    /// The meaning of words in columns that state who may get mail: `{"hedersmedlem": "active", "B": "out"}`.
     states: Option<String>,
     /// The encoding of the file.
     encoding: Option<String>,
@@ -154,7 +154,7 @@ struct ExportParameters {
     excel: bool,
 }
 
-/// The routes of this noun.
+/// The routes of import and export.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/subscribers/import", post(take)).route("/v1/subscribers/export", get(give))
 }
@@ -198,7 +198,7 @@ async fn take(
                     format = Some(FormatView::from(known));
                 }
                 if lines.progress(line(event)).await.is_err() {
-                    // Nobody listens: dropping the receiver breaks the import off.
+                    // The client has disconnected: dropping the receiver aborts the import.
                     told.close();
                     break;
                 }
@@ -217,7 +217,8 @@ async fn take(
         }
         match &result {
             Ok(result) => tracing::info!(by = %caller, rows = result.rows, dry_run = result.dry_run, "import done"),
-            // Its words may quote the file, or name a list: they are for who asked. What the store says is for all.
+            // The other messages may quote the file or name a list, so only the caller sees them; store errors are
+            // logged in full.
             Err(ImportError::Store(error)) => tracing::warn!(by = %caller, %error, "import stopped"),
             Err(_) => tracing::warn!(by = %caller, "import stopped: the file or what was asked is wrong"),
         }
@@ -226,8 +227,8 @@ async fn take(
     Ok(response)
 }
 
-/// Hands the body on. When the import has ended early the rest is read and dropped: a client that still sends while
-/// the connection closes would not see the answer.
+/// Forwards the body. If the import ends early, the rest is read and dropped: a client still sending when the
+/// connection closes would not see the response.
 async fn pump(body: Body, bytes: mpsc::Sender<Result<axum::body::Bytes, std::io::Error>>) {
     let mut body = body.into_data_stream();
     let mut wanted = true;
@@ -242,7 +243,7 @@ async fn pump(body: Body, bytes: mpsc::Sender<Result<axum::body::Bytes, std::io:
     }
 }
 
-/// The name without folders and control characters, as it goes into the consent ledger.
+/// The file's name without folders and control characters, for the consent ledger.
 fn file_name(given: &str) -> String {
     let name = given.rsplit(['/', '\\']).next().unwrap_or_default();
     name.chars().filter(|c| !c.is_control()).take(200).collect()
@@ -291,7 +292,7 @@ impl From<&Format> for FormatView {
     }
 }
 
-/// A language as a person writes it.
+/// Parses a language as a person writes it.
 pub(super) fn read_language(text: &str) -> Result<Language, ApiError> {
     let words = Headings::shipped().map_err(|error| ApiError::internal(error.to_string()))?;
     words.language(text).map_err(ApiError::invalid)
@@ -329,7 +330,7 @@ async fn give(
         return Err(ApiError::not_found(format!("there is no list \u{201c}{name}\u{201d}")));
     }
     let export = Export::begin(control.store.clone(), ExportSettings { list, excel }).await?;
-    // An error on the way cuts the answer off, so that half a file is never taken for the whole.
+    // An error cuts the response off, so that a partial file is never mistaken for a complete one.
     let bytes = futures_util::stream::try_unfold(export, async |mut export| {
         Ok::<_, crate::store::StoreError>(export.next().await?.map(|bytes| (bytes, export)))
     });

@@ -1,5 +1,5 @@
-//! Mail that came in: `GET /v1/inbound`, `GET /v1/inbound/{id}`, `GET /v1/inbound/{id}/raw`,
-//! `POST /v1/inbound/{id}/retry`. Taking mail in is [`super::inject`].
+//! Incoming mail: `GET /v1/inbound`, `GET /v1/inbound/{id}`, `GET /v1/inbound/{id}/raw`, `POST /v1/inbound/{id}/retry`.
+//! Messages are piped in through [`super::inject`].
 
 use std::sync::Arc;
 
@@ -27,71 +27,71 @@ use super::error::ApiError;
 use super::extract::{AddressParameters, Caller, PageBefore, Parameters, Segment};
 use super::page;
 
-/// What takes mail in, and where it lies.
+/// Accepts and stores incoming mail.
 #[derive(Clone)]
 pub struct MailIn {
-    /// The door.
+    /// Accepts messages.
     pub ingest: Arc<dyn Ingest>,
-    /// The messages as they came.
+    /// The messages as received.
     pub spool: Spool,
-    /// Wakes those who handle what came in.
+    /// Notifies the workers that handle incoming messages.
     pub notifier: Notifier,
-    /// Which sockets for mail were handed over before; none in tests that open none.
+    /// The protocols whose sockets were passed in at earlier starts; `None` in tests that open none.
     pub listeners: Option<Arc<Listeners>>,
 }
 
 impl ApiState {
-    /// What takes mail in.
+    /// Incoming mail; an error with 503 if this daemon accepts none.
     pub(super) fn mail_in(&self) -> Result<&MailIn, ApiError> {
         self.mail_in.as_ref().ok_or_else(|| ApiError::new(503, "no-mail", "this daemon takes no mail in"))
     }
 }
 
-/// A message that came in, for one of its recipients.
+/// An incoming message for one of its recipients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InboundView {
     /// Its id.
     pub id: String,
-    /// When it had come.
+    /// When it was received.
     pub at: Timestamp,
     /// `smtp`, `lmtp` or `file`.
     pub via: String,
-    /// From which machine.
+    /// The sending host.
     pub peer: Option<String>,
-    /// What that machine called itself.
+    /// The host name given in EHLO, HELO or LHLO.
     pub helo: String,
-    /// Whether it came inside TLS.
+    /// Whether it was received over TLS.
     pub encrypted: bool,
-    /// The envelope sender; empty for `<>`. Masked unless asked for.
+    /// The envelope sender; empty for `<>`. Masked unless requested in full.
     pub sender: String,
-    /// To which address. Masked unless asked for.
+    /// The envelope recipient. Masked unless requested in full.
     pub recipient: String,
     /// Its length in bytes.
     pub bytes: u32,
     /// `waiting`, `handled` or `stuck`.
     pub state: String,
-    /// What it was taken for, once handled.
+    /// What kind of message it is, once handled.
     pub kind: Option<String>,
-    /// Since when it is in that state, unless it waits.
+    /// When it entered that state; `None` while it waits.
     pub since: Option<Timestamp>,
-    /// What was done, or what went wrong.
+    /// What was done, or what failed.
     pub note: String,
-    /// The spool's segment that holds it.
+    /// The spool segment that contains it.
     pub segment: u64,
-    /// Where in the segment.
+    /// Its offset in the segment, in bytes.
     pub offset: u64,
 }
 
-/// Some messages that came in.
+/// A page of incoming messages.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct InboundPage {
-    /// The newest first.
+    /// The messages, newest first.
     pub messages: Vec<InboundView>,
-    /// What to ask the next page with; nothing after the last.
+    /// The `before` of the next page; `None` on the last page.
     pub next: Option<String>,
 }
 
-/// How far a message has come, as it is asked for.
+/// The states by which messages can be filtered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum StateName {
@@ -100,7 +100,7 @@ enum StateName {
     Stuck,
 }
 
-/// The routes of this noun.
+/// The routes of incoming mail.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/inbound", get(list))
@@ -110,7 +110,7 @@ pub fn routes() -> Router<Arc<ApiState>> {
         .route("/v1/inbound/{id}/retry", post(retry))
 }
 
-/// Forgets a socket that was handed over before and is not wanted any more.
+/// Forgets a socket passed in at earlier starts that is no longer needed.
 async fn forget_listener(
     State(control): State<Arc<ApiState>>,
     axum::extract::Path(protocol): axum::extract::Path<String>,
@@ -208,7 +208,7 @@ fn word(state: StateName) -> &'static str {
     }
 }
 
-/// The message as it travels.
+/// The message in JSON.
 pub(super) fn view(inbound: &Inbound, addresses: bool) -> InboundView {
     let shown = |text: &str| if addresses { text.to_owned() } else { masked(text) };
     let (since, kind, note) = match &inbound.state {

@@ -1,7 +1,7 @@
-//! A message from a file or from another mail system's pipe: `POST /v1/inbound` takes its bytes.
+//! Injecting a message from a file or from another mail system's pipe: `POST /v1/inbound` with its bytes.
 //!
-//! Its envelope is what the parameters say, else what the message says. It goes through the same door as any other mail:
-//! when the answer is good, it is durable.
+//! The envelope is taken from the parameters, or else from the message. The message is processed like any other
+//! incoming mail; it is durable when the response reports success.
 
 use std::sync::Arc;
 
@@ -21,36 +21,36 @@ use super::ApiState;
 use super::error::ApiError;
 use super::extract::{Caller, Parameters};
 
-/// The most bytes that a message may have.
+/// Maximum size of a message, in bytes.
 pub const LARGEST: usize = 25 * 1024 * 1024;
-/// The most characters that an address may have (RFC 5321 §4.5.3.1: 64 + 1 + 255); what is longer is none.
+/// Maximum length of an address in characters (RFC 5321 §4.5.3.1: 64 + 1 + 255); longer ones are invalid.
 const LONGEST_ADDRESS: usize = 320;
 
-/// The code of an error when no address of ours is meant, or not all that were named are ours.
+/// Error code: the message has no recipient here, or not every given recipient is one.
 pub const NO_SUCH_RECIPIENT: &str = "no-such-recipient";
 
-/// The code of an error when the message itself cannot be used.
+/// Error code: the message itself cannot be used.
 pub const UNUSABLE: &str = "unusable-message";
 
-/// A message that was taken in.
+/// The result of injecting a message.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Injected {
-    /// Its names, one for each recipient.
+    /// Its ids, one per recipient.
     pub ids: Vec<String>,
-    /// To whom.
+    /// The recipients.
     pub recipients: Vec<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InjectParameters {
-    /// Empty or `<>` for the null reverse-path.
+    /// The envelope sender; empty or `<>` for the null reverse-path.
     sender: Option<String>,
-    /// Divided by commas.
+    /// The envelope recipients, separated by commas.
     recipients: Option<String>,
 }
 
-/// The routes of this noun. The message is read by hand, so the limit is [`LARGEST`].
+/// The route for injecting. The handler reads the body itself, so the limit is [`LARGEST`].
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/inbound", post(inject)).layer(DefaultBodyLimit::disable())
 }
@@ -88,7 +88,8 @@ async fn inject(
     Ok(Json(Injected { ids, recipients }))
 }
 
-/// The whole body. What is too long is read to its end, for a client that still sends does not see an answer.
+/// The whole body. A body that is too long is read to its end: a client that is still sending would not see the
+/// response.
 async fn whole(body: Body) -> Result<Vec<u8>, ApiError> {
     let (mut bytes, mut length) = (Vec::new(), 0_usize);
     let mut pieces = body.into_data_stream();
@@ -113,7 +114,7 @@ fn clean(sender: &str) -> String {
     bare.chars().filter(|c| !c.is_control()).take(LONGEST_ADDRESS).collect()
 }
 
-/// The recipients that were named, if mail to all of them is taken in.
+/// The given recipients; an error unless mail to all of them is accepted.
 async fn all_ours(ingest: &dyn Ingest, named: Vec<String>) -> Result<Vec<String>, ApiError> {
     let mut ours: Vec<String> = Vec::new();
     for recipient in named {
@@ -131,8 +132,8 @@ async fn all_ours(ingest: &dyn Ingest, named: Vec<String>) -> Result<Vec<String>
     }
 }
 
-/// For whom the message is meant, as far as it is ours: the address for which a mail system took it in; where there is
-/// none, all of ours that it is addressed to.
+/// The recipients found in the message: the address for which another mail system accepted it, or else all of our
+/// addresses that it is addressed to.
 async fn find_ours(ingest: &dyn Ingest, hints: &EnvelopeHints) -> Result<Vec<String>, ApiError> {
     let fits = |address: &&String| address.chars().count() <= LONGEST_ADDRESS;
     for address in hints.delivered_to.iter().filter(fits) {

@@ -24,17 +24,17 @@ use fields::view;
 pub use fields::{Joining, Kind, ListFields, ListSet, ListView, Privacy};
 use fill::{begin, fill};
 
-/// How long the second person may take to confirm that a list shall demand no approval any more.
+/// Time in which a second person must confirm that a list no longer requires approval.
 const CONFIRM_WITHIN: Duration = Duration::hours(24);
 
 #[derive(Deserialize)]
 struct SetParameters {
-    /// Demand that there is no such list yet.
+    /// Fail if the list exists already.
     #[serde(default)]
     new: bool,
 }
 
-/// The routes of this noun.
+/// The routes of lists.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/lists", get(all)).route("/v1/lists/{name}", get(show).put(set).patch(edit))
 }
@@ -53,7 +53,7 @@ async fn show(
     Ok(Json(ListView { subscriptions, ..view(&list.value) }))
 }
 
-/// Makes a list, or gives one that is there every field that is named.
+/// Creates a list, or changes the given fields of an existing one.
 async fn set(
     State(control): State<Arc<ApiState>>,
     caller: Caller,
@@ -88,7 +88,7 @@ async fn edit(
 async fn change(control: &ApiState, caller: &Caller, name: &ListName, fields: &ListFields) -> Result<List, ApiError> {
     let ends_approval = fields.approval == Some(false);
     if ends_approval {
-        // What is wrong with the other fields is said before somebody is asked to confirm them.
+        // Errors in the other fields are reported before a second person is asked to confirm.
         let read = control.store.list(name).await?.ok_or_else(|| missing(name))?;
         fill(&mut read.value.clone(), fields)?;
     }
@@ -112,9 +112,9 @@ async fn change(control: &ApiState, caller: &Caller, name: &ListName, fields: &L
     Ok(list)
 }
 
-/// Whether another user asked for the same within [`CONFIRM_WITHIN`]: then approval may end. Without it the request is noted
-/// and refused, because who is to be checked by a second person must not be able to end the checking alone. `false` where
-/// the list demands no approval.
+/// Whether another user made the same request within [`CONFIRM_WITHIN`], so that approval may end. Otherwise the
+/// request is recorded and refused: a user who needs a second person's approval must not be able to end that rule
+/// alone. `false` if the list requires no approval.
 async fn must_be_confirmed(control: &ApiState, caller: &Caller, name: &ListName) -> Result<bool, ApiError> {
     let list = control.store.list(name).await?.ok_or_else(|| missing(name))?;
     if !list.value.approval {

@@ -1,13 +1,13 @@
-//! Mailings: queueing them, what may be done to them, what became of them.
+//! Mailings: queueing, changing and reporting.
 //!
 //! | path | does |
 //! |---|---|
-//! | `GET /v1/mailings` | lists them, the newest first |
-//! | `POST /v1/mailings` | queues one; `?check=true` only looks; takes an `Idempotency-Key` |
-//! | `GET /v1/mailings/{id}` | one with its counts |
-//! | `GET /v1/mailings/{id}/report` | counts, what went wrong in groups and one by one |
-//! | `GET /v1/mailings/{id}/deliveries` | every delivery, as lines |
-//! | `GET /v1/mailings/{id}/deliveries/{subscriber}` | what became of one person's |
+//! | `GET /v1/mailings` | lists mailings, newest first |
+//! | `POST /v1/mailings` | queues one; `?check=true` only checks it; takes an `Idempotency-Key` |
+//! | `GET /v1/mailings/{id}` | returns one with its counts |
+//! | `GET /v1/mailings/{id}/report` | returns counts and problems, grouped and one by one |
+//! | `GET /v1/mailings/{id}/deliveries` | streams all deliveries, as lines |
+//! | `GET /v1/mailings/{id}/deliveries/{subscriber}` | returns the delivery to one subscriber |
 //! | `POST /v1/mailings/{id}/pause`, `resume`, `cancel`, `approve`, `reschedule` | changes it |
 //! | `POST /v1/mailings/{id}/retry`, `resolve` | decides about settled deliveries |
 
@@ -33,7 +33,7 @@ pub mod view;
 
 use view::{MailingView, counted};
 
-/// The routes of this noun.
+/// The routes of mailings.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/mailings", get(list).post(queue::queue))
@@ -50,7 +50,7 @@ pub fn routes() -> Router<Arc<ApiState>> {
         .route("/v1/mailings/{id}/resolve", post(change::resolve))
 }
 
-/// Most mailings in one answer.
+/// Maximum number of mailings in a response.
 const LIST_LIMIT: usize = 500;
 
 #[derive(Deserialize)]
@@ -89,7 +89,7 @@ async fn show(
     Ok(Json(counted(&control, &read.value).await?))
 }
 
-/// The mailing of this id.
+/// The mailing with this id.
 async fn find(control: &ApiState, id: MailingId) -> Result<Read<Mailing>, ApiError> {
     control.store.mailing(id).await?.ok_or_else(|| unknown(id))
 }

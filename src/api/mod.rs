@@ -1,8 +1,9 @@
 //! Floor 11: the JSON API on a Unix socket.
 //!
-//! HTTP/1.1 with JSON bodies under `/v1`. One file per noun, each with its `routes()`, its request and answer types
-//! (never the model's own types) and its handlers. Errors have one form, see [`error`]. Long work answers with lines
-//! of JSON, see [`stream`]. Who asks is the user at the other end of the socket, see [`extract::Caller`].
+//! HTTP/1.1 with JSON bodies under `/v1`. One file per resource ("noun"), with its `routes()`, its request and response
+//! types (never the model's own types) and its handlers. All errors have the same form, see [`error`]. Long-running
+//! work answers with lines of JSON, see [`stream`]. The caller is the user at the other end of the socket, see
+//! [`extract::Caller`].
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,60 +61,60 @@ pub mod suppression;
 
 use error::ApiError;
 
-/// Largest JSON body, in bytes. A noun whose bodies are larger sets its own [`DefaultBodyLimit`] on its routes, or
-/// takes the raw body and streams it.
+/// Largest JSON body, in bytes. A resource with larger bodies sets its own [`DefaultBodyLimit`] on its routes, or takes
+/// the raw body and streams it.
 pub const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
-/// What the handlers work with.
+/// The state shared by all handlers.
 pub struct ApiState {
     /// The store.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Templates, and what releases are checked with.
+    /// Templates, and the data that releases are checked against.
     pub content: Arc<ContentHandle>,
-    /// Makes messages, on trial when a mailing is queued.
+    /// Makes messages; used for a trial when a mailing is queued.
     pub messages: Arc<dyn MessageSource>,
-    /// What is meant where queueing says nothing.
+    /// Defaults for options that a request to queue a mailing leaves out.
     pub queue_defaults: mailing::queue::QueueDefaults,
-    /// To be notified after each commit that the scheduler or the dispatcher must see.
+    /// Notified after each commit that the scheduler or the dispatcher must see.
     pub notifier: Notifier,
     /// The installation's key: signs tokens and hashes suppressed addresses.
     pub key: Key,
-    /// The state directory; attachments lie in `blobs/` below it.
+    /// The state directory; attachments are in its `blobs/` directory.
     pub state_directory: PathBuf,
     /// When the daemon started.
     pub started: Timestamp,
-    /// Where mail goes out, in words.
+    /// Description of where outgoing mail is sent.
     pub transport: String,
-    /// Decides about posts; none in tests that take no mail in.
+    /// Decides about posts; `None` in tests without incoming mail.
     pub posts: Option<PostService>,
-    /// Looks how the daemon is.
+    /// Determines the daemon's health.
     pub observer: Arc<Observer>,
-    /// What sends; none in tests that send nothing.
+    /// Sends mail; `None` in tests that send nothing.
     pub dispatcher: Option<Arc<Dispatcher>>,
-    /// What takes mail in; none in tests without such mail.
+    /// Incoming mail; `None` in tests without it.
     pub mail_in: Option<inbound::MailIn>,
-    /// Where mail lies, for giving it out and for erasing it; none in tests without files.
+    /// The files that contain mail, for export and erasure; `None` in tests without files.
     pub files: Option<Files>,
-    /// The rules of retention; none in tests without them.
+    /// The retention rules; `None` in tests without them.
     pub rules: Option<Rules>,
-    /// What writes and sends notices; none in tests that send nothing.
+    /// Writes and sends notices; `None` in tests that send nothing.
     pub notices: Option<notice::NoticesOut>,
-    /// Makes backups; none in tests that make none.
+    /// Makes backups; `None` in tests without backups.
     pub backups: Option<Arc<Backups>>,
-    /// The configuration in force, and how to have it read again.
+    /// The configuration in force, and how to request a reload.
     pub configuration: configuration::Configuration,
 }
 
 impl ApiState {
-    /// Where this caller works on people's records, now.
+    /// The service for subscriber records, acting for this caller at the current time.
     fn service(&self, caller: &extract::Caller) -> SubscriberService {
         let (store, key) = (self.store.clone(), self.key.clone());
         SubscriberService { store, key, at: self.clock.now(), who: caller.name.clone() }
     }
 
-    /// What handlers need, started now.
+    /// Creates the state with the current time as start time; optional parts are `None`.
     pub fn new(
         store: Store,
         clock: Arc<dyn Clock>,
@@ -146,13 +147,13 @@ impl ApiState {
         }
     }
 
-    /// Writes the audit log.
+    /// The audit log, for writing.
     pub fn audit(&self) -> AuditLog {
         AuditLog::new(self.store.clone(), self.clock.clone(), self.key.clone())
     }
 }
 
-/// The whole API. Each noun's routes are merged here, in the order of the alphabet.
+/// The whole API. The routes of each resource are merged here, in alphabetical order.
 pub fn router(control: Arc<ApiState>) -> Router {
     Router::new()
         .merge(audit::routes())

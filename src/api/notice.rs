@@ -1,5 +1,5 @@
-//! Notices, the mails of our own that belong to no mailing: `GET /v1/notices`, `GET /v1/notices/{id}`,
-//! `POST /v1/notices/{id}/retry`.
+//! Notices, the daemon's own mails that belong to no mailing: `GET /v1/notices`, `GET /v1/notices/{id}`, `POST
+//! /v1/notices/{id}/retry`.
 
 use std::sync::Arc;
 
@@ -24,12 +24,12 @@ use super::error::ApiError;
 use super::extract::{AddressParameters, Caller, PageBefore, Parameters, Segment};
 use super::page;
 
-/// What writes notices, and what sends them.
+/// Writes and sends notices.
 #[derive(Clone)]
 pub struct NoticesOut {
-    /// Writes them; told when one is to be tried again.
+    /// Writes notices; notified when one is to be retried.
     pub notices: Notices,
-    /// Sends them.
+    /// Sends notices.
     pub notice_worker: Arc<NoticeWorker>,
 }
 
@@ -38,42 +38,42 @@ pub struct NoticesOut {
 pub struct NoticeView {
     /// Its id.
     pub id: String,
-    /// Its template, or `passed-on` for a message that came in and was passed on.
+    /// Its template, or `passed-on` for an incoming message that is forwarded.
     pub about: String,
-    /// To whom. Masked unless asked for.
+    /// The recipient. Masked unless requested in full.
     pub to: String,
-    /// The envelope sender; empty for `<>`. Masked unless asked for.
+    /// The envelope sender; empty for `<>`. Masked unless requested in full.
     pub sender: String,
     /// When it was written.
     pub written: Timestamp,
     /// `waiting`, `deferred`, `in-doubt`, `accepted` or `failed`.
     pub state: String,
-    /// When the last thing happened to it; for a waiting or deferred one when it is due.
+    /// When its state last changed; for a waiting or deferred one, when it is due.
     pub at: Timestamp,
-    /// How many times it was tried.
+    /// The number of attempts.
     pub attempts: u16,
-    /// How many of those ended in doubt: so many copies more may have arrived.
+    /// The number of attempts with an uncertain outcome; each may have delivered an additional copy.
     pub resent: u16,
-    /// To which SMTP command the answer was, or `connection`, `content`; empty where nothing was said.
+    /// The SMTP command that the reply was for, or `connection`, `content`; empty if there was no reply.
     pub stage: String,
     /// The SMTP code.
     pub code: Option<u16>,
-    /// What was said, or went wrong. Addresses in it are masked unless asked for.
+    /// The reply, or what failed. Addresses in it are masked unless requested in full.
     pub reply: String,
-    /// The spool's segment and byte that hold the message, where it was passed on.
+    /// The spool segment and the byte offset of the message, if it is forwarded.
     pub spool: Option<(u64, u64)>,
 }
 
-/// Some notices.
+/// A page of notices.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NoticePage {
-    /// The newest first.
+    /// The notices, newest first.
     pub notices: Vec<NoticeView>,
-    /// What to ask the next page with; nothing after the last.
+    /// The `before` of the next page; `None` on the last page.
     pub next: Option<String>,
 }
 
-/// The routes of this noun.
+/// The routes of notices.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/notices", get(list))
@@ -138,7 +138,7 @@ async fn find(control: &ApiState, id: NoticeId) -> Result<Read<Notice>, ApiError
     found.ok_or_else(|| ApiError::not_found(format!("there is no notice {id}; old ones are dropped by age")))
 }
 
-/// The notice as it travels.
+/// The notice in JSON.
 pub(super) fn view(notice: &Notice, addresses: bool) -> NoticeView {
     let shown = |address: &Address| if addresses { address.to_string() } else { address.masked() };
     let account = Account::of_notice(notice);

@@ -1,4 +1,4 @@
-//! Mail out as a whole: `POST /v1/outbound/flush`.
+//! Outgoing mail as a whole: `POST /v1/outbound/flush`.
 
 use std::sync::Arc;
 
@@ -14,27 +14,27 @@ use super::ApiState;
 use super::error::ApiError;
 use super::extract::{Body, Caller};
 
-/// Which deferred deliveries and notices are to be due now.
+/// The deferred deliveries and notices to retry now.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FlushRequest {
     /// Only deliveries of this mailing, e.g. `m7`; no notices.
     pub mailing: Option<String>,
-    /// Only to this domain.
+    /// Only those to this domain.
     pub domain: Option<String>,
 }
 
-/// What became due.
+/// What will be retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlushAnswer {
-    /// How many deliveries.
+    /// The number of deliveries.
     pub changed: u64,
-    /// How many notices: mails of our own that belong to no mailing.
+    /// The number of notices.
     #[serde(default)]
     pub notices: u64,
 }
 
-/// The routes of this noun.
+/// The route for flushing.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/outbound/flush", post(flush_now))
 }
@@ -53,7 +53,7 @@ async fn flush_now(
     }
     let what = Flush { mailing, domain: request.domain };
     let done = flush(&control.store, control.clock.now(), &what).await;
-    // Also after an error: what was changed before it is to be sent.
+    // After an error too: deliveries changed before it must be sent.
     if let Some(dispatcher) = &control.dispatcher {
         dispatcher.try_relay_now();
     }

@@ -1,4 +1,4 @@
-//! A page of records, newest first, of which only some are wanted.
+//! Pages of records, newest first, filtered.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -8,17 +8,17 @@ use crate::store::{Read, StoreError};
 use super::error::ApiError;
 use super::extract::PageBefore;
 
-/// Records read from the store at a time.
+/// Records read from the store per step.
 const STEP: usize = 500;
-/// Views on a page where the caller names no limit, and the most that a page has.
+/// Default and maximum number of records on a page.
 const USUAL: usize = 50;
 const MOST: usize = 5000;
 
-/// The views of the records that are `wanted`, and the id to ask for the next page with; `None` when there is no more.
-/// `older` reads at most so many records older than an id, newest first.
+/// The views of the `wanted` records, and the id with which to request the next page; `None` on the last page. `older`
+/// reads up to a given number of records older than an id, newest first.
 ///
 /// # Errors
-/// 400 when `before` is no id; whatever the store says.
+/// 400 if `before` is not an id; errors of the store.
 pub async fn newest<T, Id, V, Older>(
     asked: &PageBefore<impl Sized>,
     older: impl Fn(Option<Id>, usize) -> Older,

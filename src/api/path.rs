@@ -1,4 +1,4 @@
-//! Request paths with their parts escaped.
+//! Request paths with escaped segments and parameters.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ pub struct ApiPath {
 }
 
 impl ApiPath {
-    /// Begins with a fixed path.
+    /// Starts with a fixed path.
     pub fn new(path: &str) -> Self {
         Self { path: path.to_owned(), query: String::new() }
     }
 
-    /// Adds a part, escaped.
+    /// Adds a segment, escaped.
     pub fn segment(mut self, segment: impl fmt::Display) -> Self {
         self.path.push('/');
         escape(&segment.to_string(), &mut self.path);
@@ -31,7 +31,7 @@ impl ApiPath {
         self
     }
 
-    /// Adds a parameter when there is a value.
+    /// Adds a parameter, escaped, if there is a value.
     pub fn query_some(self, name: &str, value: Option<impl fmt::Display>) -> Self {
         match value {
             Some(value) => self.query(name, value),
@@ -52,7 +52,7 @@ impl From<&str> for ApiPath {
     }
 }
 
-// RFC 3986 §2.3: only the unreserved characters travel as they are.
+// RFC 3986 §2.3: everything except unreserved characters is escaped.
 fn escape(text: &str, out: &mut String) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

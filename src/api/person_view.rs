@@ -1,4 +1,4 @@
-//! Subscribers and their whole records, as they travel.
+//! Subscribers and personal records in JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,103 +26,103 @@ use super::suppression::{self, SuppressionView};
 /// A subscriber.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriberView {
-    /// Its number; shown with an `s` before it.
+    /// The subscriber's number; shown with the prefix `s`.
     pub id: SubscriberId,
-    /// Where mail goes.
+    /// The address.
     pub address: String,
     /// The person's name.
     pub name: Option<String>,
-    /// The language of mails to them.
+    /// The language of mails to the person.
     pub language: Language,
     /// The newsroom or organisation.
     pub organisation: Option<String>,
-    /// Subjects they cover.
+    /// Subjects the person covers.
     pub beats: BTreeSet<String>,
-    /// Regions they cover.
+    /// Regions the person covers.
     pub regions: BTreeSet<String>,
-    /// Whatever else is noted.
+    /// Other attributes by name.
     pub attributes: BTreeMap<String, String>,
-    /// One for each list they ever were on.
+    /// The subscriptions, past and present, by list.
     pub subscriptions: BTreeMap<ListName, SubscriptionView>,
-    /// When first known.
+    /// When the subscriber was created.
     pub created: Timestamp,
-    /// When last changed.
+    /// When the subscriber was last changed.
     pub updated: Timestamp,
 }
 
-/// A subscription with its consent ledger.
+/// A subscription with its history in the consent ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionView {
     /// `pending`, `active`, `paused`, `suspended` or `ended`.
     pub state: String,
-    /// Every change, the oldest first.
+    /// All changes, oldest first.
     pub events: Vec<ConsentView>,
 }
 
 /// One change of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsentView {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// What the subscription became.
+    /// The new state of the subscription.
     pub became: String,
-    /// By which way: `mail`, `web`, `api`, `operator`, `import` or `system`.
+    /// The channel: `mail`, `web`, `api`, `operator`, `import` or `system`.
     pub way: String,
-    /// From where: the file and line, the operator, the Message-ID, the rule.
+    /// The source: the file and line, the operator, the Message-ID or the rule.
     pub from: String,
     /// The exact words agreed to, or the reason.
     pub words: String,
-    /// SHA-256 of the subscriber's own mail, in hexadecimal, where it is kept as evidence: the file of that name under
+    /// SHA-256, in hexadecimal, of the subscriber's own mail if it is kept as evidence: the name of its file in
     /// `blobs/` in the state directory.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub evidence: Option<String>,
 }
 
-/// Everything that is known of one person.
+/// All data stored about one person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordView {
-    /// Their address.
+    /// The person's address.
     pub address: String,
-    /// What is known of them, with the consent ledger of each subscription, where they are a subscriber.
+    /// The subscriber with the consent ledger of each subscription, if the person is a subscriber.
     pub subscriber: Option<SubscriberView>,
-    /// Whether they must not be mailed.
+    /// The suppression, if the address is suppressed.
     pub suppression: Option<SuppressionView>,
-    /// What became of every mailing to them, the oldest first.
+    /// All mailings to the person, oldest first.
     pub deliveries: Vec<DeliveryView>,
-    /// What came back, the oldest mailing first.
+    /// The person's bounces, oldest mailing first.
     pub bounces: Vec<BounceView>,
-    /// What they answered to invitations.
+    /// The person's answers to invitations.
     pub rsvps: Vec<RsvpView>,
-    /// What they asked for by mail.
+    /// The person's pending requests by mail.
     pub pending_requests: Vec<RequestView>,
-    /// Mails of our own to them, and those that name them.
+    /// Notices to the person or naming the person.
     pub notices: Vec<NoticeView>,
-    /// Mail from them, and mail that names them.
+    /// Incoming mail from the person or naming the person.
     pub inbound: Vec<Named<InboundView>>,
-    /// Posts by them, and posts that name them.
+    /// Posts by the person or naming the person.
     pub posts: Vec<Named<PostView>>,
-    /// What the audit log says was done about them.
+    /// Entries of the audit log that concern the person.
     pub audit: Vec<AuditedView>,
 }
 
-/// Something that concerns a person.
+/// A record that concerns a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Named<T> {
-    /// Whether it is from them; otherwise it names them, and is somebody else's.
+    /// Whether it is from the person; otherwise it is another person's record that names them.
     pub own: bool,
-    /// It.
+    /// The record.
     #[serde(flatten)]
     pub what: T,
 }
 
-/// What somebody asked for by mail.
+/// A pending request by mail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestView {
     /// The list.
     pub list: ListName,
-    /// When it was asked for.
+    /// When it was made.
     pub asked: Timestamp,
-    /// Until when it may be confirmed.
+    /// When its confirmation expires.
     pub expires: Timestamp,
     /// The words that are agreed to.
     pub words: String,
@@ -131,13 +131,13 @@ pub struct RequestView {
 /// An entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditedView {
-    /// When.
+    /// When it was recorded.
     pub at: Timestamp,
-    /// Who.
+    /// The user who acted.
     pub who: String,
-    /// What.
+    /// The action.
     pub what: String,
-    /// How far it came.
+    /// The outcome.
     pub outcome: String,
 }
 
@@ -146,16 +146,16 @@ pub struct AuditedView {
 pub struct DeliveryView {
     /// The mailing.
     pub mailing: MailingId,
-    /// The release that was sent, where it was one.
+    /// The release that was sent, if it was a release.
     pub release: Option<ReleaseId>,
-    /// The post that was sent, where it was one.
+    /// The post that was sent, if it was a post.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post: Option<PostId>,
     /// `accepted`, `failed` and so on.
     pub state: String,
-    /// When that was, where it is known.
+    /// When it entered that state, if known.
     pub at: Option<Timestamp>,
-    /// How many times it was tried.
+    /// The number of attempts.
     pub attempts: u16,
     /// The server's reply, or why it was not sent.
     pub why: String,
@@ -221,7 +221,7 @@ impl From<&PersonRecord> for RecordView {
     }
 }
 
-/// Others' addresses are theirs: they are shown only in what is the person's own.
+/// Other people's addresses are shown only in records from the person.
 fn named<T, V>(entries: &[PersonalRecord<T>], view: impl Fn(&T, bool) -> V) -> Vec<Named<V>> {
     entries.iter().map(|entry| Named { own: entry.own, what: view(&entry.read.value, entry.own) }).collect()
 }

@@ -31,42 +31,42 @@ use super::extract::{Body, Caller, Parameters, Segment};
 /// A post.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PostView {
-    /// Its name.
+    /// Its id.
     pub id: String,
     /// The list.
     pub list: ListName,
-    /// The address in From.
+    /// The address in its From field.
     pub author: String,
-    /// The name in From.
+    /// The name in its From field.
     pub author_name: Option<String>,
     /// Its subject.
     pub subject: String,
     /// Its Message-ID.
     pub message_id: Option<String>,
-    /// Its bytes.
+    /// Its size in bytes.
     pub size: u64,
-    /// When it came.
+    /// When it was received.
     pub received: Timestamp,
-    /// Whether the author's domain stands by it (DMARC): pass, fail, none or unknown.
+    /// The DMARC result for the author's domain: `pass`, `fail`, `none` or `unknown`.
     pub authentic: String,
-    /// The same of the sending machine (SPF).
+    /// The SPF result for the sending host, with the same values.
     pub spf: String,
-    /// The same of its signatures (DKIM).
+    /// The DKIM result for its signatures, with the same values.
     pub dkim: String,
-    /// What the author's domain asks to be done with mail that it does not stand by: none, quarantine, reject, unknown.
+    /// The DMARC policy of the author's domain: `none`, `quarantine`, `reject` or `unknown`.
     pub policy: String,
-    /// held, approved, refused or expired.
+    /// `held`, `approved`, `refused` or `expired`.
     pub state: String,
-    /// For a held one: confirmation, moderation or approval.
+    /// What a held post waits for: `confirmation`, `moderation` or `approval`.
     pub held_for: Option<String>,
-    /// For a held one: when it expires.
+    /// When a held post expires.
     pub until: Option<Timestamp>,
-    /// For a held one: who was asked.
+    /// Who was asked about a held post.
     #[serde(default)]
     pub asked: Vec<String>,
     /// When it was decided.
     pub decided: Option<Timestamp>,
-    /// By whom; nobody had to where it is missing.
+    /// Who decided; absent if no decision by a person was needed.
     pub decided_by: Option<String>,
     /// Why it was refused.
     pub why: Option<String>,
@@ -74,18 +74,18 @@ pub struct PostView {
     pub mailing: Option<String>,
 }
 
-/// Why a post is refused.
+/// A refusal of a post.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefuseRequest {
-    /// The reason, which its author is told.
+    /// The reason, which is sent to the author.
     #[serde(default)]
     pub reason: String,
 }
 
-/// Most posts in one answer.
+/// Maximum number of posts in a response.
 const LIST_LIMIT: usize = 1000;
-/// Posts read at a time.
+/// Posts read from the store at a time.
 const PAGE: usize = 500;
 
 #[derive(Deserialize)]
@@ -95,7 +95,7 @@ struct ListParameters {
     limit: Option<usize>,
 }
 
-/// The routes of this noun.
+/// The routes of posts.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/posts", get(list))
@@ -125,7 +125,7 @@ async fn list(
         after = last.value.id;
         let page = page.into_iter().map(|read| read.value);
         posts.extend(page.filter(|post| state.as_deref().is_none_or(|state| post.state.word() == state)));
-        // The newest are the last.
+        // The newest are at the end.
         posts.drain(..posts.len().saturating_sub(limit));
     }
     Ok(Json(posts.iter().rev().map(view).collect()))

@@ -1,7 +1,7 @@
 //! Releases: `GET|POST /v1/releases`, `GET /v1/releases/{id}`, `POST /v1/releases/check`.
 //!
-//! A release's files are sent before it, see [`super::blob`]; a release that names a file which is not kept is refused.
-//! One that is there already just as it is (text, files, contacts, boilerplate) is not added again.
+//! A release's files are uploaded before it, see [`super::blob`]; a release that names a file not stored is refused. A
+//! release identical to a stored one (text, files, contacts, boilerplate) is not added again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,26 +33,26 @@ use super::error::ApiError;
 use super::extract::{Body, Caller, Parameters, Segment};
 use super::finding_view::{FindingView, views};
 
-/// A release file with the files that it names.
+/// A release file and the files it names.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseFile {
     /// The file's text.
     pub source: String,
-    /// Each file that it names, by that name.
+    /// Each file it names, by that name.
     #[serde(default)]
     pub files: BTreeMap<String, BlobView>,
-    /// When it is to be sent, for a check that knows.
+    /// When it is to be sent, if known; used by checks.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub send_at: Option<Timestamp>,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CheckResult {
-    /// Whether it could be added.
+    /// Whether the release could be added.
     pub good: bool,
-    /// Everything found, by line.
+    /// All findings, in order of line.
     pub findings: Vec<FindingView>,
 }
 
@@ -67,9 +67,9 @@ pub struct ReleaseListed {
     pub language: Language,
     /// Its headline.
     pub headline: String,
-    /// Who issues it.
+    /// The issuing organisation.
     pub issuer: String,
-    /// How many files it has.
+    /// The number of its files.
     pub files: usize,
     /// When it was added.
     pub created: Timestamp,
@@ -77,31 +77,31 @@ pub struct ReleaseListed {
     pub created_by: String,
 }
 
-/// A release whole.
+/// A complete release.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReleaseView {
-    /// What a list shows of it.
+    /// The fields shown in lists.
     #[serde(flatten)]
     pub listed: ReleaseListed,
     /// Its files, by name.
     pub attached: BTreeMap<String, BlobView>,
-    /// Ids of the contacts that it took from the contact book, as they were then.
+    /// Ids of the contacts copied from the contact book when it was added.
     pub contacts: Vec<String>,
-    /// The boilerplate revisions that it took from the contact book: organisation and number.
+    /// The boilerplate revisions copied from the contact book: organisation and revision number.
     pub boilerplates: Vec<(String, u32)>,
     /// Its text as written.
     pub source: String,
 }
 
-/// A release was added.
+/// The result of adding a release.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReleaseAdded {
     /// Its id.
     pub id: String,
-    /// Whether just this release was there already: nothing was added then.
+    /// Whether an identical release was already stored; then nothing was added.
     #[serde(default)]
     pub known: bool,
-    /// What there is to look at.
+    /// Warnings.
     pub warnings: Vec<FindingView>,
 }
 
@@ -111,7 +111,7 @@ struct ListParameters {
     limit: Option<usize>,
 }
 
-/// The routes of this noun.
+/// The routes of releases.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/releases", get(list).post(add))
@@ -119,7 +119,7 @@ pub fn routes() -> Router<Arc<ApiState>> {
         .route("/v1/releases/{id}", get(show))
 }
 
-/// Most releases in one answer.
+/// Maximum number of releases in a response.
 const LIST_LIMIT: usize = 500;
 
 async fn list(
@@ -196,7 +196,7 @@ fn refusal(checked: &Checked) -> ApiError {
         .hint("Mend them and add it again; \u{201c}depesch release check FILE\u{201d} shows them too.")
 }
 
-/// Checks a file against what is kept; with the contact book and the kept files that it names.
+/// Checks a release file against the stored data; also returns the contact book and the stored files it names.
 async fn check_file(
     control: &ApiState,
     content: &Content,

@@ -1,4 +1,4 @@
-//! What is kept how long, and erasures: `GET|POST /v1/retention`, `GET /v1/erasures`.
+//! Retention rules and erasures: `GET|POST /v1/retention`, `GET /v1/erasures`.
 
 use std::sync::Arc;
 
@@ -18,38 +18,38 @@ use crate::store::suppressions::AddressHash;
 use super::ApiState;
 use super::error::ApiError;
 
-/// Records read at a time.
+/// Records read from the store at a time.
 const PAGE: usize = 500;
 
-/// One rule of retention.
+/// A retention rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleView {
-    /// The key of the configuration, or `fixed`.
+    /// The configuration key, or `fixed`.
     pub rule: String,
-    /// What goes.
+    /// What is removed.
     pub what: String,
-    /// After how many seconds; `None`: never.
+    /// The age in seconds at which it is removed; `None`: never.
     pub after_seconds: Option<u64>,
-    /// How many went, or would go now.
+    /// The number of items removed, or that would be removed now.
     pub dropped: u64,
 }
 
-/// An erasure. It names nobody.
+/// An erasure. It does not identify the person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErasureView {
     /// The keyed hash of the address, in hexadecimal.
     pub hash: String,
-    /// When it was asked for.
+    /// When it was requested.
     pub at: Timestamp,
-    /// Since when no record and no file names them; `None` while something holds it open.
+    /// When the last record and file that identify the person were removed; `None` while something remains.
     pub done: Option<Timestamp>,
-    /// Since when journal and checkpoints hold nothing of it.
+    /// When the journal and checkpoints no longer contained the data.
     pub journal: Option<Timestamp>,
-    /// Since when the free space of the index holds nothing of it.
+    /// When the free space of the index no longer contained the data.
     pub index: Option<Timestamp>,
 }
 
-/// The routes of this noun.
+/// The routes of retention and erasures.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/retention", get(show).post(run)).route("/v1/erasures", get(erasures))
 }

@@ -24,51 +24,51 @@ use super::audit_trail::{Trail, person};
 use super::error::ApiError;
 use super::extract::{Body, Caller, Parameters, Segment};
 
-/// An event with the answers to it.
+/// An event and the answers to its invitation.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct OverviewView {
-    /// The release that was asked about, e.g. `r12`.
+    /// The requested release, e.g. `r12`.
     pub release: String,
-    /// The release that first announced the event; all that follow it share the answers.
+    /// The release that first announced the event; later releases about it share the answers.
     pub event: String,
-    /// Its headline.
+    /// The release's headline.
     pub headline: String,
     /// When it begins.
     pub start: Option<Timestamp>,
-    /// The first instant that is too late for an answer.
+    /// The first instant at which an answer is late.
     pub deadline: Option<Timestamp>,
-    /// How many may come.
+    /// The maximum number of participants.
     pub capacity: Option<u32>,
-    /// How many answered yes.
+    /// The number of addresses that answered yes.
     pub yes: usize,
-    /// How many answered no.
+    /// The number of addresses that answered no.
     pub no: usize,
-    /// How many answered maybe.
+    /// The number of addresses that answered maybe.
     pub maybe: usize,
-    /// Of how many it is unclear what they answered.
+    /// The number of addresses with an unclear answer only.
     pub unclear: usize,
-    /// How many people come: those who said yes, each with as many as they said.
+    /// The number of participants: the sum of the people in all answers of yes.
     pub people: u32,
-    /// How many answers a person is to look at: unclear ones, also where an earlier one counts.
+    /// The number of answers a person must check: the last reply was unclear, even if an earlier one counts.
     pub to_be_seen: usize,
-    /// Whether there are more answers than are shown.
+    /// Whether there are more answers than shown.
     pub cut: bool,
-    /// Everybody who answered: those who come first, in the order in which they said so.
+    /// The answers: yes first, in the order in which they were given.
     pub answers: Vec<RsvpView>,
 }
 
-/// What one address answers.
+/// The answer of one address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RsvpView {
     /// The release that first announced the event.
     pub event: String,
-    /// Who.
+    /// The address.
     pub address: String,
-    /// Their number, where they are a subscriber.
+    /// The subscriber's number, if the address is a subscriber's.
     pub subscriber: Option<String>,
     /// `yes`, `no`, `maybe` or `unclear`: the last certain answer.
     pub answer: String,
-    /// When it came.
+    /// When it was received.
     pub at: Option<Timestamp>,
     /// The name.
     pub name: Option<String>,
@@ -78,65 +78,65 @@ pub struct RsvpView {
     pub function: Option<String>,
     /// The number of the press card.
     pub press_card: Option<String>,
-    /// How many people, where it was said.
+    /// The number of people, if given.
     pub people: Option<u32>,
-    /// Which of name and newsroom nobody gave in an answer: they are known from the subscriber, or from the mail's From.
+    /// Which of name and newsroom come not from an answer but from the subscriber or the mail's From field.
     pub known: Vec<String>,
-    /// What they wrote.
+    /// The comment.
     pub comment: String,
-    /// Whether it came after the deadline.
+    /// Whether it was received after the deadline.
     pub late: bool,
-    /// Whether those who said yes before fill the house.
+    /// Whether this yes exceeds the capacity, counting earlier ones.
     pub over_capacity: bool,
-    /// Whether something unclear came last, which a person is to look at.
+    /// Whether the last reply was unclear, so that a person must check it.
     pub to_be_seen: bool,
-    /// All that was said, the oldest first.
+    /// All replies, oldest first.
     pub changes: Vec<ChangeView>,
 }
 
-/// One thing that somebody said.
+/// One reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeView {
-    /// When it came.
+    /// When it was received.
     pub at: Timestamp,
-    /// What it says.
+    /// The answer it contains.
     pub answer: String,
-    /// By which way: `calendar`, `words` or `operator`.
+    /// The channel: `calendar`, `words` or `operator`.
     pub way: String,
-    /// From where: the mail's number, or the operator.
+    /// The source: the mail's number, or the operator.
     pub from: String,
-    /// The release that was answered.
+    /// The release it replies to.
     pub release: String,
-    /// What they wrote.
+    /// The comment.
     pub comment: String,
     /// Why it is unclear.
     pub why: String,
-    /// Whether it came after the deadline.
+    /// Whether it was received after the deadline.
     pub late: bool,
 }
 
-/// An answer that an operator was told.
+/// An answer entered by an operator.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewAnswer {
-    /// Who answers.
+    /// The address of the person who answers.
     pub address: String,
-    /// What.
+    /// The answer.
     pub answer: AnswerWord,
-    /// How it was told, or what.
+    /// A comment, e.g. how the answer was given.
     #[serde(default)]
     pub comment: String,
 }
 
-/// What an operator may enter.
+/// The answers an operator can enter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AnswerWord {
-    /// They come.
+    /// The person comes.
     Yes,
-    /// They do not.
+    /// The person does not come.
     No,
-    /// They may.
+    /// The person may come.
     Maybe,
 }
 
@@ -146,7 +146,7 @@ struct ExportParameters {
     excel: bool,
 }
 
-/// The routes of this noun.
+/// The routes of answers.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/rsvps/{event}", get(show).post(enter)).route("/v1/rsvps/{event}/export", get(export))
 }
@@ -191,7 +191,7 @@ async fn enter(
     Ok(Json(RsvpView::from(&rsvp)))
 }
 
-/// The release that `r12` or `m7` names.
+/// The release named by `r12` or sent by mailing `m7`.
 async fn release_of(control: &ApiState, named: &str) -> Result<ReleaseId, ApiError> {
     if named.starts_with('m') {
         let mailing: MailingId = named.parse().map_err(|e| ApiError::invalid(format!("{e}")))?;

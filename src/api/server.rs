@@ -1,4 +1,4 @@
-//! The Unix socket: who may open it, and its start and stop.
+//! The Unix socket: its permissions, start and stop.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -12,14 +12,14 @@ pub use crate::socket::SocketError as ServerError;
 use super::extract::Caller;
 use super::{ApiState, router};
 
-/// Where the socket lies and who may use it.
+/// The path and permissions of the socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketSettings {
     /// The socket's path.
     pub path: PathBuf,
-    /// The socket's permissions; whoever may write to it may do everything.
+    /// The socket's mode; a user who may write to it has full control of the daemon.
     pub mode: u32,
-    /// The group that the socket is given to, by name; the daemon's own without it.
+    /// The name of the group that owns the socket; `None`: the daemon's own group.
     pub group: Option<String>,
 }
 
@@ -29,14 +29,15 @@ impl Default for SocketSettings {
     }
 }
 
-/// An open control socket that does not answer yet.
+/// A bound control socket that does not serve requests yet.
 pub struct Server {
     listener: UnixListener,
     path: PathBuf,
 }
 
 impl Server {
-    /// Opens the socket with its permissions. What a dead daemon left is removed; a live one's socket never is.
+    /// Creates the socket with its permissions. Replaces the socket of a daemon that has died, never that of a running
+    /// one.
     ///
     /// # Errors
     /// [`ServerError`].
@@ -45,13 +46,13 @@ impl Server {
         Ok(Self { listener, path: settings.path.clone() })
     }
 
-    /// Answers until `stop` completes, then ends the requests that run and removes the socket.
+    /// Serves requests until `stop` completes, then finishes the requests in progress and removes the socket.
     pub async fn run(self, control: Arc<ApiState>, stop: impl Future<Output = ()> + Send + 'static) {
         let service = router(control).into_make_service_with_connect_info::<Caller>();
         if let Err(error) = axum::serve(self.listener, service).with_graceful_shutdown(stop).await {
             tracing::error!("the control socket failed: {error}");
         }
-        // Whatever else happens, a stale socket is only a stale socket.
+        // Failing to remove it is harmless: the next start replaces a stale socket.
         let _ = std::fs::remove_file(&self.path);
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /v1/status`: whether the daemon is well, and what it is at.
+//! The daemon's status: `GET /v1/status`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,220 +18,221 @@ use super::ApiState;
 use super::backup::FaultView;
 use super::error::ApiError;
 
-/// Whoever asks wants to see what they just did, unless looking takes long.
+/// Maximum age of the health snapshot: zero, so that callers see the effect of what they just did. It may be older if
+/// taking one is slow.
 const PICTURE_AGE: Duration = Duration::ZERO;
 
-/// How the daemon is.
+/// The daemon's health and activity.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Status {
-    /// Whether nothing needs a person.
+    /// Whether there are no problems that need a person.
     pub well: bool,
-    /// Whether mail does not go out, does not come in, or soon will not: a person should look now.
+    /// Whether mail is not going out or not coming in, or soon will not: a person should look now.
     #[serde(default)]
     pub critical: bool,
-    /// What does, each in one line, the worst first.
+    /// The problems, one line each, most serious first.
     #[serde(default)]
     pub problems: Vec<String>,
     /// The program's version.
     pub version: String,
-    /// Its process.
+    /// Its process id.
     pub process: u32,
     /// When it started.
     pub started: Timestamp,
-    /// What time it thinks it is.
+    /// The daemon's current time.
     pub now: Timestamp,
-    /// Where its store lies.
+    /// The directory of its store.
     pub state_directory: String,
-    /// Where mail goes out, in words.
+    /// Description of where outgoing mail is sent.
     pub transport: String,
-    /// What troubles the way out, if anything does.
+    /// The problem with outgoing mail, if any.
     pub trouble: Option<Trouble>,
-    /// Mailings that are not over.
+    /// Mailings that have not ended.
     pub mailings: Vec<MailingInWork>,
     /// Deliveries since the start.
     pub since_start: Deliveries,
     /// Deliveries not yet settled.
     #[serde(default)]
     pub queue: QueueStatus,
-    /// Mail that came in.
+    /// Incoming mail.
     #[serde(default)]
     pub inbound: InboundStatus,
-    /// Domains that the circuit breaker leaves alone.
+    /// Domains at rest by the circuit breaker.
     #[serde(default)]
     pub resting: Vec<RestingDomain>,
-    /// The disk of the state directory.
+    /// Use of the disk with the state directory.
     #[serde(default)]
     pub disk: Option<DiskStatus>,
     /// The store's index.
     #[serde(default)]
     pub index: Option<IndexStatus>,
-    /// What the daemon does by itself.
+    /// The daemon's periodic jobs.
     #[serde(default)]
     pub jobs: Vec<JobStatus>,
-    /// Mails of our own that belong to no mailing.
+    /// Notices.
     #[serde(default)]
     pub notices: NoticeCounts,
-    /// Backups, where this daemon makes any.
+    /// Backups, if this daemon makes any.
     #[serde(default)]
     pub backup: Option<BackupStatus>,
 }
 
-/// Deliveries of mailings being sent that are not yet settled.
+/// Unsettled deliveries of mailings being sent.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct QueueStatus {
     /// Not yet tried.
     pub waiting: u64,
-    /// Being sent.
+    /// Being sent now.
     pub in_doubt: u64,
-    /// To be tried again.
+    /// To be retried.
     pub deferred: u64,
-    /// Settled as far as the daemon can: a person must decide.
+    /// Uncertain: a person must decide.
     pub uncertain: u64,
-    /// Since when the one is due that has waited longest.
+    /// When the delivery waiting longest became due.
     pub oldest_due: Option<Timestamp>,
 }
 
-/// Mail that came in.
+/// Incoming mail.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct InboundStatus {
     /// Not yet handled.
     pub waiting: u64,
-    /// Not to be handled until a person looks.
+    /// Not handled until a person intervenes.
     pub stuck: u64,
-    /// When the oldest that waits came.
+    /// When the oldest waiting message was received.
     pub oldest: Option<Timestamp>,
     /// Connections open now.
     pub connections: u64,
 }
 
-/// A domain that the circuit breaker leaves alone.
+/// A domain to which the circuit breaker stopped sending.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RestingDomain {
-    /// Which.
+    /// The domain.
     pub domain: String,
-    /// Until when.
+    /// When sending resumes.
     pub until: Timestamp,
 }
 
-/// The disk of the state directory, in bytes.
+/// Use of the disk with the state directory, in bytes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct DiskStatus {
-    /// What is left.
+    /// Free.
     pub free: u64,
-    /// What the service could use in all: used and free.
+    /// Total usable by the service: used and free.
     #[serde(default)]
     pub usable: u64,
-    /// The journal.
+    /// Used by the journal.
     pub journal: u64,
-    /// The index.
+    /// Used by the index.
     pub index: u64,
-    /// Mail that came in, as it came.
+    /// Used by the spool of incoming mail.
     pub spool: u64,
     /// When the last checkpoint was written.
     pub checkpoint: Option<Timestamp>,
 }
 
-/// The store's index, which can always be built anew from the journal.
+/// The store's index, which can always be rebuilt from the journal.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct IndexStatus {
-    /// Why it is damaged, while it is: it is being built anew.
+    /// Why it is damaged; set while it is being rebuilt.
     pub damaged: Option<String>,
-    /// When all of it was last compared with the journal.
+    /// When it was last completely compared with the journal.
     pub checked: Option<Timestamp>,
-    /// How often it was built anew since the start, and at the start itself.
+    /// The number of times it was rebuilt since the start, including at the start itself.
     pub rebuilds: u64,
-    /// When that was done last.
+    /// When it was last rebuilt.
     pub rebuilt: Option<Timestamp>,
-    /// Why.
+    /// Why it was last rebuilt.
     pub reason: Option<String>,
 }
 
-/// Something that the daemon does by itself.
+/// A periodic job.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct JobStatus {
     /// Its name.
     pub name: String,
-    /// When it last ran, or was first counted.
+    /// When it last ran; before its first run, when it was registered.
     pub last: Option<Timestamp>,
     /// When it runs next.
     pub next: Option<Timestamp>,
 }
 
-/// How the backups stand.
+/// The condition of the backups.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct BackupStatus {
-    /// Where they lie.
+    /// Their directory.
     pub directory: String,
-    /// When the newest was made; nothing where there is none.
+    /// When the newest was made; `None` without backups.
     pub newest: Option<Timestamp>,
     /// Why the last attempt since the start failed, if it did.
     pub failure: Option<String>,
-    /// Files of backups that are damaged or missing, as far as is known.
+    /// Known files of backups that are damaged or missing.
     #[serde(default)]
     pub faults: Vec<FaultView>,
-    /// When the file of them was read that was read longest ago.
+    /// When the file whose last check is oldest was read.
     #[serde(default)]
     pub oldest_read: Option<Timestamp>,
 }
 
-/// Notices, by where they stand.
+/// The number of notices by state.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct NoticeCounts {
     /// Still to be sent.
     pub waiting: u64,
-    /// Taken by the relay since the start.
+    /// Accepted by the relay since the start.
     pub accepted: u64,
-    /// Given up since the start.
+    /// Failed for good since the start.
     pub failed: u64,
 }
 
-/// What troubles the way out.
+/// A problem with outgoing mail.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Trouble {
-    /// Since when.
+    /// When it began.
     pub since: Option<Timestamp>,
-    /// When it is tried again.
+    /// When sending is retried.
     pub next_try: Option<Timestamp>,
     /// What happened.
     pub what: String,
 }
 
-/// A mailing that is not over.
+/// A mailing that has not ended.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct MailingInWork {
-    /// Its name.
+    /// Its id.
     pub id: String,
-    /// How far it has come.
+    /// Its stage.
     pub stage: String,
-    /// When it is due, or was.
+    /// The scheduled time.
     pub at: Timestamp,
-    /// Why it is held back, if it is.
+    /// Why it is paused, if it is.
     pub paused: Option<String>,
-    /// Whether a second person has to approve it before it goes out.
+    /// Whether a second person must approve it before it is sent.
     #[serde(default)]
     pub approval_missing: bool,
     /// Deliveries in its frozen audience.
     pub audience: Option<u64>,
-    /// Of these, with nothing more to be done.
+    /// The number of these that are settled.
     pub settled: Option<u64>,
 }
 
-/// Deliveries by how they ended.
+/// Deliveries by outcome.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Deliveries {
-    /// Taken by the relay.
+    /// Accepted by the relay.
     pub accepted: u64,
-    /// Put off.
+    /// Deferred.
     pub deferred: u64,
-    /// Given up.
+    /// Failed for good.
     pub failed: u64,
-    /// Not wanted any more.
+    /// Suppressed.
     pub suppressed: u64,
-    /// Of which nobody knows.
+    /// With an unknown outcome.
     pub uncertain: u64,
 }
 
-/// The routes of this noun.
+/// The route of the status.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/status", get(show))
 }

@@ -1,5 +1,5 @@
-//! Answers of long work: lines of JSON (NDJSON), each `{"progress": ...}`, at the end one `{"result": ...}` or
-//! `{"error": ...}`. An answer without an end line was cut off.
+//! Responses of long-running work: lines of JSON (NDJSON), each `{"progress": ...}`, and a last line `{"result": ...}`
+//! or `{"error": ...}`. A response without that last line was cut off.
 
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
@@ -9,72 +9,72 @@ use tokio::sync::mpsc;
 
 use super::error::{ApiError, ErrorFields};
 
-/// One line of a streamed answer.
+/// One line of a streamed response.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Line<P, R> {
-    /// How far it has come.
+    /// Progress so far.
     Progress(P),
-    /// It is done.
+    /// The work succeeded; always the last line.
     Result(R),
-    /// It failed.
+    /// The work failed; always the last line.
     Error(ErrorFields),
 }
 
-/// Where a handler's task writes its lines.
+/// Writes the lines of a response, from the task that does the work.
 pub struct LineSender {
     lines: mpsc::Sender<Vec<u8>>,
 }
 
-/// The client has gone away; work that only serves the answer may stop.
+/// The client has disconnected; work that only serves the response may stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the client has gone away")]
 pub struct Gone;
 
 impl LineSender {
-    /// Says how far it has come.
+    /// Sends a progress line.
     ///
     /// # Errors
-    /// [`Gone`] when nobody listens any more.
+    /// [`Gone`] if the client has disconnected.
     pub async fn progress<P: Serialize>(&self, progress: P) -> Result<(), Gone> {
         self.line(&Line::<P, ()>::Progress(progress)).await
     }
 
-    /// Ends with what came of it.
+    /// Sends the result and ends the response.
     pub async fn finish<R: Serialize>(self, result: Result<R, ApiError>) {
         let line = match result {
             Ok(result) => Line::<(), R>::Result(result),
             Err(error) => Line::Error(error.body().error),
         };
-        // A client that has gone away needs no answer.
+        // A client that has disconnected needs no response.
         let _ = self.line(&line).await;
     }
 
-    /// Sends one line of any JSON; for answers that are only lines.
+    /// Sends any value as one line of JSON, for responses that consist of lines only.
     ///
     /// # Errors
-    /// [`Gone`] when nobody listens any more.
+    /// [`Gone`] if the client has disconnected.
     pub async fn line<T: Serialize>(&self, line: &T) -> Result<(), Gone> {
         let mut bytes = serde_json::to_vec(line).map_err(|_| Gone)?;
         bytes.push(b'\n');
         self.lines.send(bytes).await.map_err(|_| Gone)
     }
 
-    /// Sends bytes as they are; for answers in another form, e.g. CSV.
+    /// Sends bytes unchanged, for responses in another format, e.g. CSV.
     ///
     /// # Errors
-    /// [`Gone`] when nobody listens any more.
+    /// [`Gone`] if the client has disconnected.
     pub async fn bytes(&self, bytes: Vec<u8>) -> Result<(), Gone> {
         self.lines.send(bytes).await.map_err(|_| Gone)
     }
 }
 
-/// An answer of lines, and where to write them: spawn the work with the sender and return the answer.
+/// A response of lines and its sender: spawn the work with the sender and return the response.
 pub fn lines() -> (LineSender, Response) {
     streamed("application/x-ndjson")
 }
 
-/// A streamed answer of any content type.
+/// A streamed response with any content type, and its sender.
 pub fn streamed(content_type: &'static str) -> (LineSender, Response) {
     let (sender, receiver) = mpsc::channel::<Vec<u8>>(16);
     let stream = futures_util::stream::unfold(receiver, |mut receiver| async {

@@ -1,5 +1,6 @@
-//! Subscribers: `POST /v1/subscribers`, `GET /v1/subscribers?search=`, `GET|PATCH|DELETE /v1/subscribers/{who}`, where `who` is a number such as
-//! `s17` or an address, `POST /v1/subscribers/{who}/subscriptions/{list}`, `GET /v1/subscribers/{who}/record`.
+//! Subscribers: `POST /v1/subscribers`, `GET /v1/subscribers?search=`, `GET|PATCH|DELETE /v1/subscribers/{who}`, `POST
+//! /v1/subscribers/{who}/subscriptions/{list}`, `GET /v1/subscribers/{who}/record`, where `who` is a number such as
+//! `s17` or an address.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,14 +21,14 @@ use super::error::ApiError;
 use super::extract::{Body, Caller, Parameters};
 use super::person_view::{RecordView, SubscriberView};
 
-/// What may be said of a subscriber. An absent field stays as it is, an empty text clears it.
+/// The fields of a subscriber in a request. An absent field is left unchanged, an empty text clears it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SubscriberFields {
-    /// Where mail goes.
+    /// The address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// The whole name.
+    /// The full name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// A language tag.
@@ -36,10 +37,10 @@ pub struct SubscriberFields {
     /// The newsroom or organisation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub organisation: Option<String>,
-    /// All beats, divided by `,`, `;` or `|`.
+    /// All beats, separated by `,`, `;` or `|`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beats: Option<String>,
-    /// All regions, likewise.
+    /// All regions, separated in the same way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regions: Option<String>,
     /// Attributes by name.
@@ -51,35 +52,35 @@ pub struct SubscriberFields {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeSubscription {
-    /// What it is to become.
+    /// The change.
     pub change: Change,
     /// The exact words agreed to, or the reason.
     #[serde(default)]
     pub words: String,
 }
 
-/// What a subscription is to become.
+/// What to do with a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
-    /// Put on the list.
+    /// Add the person to the list.
     Subscribe,
-    /// Taken off for good.
+    /// Remove the person from the list permanently.
     Unsubscribe,
-    /// Stopped for a time.
+    /// Suspend delivery until it is resumed.
     Pause,
-    /// Begun again.
+    /// Resume delivery.
     Resume,
 }
 
-/// How far an erasure came at once.
+/// The immediate result of an erasure.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErasedView {
-    /// What still names the person, and why it does yet; nothing when all is gone.
+    /// What still identifies the person, and why; empty when everything is erased.
     pub open: Vec<String>,
 }
 
-/// The routes of this noun.
+/// The routes of subscribers.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/subscribers", post(add).get(find_people))
@@ -99,27 +100,27 @@ async fn add(
     Ok(Json(SubscriberView::from(&added)))
 }
 
-/// People in one answer at most, and without `limit`.
+/// Maximum and default number of people in a response.
 const FOUND_LIMIT: usize = 500;
 const FOUND: usize = 50;
 
-/// Which people are wanted.
+/// Parameters of a search for people.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
-    /// Beginnings of words of name, organisation and address.
+    /// Prefixes of words in the name, organisation and address.
     search: String,
-    /// `next` of the answer before.
+    /// The `next` of the previous response.
     after: Option<String>,
     limit: Option<usize>,
 }
 
-/// People whom a search found.
+/// The people found by a search.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct FoundPeopleView {
-    /// In order of the rarest of the words.
+    /// The people, in order of the rarest search word.
     pub people: Vec<SubscriberView>,
-    /// What to send as `after` for more; absent when all was looked at.
+    /// The `after` that continues the search; absent at its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -170,7 +171,7 @@ async fn erase(
 ) -> Result<Json<ErasedView>, ApiError> {
     let hash = control.service(&caller).erase(&who, control.files.as_ref()).await?;
     let (store, key, files) = (control.store.clone(), control.key.clone(), control.files.clone());
-    // From here on it goes on by itself, whatever fails: the job comes back to it.
+    // From here on the erasure proceeds even if this attempt fails: a periodic job retries it.
     let open = match (Eraser { store, key, files }).work(control.clock.now()).await {
         Ok(worked) => worked.open.into_iter().find(|(open, _)| *open == hash).map(|(_, holds)| holds),
         Err(error) => {

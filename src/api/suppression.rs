@@ -21,22 +21,22 @@ use super::extract::{Body, Caller, Parameters, Segment};
 /// A suppression.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuppressionView {
-    /// The address; nobody knows it after an erasure.
+    /// The address; `None` after an erasure.
     pub address: Option<String>,
     /// `request`, `complaint`, `erased` or `operator`.
     pub reason: String,
-    /// Since when.
+    /// When it began.
     pub since: Timestamp,
-    /// What was said, or by whom it was entered.
+    /// The reason given, or who entered it.
     pub note: String,
 }
 
-/// Some suppressions.
+/// A page of suppressions.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SuppressionPage {
-    /// In no order that means anything to people.
+    /// The suppressions, in no meaningful order.
     pub suppressions: Vec<SuppressionView>,
-    /// What to ask the next page with; nothing after the last.
+    /// The parameter for the next page; `None` on the last page.
     pub next: Option<String>,
 }
 
@@ -49,28 +49,28 @@ pub struct NewSuppression {
     /// Why.
     #[serde(default)]
     pub reason: Reason,
-    /// What was said.
+    /// Details of the reason.
     #[serde(default)]
     pub note: String,
 }
 
-/// Why an operator enters an address. (`erased` comes from erasing a subscriber.)
+/// The reasons an operator can give; `erased` is reserved for erasures of subscribers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
-    /// The person asked never to be mailed.
+    /// The person asked not to be mailed again.
     Request,
-    /// The person complained of spam.
+    /// The person reported spam.
     Complaint,
     /// Another reason.
     #[default]
     Operator,
 }
 
-/// What suppressing did.
+/// The result of adding a suppression.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Suppressed {
-    /// `false` when the address was suppressed already.
+    /// `false` if the address was suppressed already.
     pub added: bool,
 }
 
@@ -80,7 +80,7 @@ struct PageParameters {
     limit: Option<usize>,
 }
 
-/// The routes of this noun.
+/// The routes of suppressions.
 pub fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/suppressions", get(page).post(add))
@@ -155,7 +155,7 @@ fn from_hex(text: &str) -> Result<AddressHash, ApiError> {
     Ok(hash)
 }
 
-/// The suppression as it travels.
+/// The suppression in JSON.
 pub(super) fn view(suppression: &Suppression) -> SuppressionView {
     SuppressionView {
         address: suppression.address.as_ref().map(Address::to_string),

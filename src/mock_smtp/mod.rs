@@ -2,7 +2,7 @@
 //! `depesch bench`; not suitable for real mail.
 //!
 //! It runs on threads of its own, so that it can run next to the daemon in one process, and answers as a
-//! [`script::Script`] tells it. What it accepted is in its [`record::Record`].
+//! [`script::Script`] specifies. What it accepted is in its [`record::Record`].
 
 mod content;
 pub mod record;
@@ -137,7 +137,7 @@ impl Drop for MockServer {
     }
 }
 
-/// Accepts connections until told to stop; ending the runtime after it ends the sessions.
+/// Accepts connections until stopped; shutting down the runtime afterwards ends the sessions.
 async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     loop {

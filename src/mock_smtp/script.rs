@@ -30,7 +30,7 @@ pub enum Point {
 }
 
 impl Point {
-    /// All of them, in the order of a dialogue.
+    /// All points, in the order of a dialogue.
     pub const ALL: [Point; 10] = [
         Point::Greeting,
         Point::Ehlo,
@@ -83,7 +83,7 @@ pub enum Action {
 pub enum Cut {
     /// After this many received bytes; what was received completely is still answered.
     AfterReceived(usize),
-    /// After this many sent bytes; a message whose acceptance could not be sent is accepted all the same.
+    /// After this many sent bytes; a message whose acceptance could not be sent still counts as accepted.
     AfterSent(usize),
 }
 

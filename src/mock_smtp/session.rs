@@ -57,7 +57,7 @@ struct Session<'a> {
 
 /// Serves one connection until it ends.
 pub(super) async fn run(stream: TcpStream, number: u64, shared: &Shared) {
-    // Without it a reply waits for the next acknowledgement; if the socket refuses, it is served all the same.
+    // Without it a reply waits for the next acknowledgement. A failure is harmless.
     drop(stream.set_nodelay(true));
     let script = shared.script.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     let cut = script.and_then(|script| script.cut(number));
@@ -131,7 +131,7 @@ impl Session<'_> {
         }
     }
 
-    /// Asks the script, and does what it says unless that is to proceed.
+    /// Asks the script and carries out its action, unless that is to proceed.
     async fn told(&mut self, point: Point, address: &str) -> io::Result<Told> {
         let script = self.shared.script.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let Some(script) = script else { return Ok(Told::Proceed) };
@@ -272,7 +272,7 @@ impl Session<'_> {
             self.say("220 2.0.0 go ahead");
         }
         self.flush().await?;
-        // RFC 3207 §4.2: what was said before TLS is forgotten.
+        // RFC 3207 §4.2: what was received before TLS is discarded.
         self.input.clear();
         self.used = 0;
         self.transaction = Transaction::default();

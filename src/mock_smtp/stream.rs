@@ -90,7 +90,7 @@ impl Stream {
 
     /// Closes it in order, if the other side allows.
     pub(super) async fn close(mut self) {
-        // The peer may have left already, which needs no report.
+        // The peer may have closed already; that needs no report.
         drop(match &mut self.inner {
             Inner::Plain(stream) => stream.shutdown().await,
             Inner::Tls(stream) => stream.shutdown().await,

@@ -1,4 +1,4 @@
-//! One integration-test binary: one behaviour per file, in folders by room, with what they share in `support/`.
+//! One integration-test binary: one behaviour per file, in folders by room, with shared code in `support/`.
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used)] // helpers too, not only functions marked as tests
 

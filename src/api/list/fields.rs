@@ -1,4 +1,4 @@
-//! A list as the API takes and shows it.
+//! The fields of lists in requests and responses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,42 +10,42 @@ use crate::base::id::ListName;
 use crate::base::language::Language;
 use crate::model::list::{self, List};
 
-/// What may be said of a list. Where a new list says nothing, it is a closed announce list in Swedish, of ordinary
-/// privacy, without approval, titled by its name.
+/// The fields of a list in a request. By default, a new list is a closed announce list in Swedish, of ordinary privacy,
+/// without approval, and its title is its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListFields {
-    /// The local part of its address. Never changes.
+    /// The local part of its address. It cannot be changed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub name: Option<ListName>,
-    /// What people call it.
+    /// The display name.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub title: Option<String>,
     /// Its address.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub address: Option<String>,
-    /// Who may write to it.
+    /// Who may post to it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub kind: Option<Kind>,
-    /// How one gets on it.
+    /// The join policy.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub joining: Option<Joining>,
-    /// The address of the person who answers for it.
+    /// The address of the person responsible for it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub owner: Option<String>,
     /// Its language.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub language: Option<Language>,
-    /// Whether being on it is sensitive.
+    /// Whether membership is sensitive.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub privacy: Option<Privacy>,
     /// Whether a second person must approve each mailing to it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub approval: Option<bool>,
-    /// The addresses that may send to an announce list by mail, all of them.
+    /// All addresses that may send to an announce list by mail.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub senders: Option<Vec<String>>,
-    /// The addresses of those who decide about held posts, all of them; the owner where it is empty.
+    /// All addresses that decide about held posts; if empty, the owner does.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub moderators: Option<Vec<String>>,
     /// Which posts to a discussion list are held: `none`, `non-members` or `all`.
@@ -57,40 +57,40 @@ pub struct ListFields {
     /// Whether a post keeps its author's address in From: `keep`, `rewrite` or `by-dmarc`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub from: Option<String>,
-    /// What becomes of a member's post that its author's domain does not stand by: `hold` or `send`.
+    /// What happens to a member's post without proof from the author's domain (DMARC): `hold` or `send`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unproven: Option<String>,
 }
 
-/// Who may write to a list.
+/// Who may post to a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Only its authorised senders.
+    /// Only authorised senders.
     Announce,
     /// Its subscribers.
     Discussion,
 }
 
-/// How one gets on a list.
+/// The join policy of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Joining {
-    /// At once.
+    /// Subscriptions are active immediately.
     Open,
-    /// After confirming by mail.
+    /// Subscriptions are active after confirmation by mail.
     Confirmed,
-    /// Only by an operator.
+    /// Only an operator may subscribe people.
     Closed,
 }
 
-/// Whether being on a list is sensitive.
+/// Whether membership of a list is sensitive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Privacy {
-    /// A list of media, say.
+    /// Not sensitive, e.g. a list of media.
     Ordinary,
-    /// Membership itself is sensitive.
+    /// Membership is sensitive.
     Sensitive,
 }
 
@@ -99,26 +99,26 @@ pub enum Privacy {
 pub struct ListView {
     /// The local part of its address.
     pub name: ListName,
-    /// What people call it.
+    /// The display name.
     pub title: String,
     /// Its address.
     pub address: String,
-    /// Who may write to it.
+    /// Who may post to it.
     pub kind: Kind,
-    /// How one gets on it.
+    /// The join policy.
     pub joining: Joining,
-    /// The person who answers for it.
+    /// The address of the person responsible for it.
     pub owner: String,
     /// Its language.
     pub language: Language,
-    /// Whether being on it is sensitive.
+    /// Whether membership is sensitive.
     pub privacy: Privacy,
     /// Whether a second person must approve each mailing to it.
     pub approval: bool,
     /// The addresses that may send to an announce list by mail.
     #[serde(default)]
     pub senders: Vec<String>,
-    /// The addresses of those who decide about held posts; the owner where it is empty.
+    /// The addresses that decide about held posts; if empty, the owner does.
     #[serde(default)]
     pub moderators: Vec<String>,
     /// Which posts to a discussion list are held: `none`, `non-members` or `all`.
@@ -130,17 +130,17 @@ pub struct ListView {
     /// Whether a post keeps its author's address in From: `keep`, `rewrite` or `by-dmarc`.
     #[serde(default)]
     pub from: String,
-    /// What becomes of a member's post that its author's domain does not stand by: `hold` or `send`.
+    /// What happens to a member's post without proof from the author's domain (DMARC): `hold` or `send`.
     #[serde(default)]
     pub unproven: String,
-    /// When it was made.
+    /// When it was created.
     pub created: Timestamp,
-    /// How many subscriptions are in which state. Only where one list is asked for.
+    /// The number of subscriptions by state. Only if a single list is requested.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub subscriptions: Option<BTreeMap<String, u64>>,
 }
 
-/// What setting a list did.
+/// The result of creating or changing a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListSet {
     /// `created`, `changed` or `unchanged`.
@@ -149,7 +149,7 @@ pub struct ListSet {
     pub list: ListView,
 }
 
-/// A list for the API, without its counts.
+/// A list in JSON, without the number of subscriptions.
 pub(super) fn view(list: &List) -> ListView {
     let texts = |all: &BTreeSet<Address>| all.iter().map(Address::to_string).collect();
     ListView {

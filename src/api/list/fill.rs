@@ -1,4 +1,4 @@
-//! What was said of a list, read, checked and filled in.
+//! Parses and checks the fields of a list and applies them.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use super::super::error::ApiError;
 use super::super::import::read_language;
 use super::{Joining, Kind, ListFields, Privacy};
 
-/// A new list.
+/// A new list with these fields, or defaults.
 pub(super) fn begin(name: &ListName, fields: &ListFields, now: Timestamp) -> Result<List, ApiError> {
     let needed = |field: &Option<String>, what: &str| match field {
         Some(address) => read_address(address, what),
@@ -71,7 +71,7 @@ fn fill_posting(posting: &mut list::Posting, fields: &ListFields) -> Result<(), 
     Ok(())
 }
 
-/// Takes over what is named; all of it or, with an error, nothing.
+/// Applies the given fields: all of them or, with an error, none.
 pub(super) fn fill(list: &mut List, fields: &ListFields) -> Result<(), ApiError> {
     let mut filled = list.clone();
     if fields.name.as_ref().is_some_and(|name| *name != list.name) {

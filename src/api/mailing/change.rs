@@ -1,4 +1,4 @@
-//! What may be done to a mailing. Each change is one conditional commit; then dispatcher and scheduler are woken.
+//! Changing a mailing. Each change is one conditional commit; then dispatcher and scheduler are notified.
 
 use std::sync::Arc;
 
@@ -22,84 +22,84 @@ use super::queue::{Missed, instant, met, missed_policy};
 use super::unknown;
 use super::view::{MailingView, counted};
 
-/// What an approver looked at.
+/// The approval of a mailing.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApproveRequest {
-    /// The content hash, or at least eight digits of it: refused when it has changed since. Without it, what there is
-    /// now is approved.
+    /// The content hash, or at least its first eight digits: refused if the content has changed since. If absent, the
+    /// current content is approved.
     #[serde(default)]
     pub content_hash: Option<String>,
 }
 
-/// Another time.
+/// A new time for a mailing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RescheduleRequest {
-    /// `now`, a local time in `zone`, or an instant with its offset.
+    /// `now`, a local time in `zone`, or an instant with a UTC offset.
     pub at: String,
-    /// An IANA zone; the mailing's own without it.
+    /// An IANA time zone; the mailing's own if absent.
     #[serde(default)]
     pub zone: Option<String>,
-    /// What to do when the time is missed; as before without it.
+    /// What to do if the time is missed; unchanged if absent.
     #[serde(default)]
     pub missed: Option<Missed>,
 }
 
-/// Which deliveries. What is empty does not restrict.
+/// A selection of deliveries. Empty fields do not restrict it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChoiceRequest {
-    /// To these subscribers.
+    /// Deliveries to these subscribers.
     #[serde(default)]
     pub subscribers: Vec<String>,
-    /// Whose last answer had one of these SMTP codes.
+    /// Deliveries whose last reply had one of these SMTP codes.
     #[serde(default)]
     pub codes: Vec<u16>,
-    /// Whose last answer had one of these enhanced status codes.
+    /// Deliveries whose last reply had one of these enhanced status codes.
     #[serde(default)]
     pub statuses: Vec<String>,
 }
 
-/// What uncertain deliveries are to count as.
+/// A decision about uncertain deliveries.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ResolveRequest {
-    /// Which.
+    /// The deliveries.
     #[serde(default)]
     pub choice: ChoiceRequest,
-    /// As what.
+    /// The decision.
     pub resolution: ResolutionWord,
 }
 
-/// What an uncertain delivery is to count as.
+/// How to settle an uncertain delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ResolutionWord {
-    /// It is sent again.
+    /// Send it again.
     Again,
-    /// It arrived.
+    /// It was delivered.
     Accepted,
-    /// It did not.
+    /// It was not delivered.
     Failed,
 }
 
-/// How many deliveries were changed.
+/// The result of a change of deliveries.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReopenAnswer {
-    /// So many.
+    /// The number of deliveries changed.
     pub changed: u64,
-    /// So many were chosen but are being worked on at this moment: ask again later.
+    /// The number of selected deliveries that were not changed because they are in progress: try again later.
     pub busy: u64,
-    /// The mailing now.
+    /// The mailing after the change.
     pub mailing: MailingView,
 }
 
-/// A changed mailing.
+/// The result of a change of a mailing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ChangeAnswer {
-    /// The mailing now.
+    /// The mailing after the change.
     pub mailing: MailingView,
-    /// What is worth a look.
+    /// Warnings.
     pub warnings: Vec<String>,
 }
 
@@ -247,7 +247,7 @@ async fn decide(
         statuses: request.statuses.into_iter().collect(),
     };
     let done = reopen::decide(&control.store, id, &choice, &decision).await;
-    // Also after an error: what was changed before it is to be sent.
+    // After an error too: deliveries changed before it must be sent.
     control.notifier.notify();
     let done = done.map_err(|error| match error {
         ReopenError::NoMailing(id) => unknown(id),

@@ -1,4 +1,4 @@
-//! `POST /v1/mailings`.
+//! Queueing a mailing: `POST /v1/mailings`.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -26,47 +26,47 @@ use super::super::extract::{Body, Caller, Parameters};
 use super::super::import::read_language;
 use super::view::{AudienceView, MailingView, headline, local_time};
 
-/// What is meant where a request says nothing.
+/// Defaults for fields that a request leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueDefaults {
-    /// What to do when the daemon was not running at the time.
+    /// What to do if the daemon was not running at the scheduled time.
     pub missed: MissedPolicy,
-    /// How late still counts as on time, in seconds.
+    /// The delay that still counts as on time, in seconds.
     pub grace_seconds: u32,
 }
 
 impl Default for QueueDefaults {
-    /// Ask, after a quarter of an hour.
+    /// Ask, if more than a quarter of an hour late.
     fn default() -> Self {
         Self { missed: MissedPolicy::Ask, grace_seconds: 900 }
     }
 }
 
-/// What to queue.
+/// The mailing to queue.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QueueRequest {
     /// The release's id.
     pub release: String,
-    /// To whom.
+    /// The audience.
     pub audience: AudienceView,
-    /// `now`, a local time in `zone`, or an instant with its offset.
+    /// `now`, a local time in `zone`, or an instant with a UTC offset.
     pub at: String,
-    /// An IANA zone; the installation's own without it.
+    /// An IANA time zone; the installation's own if absent.
     #[serde(default)]
     pub zone: Option<String>,
-    /// What to do with deliveries that a crash leaves in doubt.
+    /// What to do with deliveries left in doubt by a crash.
     #[serde(default)]
     pub uncertain: Uncertain,
-    /// What to do when the daemon was not running at that time; as configured without it.
+    /// What to do if the daemon was not running at that time; as configured if absent.
     #[serde(default)]
     pub missed: Option<Missed>,
-    /// How late still counts as on time, in seconds; as configured without it.
+    /// The delay that still counts as on time, in seconds; as configured if absent.
     #[serde(default)]
     pub grace_seconds: Option<u32>,
 }
 
-/// What to do with deliveries that a crash leaves in doubt.
+/// What to do with deliveries left in doubt by a crash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Uncertain {
@@ -77,7 +77,7 @@ pub enum Uncertain {
     Hold,
 }
 
-/// What to do when the daemon was not running at the time.
+/// What to do if the daemon was not running at the scheduled time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Missed {
@@ -89,16 +89,16 @@ pub enum Missed {
     Expire,
 }
 
-/// What came of it.
+/// The result of queueing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct QueueAnswer {
-    /// The mailing; with `?check=true` as it would be, under the name m0.
+    /// The mailing; with `?check=true` as it would be queued, with the id m0.
     pub mailing: MailingView,
-    /// How many subscribers are in its audience now; absent for a repetition.
+    /// The present number of subscribers in its audience; absent for a repetition.
     pub audience: Option<u64>,
-    /// Whether the same key had queued it before.
+    /// Whether it had been queued before with the same idempotency key.
     pub repeated: bool,
-    /// What is worth a look.
+    /// Warnings.
     pub warnings: Vec<String>,
 }
 
@@ -184,18 +184,18 @@ fn order(
     Ok((order, meeting))
 }
 
-/// Beats or regions as they are stored and compared.
+/// Beats or regions in the form in which they are stored and compared.
 fn keys(words: &[String]) -> BTreeSet<String> {
     words.iter().map(|word| unicode::key(word).into_owned()).collect()
 }
 
-/// The instant that a person's words name.
+/// Parses a time as a person writes it.
 pub(super) fn instant(at: &str, zone: &str, now: Timestamp) -> Result<(Timestamp, Meeting), ApiError> {
     let invalid = |error: zone::TimeError| ApiError::invalid(error.to_string());
     zone::zone(zone).and_then(|zone| zone::parse(at, zone, now)).map_err(invalid)
 }
 
-/// The model's word for what to do with a missed time.
+/// The model's policy for a missed time.
 pub(super) fn missed_policy(missed: Missed) -> MissedPolicy {
     match missed {
         Missed::Send => MissedPolicy::Send,
@@ -204,7 +204,7 @@ pub(super) fn missed_policy(missed: Missed) -> MissedPolicy {
     }
 }
 
-/// What to tell of a time that met a change of clocks.
+/// A warning if the given time falls into a change of daylight saving time.
 pub(super) fn met(meeting: Meeting, given: &str, schedule: &Schedule) -> Option<String> {
     let meant = local_time(schedule.at, &schedule.zone);
     match meeting {

@@ -1,4 +1,4 @@
-//! What became of a mailing.
+//! Reports on mailings.
 
 use std::sync::Arc;
 
@@ -22,73 +22,73 @@ use super::super::extract::{Caller, Parameters, Segment};
 use super::super::stream::{LineSender, lines};
 use super::view::{DeliveryView, MailingView, counted};
 
-/// Deliveries listed in a report where no number is given.
+/// Deliveries listed in a report by default.
 const LISTED: usize = 20;
-/// Most deliveries listed in a report; all of them come as lines.
+/// Maximum number of deliveries listed in a report; the stream of deliveries contains all of them.
 const LISTED_LIMIT: usize = 10_000;
 
-/// What became of a mailing.
+/// The report on a mailing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReportView {
     /// The mailing with its counts.
     pub mailing: MailingView,
-    /// What went wrong, the most frequent first.
+    /// Problems grouped by cause, most frequent first.
     pub troubles: Vec<TroubleView>,
-    /// Deliveries that went wrong.
+    /// Deliveries with problems.
     pub deliveries: Vec<DeliveryView>,
-    /// Whether there are more of them.
+    /// Whether there are more deliveries with problems.
     pub more: bool,
-    /// What came back after it was accepted; the counts are not changed by it.
+    /// Bounces and complaints after acceptance; they do not change the counts.
     pub later: LaterView,
 }
 
-/// What came back after it was accepted.
+/// Bounces and complaints about accepted deliveries.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LaterView {
     /// Accepted, then bounced.
     pub bounced: u64,
-    /// Accepted, then called unwanted by the reader.
+    /// Accepted, then reported as spam by the recipient.
     pub complained: u64,
-    /// Those alike, the most frequent first.
+    /// Grouped by cause, most frequent first.
     pub groups: Vec<LaterGroupView>,
-    /// One by one, in order of subscriber, as many as deliveries were asked for.
+    /// Single reports, in order of subscriber; the limit on listed deliveries applies.
     pub bounces: Vec<BounceView>,
 }
 
-/// Deliveries that came back alike.
+/// A group of bounces with the same cause.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LaterGroupView {
-    /// How many.
+    /// The number of deliveries.
     pub count: u64,
-    /// Whose fault it is.
+    /// The cause, as in [`BounceView::class`].
     pub class: String,
     /// The enhanced status code.
     pub status: Option<String>,
-    /// What was said of the first of them.
+    /// The text of the first report.
     pub example: String,
 }
 
-/// Deliveries that ended alike.
+/// A group of deliveries that ended in the same way.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TroubleView {
-    /// failed, deferred, uncertain or suppressed.
+    /// `failed`, `deferred`, `uncertain` or `suppressed`.
     pub state: String,
-    /// How many.
+    /// The number of deliveries.
     pub count: u64,
-    /// To which SMTP command the reply was given, or `connection`, `content`, `stopped`.
+    /// The SMTP command that the reply was for, or `connection`, `content`, `stopped`.
     pub stage: String,
     /// The SMTP code.
     pub code: Option<u16>,
     /// The enhanced status code.
     pub status: Option<String>,
-    /// What the first of them was told, or what went wrong.
+    /// The reply to the first delivery, or what failed.
     pub example: String,
 }
 
-/// The end of the lines of deliveries.
+/// The last line of a stream of deliveries.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct DeliveriesEnd {
-    /// How many lines there were.
+    /// The number of lines before it.
     pub deliveries: u64,
 }
 
@@ -151,7 +151,7 @@ async fn later(control: &ApiState, id: MailingId, limit: usize, addresses: bool)
     Ok(LaterView { bounced: found.bounced, complained: found.complained, groups, bounces })
 }
 
-/// Who saw addresses is in the log: on some lists, being on them is sensitive.
+/// Logs who saw addresses, because membership of a list can be sensitive.
 fn note_addresses(caller: &Caller, mailing: MailingId, addresses: bool) {
     if addresses {
         tracing::info!(%mailing, by = %caller, "the addresses of a mailing were shown");

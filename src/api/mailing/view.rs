@@ -1,4 +1,4 @@
-//! Mailings and deliveries as they travel.
+//! Mailings and deliveries in JSON.
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -18,46 +18,46 @@ use super::super::error::ApiError;
 /// A mailing with its counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailingView {
-    /// Its name.
+    /// Its id.
     pub id: String,
-    /// The release that it sends, where it is one.
+    /// The release it sends, if it sends a release.
     pub release: Option<String>,
-    /// The post that it sends, where it is one.
+    /// The post it sends, if it sends a post.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post: Option<String>,
     /// The release's headline, or the post's subject.
     pub headline: Option<String>,
-    /// scheduled, freezing, sending, finished, cancelled or expired.
+    /// `scheduled`, `freezing`, `sending`, `finished`, `cancelled` or `expired`.
     pub stage: String,
-    /// Set while it is held back.
+    /// Set while it is paused.
     pub pause: Option<PauseView>,
-    /// To whom.
+    /// Its audience.
     pub audience: AudienceView,
-    /// When it is due, or was.
+    /// The scheduled time.
     pub at: Timestamp,
-    /// The same as the author's clock shows it.
+    /// The scheduled time in the author's time zone.
     pub local_time: String,
-    /// The author's zone.
+    /// The author's time zone.
     pub zone: String,
-    /// send, ask or expire.
+    /// What to do if the time is missed: `send`, `ask` or `expire`.
     pub missed: String,
-    /// How late still counts as on time, in seconds.
+    /// The delay that still counts as on time, in seconds.
     pub grace_seconds: u32,
-    /// resend or hold.
+    /// What to do with deliveries left in doubt by a crash: `resend` or `hold`.
     pub uncertain: String,
-    /// Whether an approval is demanded.
+    /// Whether it requires an approval.
     pub approval_required: bool,
-    /// Whether it has all the approval it needs.
+    /// Whether it has the approval it requires.
     pub approved: bool,
     /// Who approved it.
     pub approved_by: Option<String>,
-    /// What an approval is bound to.
+    /// The hash of the content, to which an approval is bound.
     pub content_hash: String,
     /// When it was queued.
     pub created: Timestamp,
-    /// By whom.
+    /// Who queued it.
     pub created_by: String,
-    /// When it ended: finished, cancelled or expired.
+    /// When it was finished, cancelled or expired.
     pub ended: Option<Timestamp>,
     /// Who cancelled it.
     pub cancelled_by: Option<String>,
@@ -65,112 +65,112 @@ pub struct MailingView {
     pub counts: Option<Counts>,
 }
 
-/// Why a mailing is held back.
+/// Why a mailing is paused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PauseView {
-    /// person, breaker, missed or broken.
+    /// `person`, `breaker`, `missed` or `broken`.
     pub reason: String,
-    /// In words.
+    /// A description of the reason.
     pub why: String,
-    /// Since when.
+    /// When it was paused.
     pub since: Timestamp,
 }
 
-/// To whom a mailing goes. What is empty does not restrict.
+/// The audience of a mailing. Empty fields do not restrict it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AudienceView {
-    /// On any of these lists.
+    /// Subscribers of any of these lists.
     pub lists: Vec<String>,
-    /// Covering any of these beats.
+    /// Subscribers who cover any of these beats.
     #[serde(default)]
     pub beats: Vec<String>,
-    /// Covering any of these regions.
+    /// Subscribers who cover any of these regions.
     #[serde(default)]
     pub regions: Vec<String>,
-    /// Reading any of these languages.
+    /// Subscribers with any of these languages.
     #[serde(default)]
     pub languages: Vec<String>,
-    /// Only those whom this earlier mailing reached.
+    /// Only subscribers whom this earlier mailing reached.
     #[serde(default)]
     pub reached_by: Option<String>,
 }
 
-/// How many deliveries stand where: all but `resent` add up to `audience`.
+/// The number of deliveries by state: all but `resent` add up to `audience`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// The frozen audience.
+    /// Deliveries in the frozen audience.
     pub audience: u64,
-    /// Taken by the relay.
+    /// Accepted by the relay.
     pub accepted: u64,
-    /// Given up.
+    /// Failed for good.
     pub failed: u64,
-    /// Not to be mailed.
+    /// Suppressed.
     pub suppressed: u64,
-    /// Withdrawn before sending.
+    /// Cancelled before sending.
     pub cancelled: u64,
-    /// In doubt, for a person to decide.
+    /// Uncertain: a person must decide.
     pub uncertain: u64,
-    /// Being sent at this moment.
+    /// Being sent now.
     pub in_doubt: u64,
-    /// To be tried again.
+    /// To be retried.
     pub deferred: u64,
     /// Not yet tried.
     pub waiting: u64,
-    /// Of all these, sent again after a doubt: a second copy may have arrived. Not in the sum.
+    /// Resent after an uncertain attempt, so that a second copy may have arrived. Not part of the sum.
     pub resent: u64,
 }
 
-/// What became of one delivery.
+/// A delivery and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryView {
-    /// To whom.
+    /// The subscriber.
     pub subscriber: String,
-    /// Their address, masked unless it was asked for; `erased` for who was erased.
+    /// The address, masked unless requested in full; `erased` if the person was erased.
     pub address: String,
-    /// waiting, in-doubt, accepted, deferred, failed, suppressed, cancelled or uncertain.
+    /// `waiting`, `in-doubt`, `accepted`, `deferred`, `failed`, `suppressed`, `cancelled` or `uncertain`.
     pub state: String,
-    /// When that came to be; for a deferred one, when it is tried next.
+    /// When it entered that state; for a deferred delivery, when it is retried.
     pub at: Option<Timestamp>,
-    /// How many times it was tried.
+    /// The number of attempts.
     pub attempts: u16,
-    /// How many of those ended in doubt and were sent again.
+    /// The number of attempts with an uncertain outcome that were followed by another.
     pub resent: u16,
-    /// To which SMTP command the reply was given, or `connection`, `content`, `stopped`.
+    /// The SMTP command that the reply was for, or `connection`, `content`, `stopped`.
     pub stage: String,
     /// The SMTP code.
     pub code: Option<u16>,
     /// The enhanced status code.
     pub status: Option<String>,
-    /// The reply, or what went wrong.
+    /// The reply, or what failed.
     pub reply: String,
-    /// What came back after it was accepted.
+    /// A bounce or complaint after it was accepted.
     pub later: Option<LaterBounce>,
     /// The Message-ID of its mail, without angle brackets.
     #[serde(default)]
     pub message_id: String,
 }
 
-/// What came back about a delivery after it was accepted.
+/// A bounce or complaint about an accepted delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaterBounce {
-    /// When.
+    /// When it was reported.
     pub at: Timestamp,
-    /// Whose fault it is: `address`, `mailbox`, `content`, `policy`, `network`, `complaint` or `other`.
+    /// The cause: `address`, `mailbox`, `content`, `policy`, `network`, `complaint` or `other`.
     pub class: String,
     /// The enhanced status code.
     pub status: Option<String>,
-    /// The words of the report.
+    /// The text of the report.
     pub words: String,
 }
 
 impl MailingView {
-    /// The name of what it sends.
+    /// The id of the release or post.
     pub fn content(&self) -> &str {
         self.release.as_deref().or(self.post.as_deref()).unwrap_or_default()
     }
 
-    /// A mailing as it travels.
+    /// A mailing in JSON.
     pub fn new(mailing: &Mailing, headline: Option<String>, tally: Option<&Tally>) -> Self {
         let (ended, cancelled_by) = match &mailing.stage {
             Stage::Finished { at, .. } | Stage::Expired { at } => (Some(*at), None),
@@ -223,7 +223,7 @@ fn audience(mailing: &Mailing) -> AudienceView {
     }
 }
 
-/// An instant as a clock in `zone` shows it. A zone that is not known any more is shown as UTC.
+/// An instant as local time in `zone`; in UTC if the zone is no longer known.
 pub fn local_time(at: Timestamp, zone: &str) -> String {
     let zone: Tz = zone.parse().unwrap_or(Tz::UTC);
     at.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z").to_string()
@@ -265,7 +265,7 @@ impl From<&Tally> for Counts {
 }
 
 impl DeliveryView {
-    /// A delivery as it travels. Without `addresses`, addresses are masked, also those that replies repeat.
+    /// A delivery in JSON. Without `addresses`, addresses are masked, also in replies.
     pub fn new(row: &Row, addresses: bool) -> Self {
         let account = Account::of(&row.delivery);
         Self {
@@ -289,12 +289,12 @@ impl DeliveryView {
         }
     }
 
-    /// With the Message-ID of its mail.
+    /// Adds the Message-ID of its mail.
     pub fn with_message_id(self, ids: &MessageIds, subscriber: SubscriberId) -> Self {
         Self { message_id: ids.to(subscriber), ..self }
     }
 
-    /// The delivery as a line of CSV, in the order of [`COLUMNS`], safe to open in a spreadsheet.
+    /// The delivery as a line of CSV, in the order of [`COLUMNS`], escaped for spreadsheets.
     pub fn csv(&self) -> Vec<u8> {
         let time = |at: Timestamp| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
         let later = self.later.as_ref();
@@ -337,7 +337,7 @@ pub const COLUMNS: [&str; 15] = [
     "message_id",
 ];
 
-/// One line of CSV (RFC 4180), no cell of which a spreadsheet runs.
+/// A line of CSV (RFC 4180), escaped so that spreadsheets do not run any cell as a formula.
 pub fn csv_line(cells: &[&str; 15]) -> Vec<u8> {
     let mut sheet = Sheet::for_program(false);
     sheet.row(cells);

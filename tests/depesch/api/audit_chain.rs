@@ -1,5 +1,5 @@
-//! The chain of the audit log: whatever is changed, taken out or moved in it is found, in the store and in an export, by us
-//! and by anybody with a few lines of code.
+//! The chain of the audit log: every changed, removed or moved entry is detected, in the store and in an export, by
+//! Depesch and by a few lines of independent code.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Every request that changes something leaves what it was about to do and what came of it, and names nobody.
+//! Every request that changes something records what it was about to do and its outcome, without identifying people.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The control socket: who may open it, whose it is, and what it answers to nonsense.
+//! The control socket: its permissions and owner, and its responses to invalid requests.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;

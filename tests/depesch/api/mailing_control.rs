@@ -1,4 +1,4 @@
-//! The control API of mailings: queue, look, change, report.
+//! The control API of mailings: queueing, showing, changing, reporting.
 
 use depesch::api::client::{Client, ClientError};
 use depesch::api::mailing::change::{

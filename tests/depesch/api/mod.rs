@@ -1,4 +1,4 @@
-//! The behaviours of `api`.
+//! Tests of `api`.
 
 mod audit_chain;
 mod audit_trail;

@@ -1,4 +1,4 @@
-//! Notices over the control socket: listed the newest first, masked, with the relay's words, and tried again by hand.
+//! Notices over the control socket: listed newest first, masked, with the relay's replies, and retried on request.
 
 use std::sync::Arc;
 

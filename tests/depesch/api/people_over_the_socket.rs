@@ -1,4 +1,4 @@
-//! Lists, subscribers and suppressions through the control API, as the command line uses it.
+//! Lists, subscribers and suppressions through the control API, as used by the command line.
 
 use depesch::api::client::ClientError;
 use depesch::api::import::{ImportLine, ImportResult};

@@ -1,4 +1,4 @@
-//! Releases over the control API: files first, then the release; what is wrong is refused whole.
+//! Releases over the control API: files first, then the release; an invalid release is refused as a whole.
 
 use std::collections::BTreeMap;
 

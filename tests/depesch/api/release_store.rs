@@ -1,4 +1,4 @@
-//! Releases keep what they were when they were added; attachments are whole or not there.
+//! Releases stay as they were when added; attachments are complete or absent.
 
 use std::sync::Arc;
 

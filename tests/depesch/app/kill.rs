@@ -1,5 +1,5 @@
-//! Invariants 1 to 3 on the real binary: it is killed with -9 again and again in the middle of a mailing, of additions
-//! and of unsubscribes, and the relay's own log says at the end whether the ledger told the truth.
+//! Invariants 1 to 3 on the real binary: it is killed with SIGKILL again and again during a mailing, additions and
+//! unsubscribes; at the end, the relay's own log shows whether the ledger is true.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What systemd's watchdog is told: that all is well only while commits become durable and nobody is stuck.
+//! Notifications to systemd's watchdog: sent only while commits become durable and no task is stuck.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};

@@ -1,4 +1,4 @@
-//! The behaviours of `app`.
+//! Tests of `app`.
 
 mod kill;
 mod liveness;

@@ -1,5 +1,5 @@
-//! Reading the configuration again: a refusal is told to the command that asked, stays in the status until the next reload
-//! that succeeds, and keeps no command from its work.
+//! Reloading the configuration: a refusal is reported to the command that requested it, stays in the status until the
+//! next successful reload, and does not block any command.
 
 use crate::support::daemon::{Place, complaint};
 

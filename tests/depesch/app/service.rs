@@ -1,4 +1,4 @@
-//! The daemon as a service, through the real binary: one per store, SIGTERM, SIGHUP, and what starts it.
+//! The daemon as a service, through the real binary: one per store, SIGTERM, SIGHUP, and the ways to start it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;

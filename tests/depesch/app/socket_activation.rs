@@ -1,4 +1,5 @@
-//! Sockets that systemd opened: mail comes in on them, by their names, and the daemon needs no right to their ports.
+//! Sockets opened by systemd: mail is received on them, identified by name, and the daemon needs no privilege for their
+//! ports.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! SIGTERM at awkward moments, through the real binary: while starting, during an import, with mail on its way in. Nothing
+//! SIGTERM at awkward moments, through the real binary: while starting, during an import, while receiving mail. Nothing
 //! acknowledged is lost, and the next start is an ordinary one.
 
 use std::io::{BufRead, BufReader, Write};

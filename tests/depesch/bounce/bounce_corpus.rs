@@ -1,4 +1,4 @@
-//! Real bounces, which are not part of this project: read where they lie beside it, with the scores that are demanded.
+//! Real bounces, which are not part of this project: read from a directory next to it, with the required scores.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Bounces as many programs write them, in invented words of their shape (`tests/data/bounces`): each is read as its
-//! row in the table says; and whatever becomes of their bytes on the way, nothing panics.
+//! Bounces in the formats of many programs, with invented text (`tests/data/bounces`): each is classified as its row in
+//! the table says, and no damage to their bytes causes a panic.
 
 use std::path::PathBuf;
 use std::process::Command;

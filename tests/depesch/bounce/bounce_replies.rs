@@ -1,5 +1,5 @@
-//! What a server said is judged alike wherever it is read: in the session, in a delivery report, and in a mail that quotes
-//! it. The replies are invented, in the words of their kinds (`tests/data/replies.tsv`).
+//! A server's reply is classified in the same way wherever it is read: in the session, in a delivery report, and in a
+//! mail that quotes it. The replies are invented, in the usual wording (`tests/data/replies.tsv`).
 
 use depesch::bounce::Reader;
 use depesch::mail::incoming::Incoming;

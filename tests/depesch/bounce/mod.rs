@@ -1,4 +1,4 @@
-//! The behaviours of `bounce`.
+//! Tests of `bounce`.
 
 mod bounce_corpus;
 mod bounce_fixtures;

@@ -1,4 +1,4 @@
-//! `depesch backup` through the real binary: made by the daemon and of the files, listed, verified, restored, served.
+//! `depesch backup` through the real binary: made by the daemon and from the files, listed, verified, restored, served.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The command line as programs see it: exit codes, JSON, closed pipes, errors on standard error.
+//! The command line as used by programs: exit codes, JSON, closed pipes, errors on standard error.
 
 use crate::support::daemon::{Place, complaint, run_into_closed_pipe};
 

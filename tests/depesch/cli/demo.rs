@@ -1,4 +1,4 @@
-//! The demo: it needs nothing, ends well, and removes nothing that it did not make.
+//! The demo: it needs nothing, succeeds, and removes only what it created.
 
 use std::process::{Command, Stdio};
 

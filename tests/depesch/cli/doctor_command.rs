@@ -1,5 +1,5 @@
-//! `depesch doctor` on the real binary: with and without a daemon, at a relay that it never gives a message, and its exit
-//! codes.
+//! `depesch doctor` on the real binary: with and without a daemon, with a relay that never receives a message from it,
+//! and its exit codes.
 
 use depesch::mock_smtp::{MockServer, SinkSettings};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! What came in is told over the control socket: masked, in order, and as it came.
+//! Incoming messages over the control socket: masked, in order, and in their original bytes.
 
 use std::sync::Arc;
 

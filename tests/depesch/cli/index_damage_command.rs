@@ -1,5 +1,6 @@
-//! A damaged index through the real binary: what `store check` and `store recover` say comes true, the daemon starts and says
-//! what it did; where the journal is damaged too, it ends with a code that systemd does not answer with another start.
+//! A damaged index through the real binary: what `store check` and `store recover` predict happens, and the daemon
+//! starts and reports what it did; if the journal is damaged too, it exits with a code after which systemd does not
+//! restart it.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! `depesch inject` as the end of another mail system's pipe: the real program, its exit codes, and what is then there.
+//! `depesch inject` at the end of another mail system's pipe: the real program, its exit codes, and what it stored.
 
 use std::collections::BTreeSet;
 use std::io::Write;

@@ -1,5 +1,5 @@
-//! What commands print with `--json` that change something, hand something in or need the daemon stopped is what
-//! `docs/schemas/` says.
+//! The `--json` output of commands that change something, inject something or need the daemon stopped matches
+//! `docs/schemas/`.
 
 use std::io::Write;
 use std::path::Path;

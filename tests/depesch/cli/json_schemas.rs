@@ -1,5 +1,5 @@
-//! What `--json` prints is what `docs/schemas/` says: each command's real output is held against its schema, and a field that
-//! a schema does not describe is a failure.
+//! `--json` output matches `docs/schemas/`: each command's real output is checked against its schema, and a field not
+//! described in the schema is a failure.
 
 use std::collections::BTreeSet;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! What packages are made of: a manual page for every command, completions for the shells, and the files they name.
+//! The contents of packages: a manual page for every command, shell completions, and the files they name.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The behaviours of `cli`.
+//! Tests of `cli`.
 
 mod backup_command;
 mod check_command;

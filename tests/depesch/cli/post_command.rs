@@ -1,4 +1,4 @@
-//! Posts over the control socket: listed, shown, decided about, given back as they came.
+//! Posts over the control socket: listed, shown, decided, and returned in their original bytes.
 
 use depesch::api::ApiState;
 use depesch::api::client::ClientError;

@@ -1,4 +1,5 @@
-//! `depesch store` through the real binary: checked while whole, told and mended when damaged, refused under a daemon.
+//! `depesch store` through the real binary: checks a good store, reports and repairs a damaged one, refuses to run with
+//! a daemon.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! Every mail of our own as its reader sees it, in each language, with the sample's values. `cargo insta review`, or a look at
-//! the `.snap.new` file, shows what a change of words does to the whole mail.
+//! Every notice as its reader sees it, in each language, with sample values. `cargo insta review`, or the `.snap.new`
+//! file, shows the effect of a change of wording on the whole mail.
 
 use depesch::base::language::Language;
 use serde_json::json;

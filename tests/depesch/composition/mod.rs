@@ -1,4 +1,4 @@
-//! The behaviours of `composition`.
+//! Tests of `composition`.
 
 mod mail_snapshots;
 mod notices_headers;

@@ -1,4 +1,4 @@
-//! What stands in the header of a notice, and that nothing a stranger wrote can break it (invariant 7; RFC 5322 §3.6).
+//! The header of notices, and that no text from strangers can break it (invariant 7; RFC 5322 §3.6).
 
 use depesch::base::address::Address;
 use depesch::base::language::Language;

@@ -1,4 +1,4 @@
-//! What is passed on arrives as it came, and never goes in a circle (RFC 5321 §6.3, RFC 5322 §3.6.6).
+//! Forwarded messages arrive unchanged and never loop (RFC 5321 §6.3, RFC 5322 §3.6.6).
 
 use depesch::base::id::NoticeId;
 use depesch::base::token::Purpose;

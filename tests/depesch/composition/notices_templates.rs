@@ -1,5 +1,5 @@
-//! The templates of notices: every language says the same, what is broken is found when they are loaded, and what comes
-//! out suits mail programs and screen readers.
+//! The templates of notices: the same content in every language, errors found on loading, and output that suits mail
+//! programs and screen readers.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Invariant 6: mail with a null sender, or that a program sent, gets no reply, ever; and nobody gets the same automatic
-//! reply twice a day (RFC 3834 §2, RFC 5321 §4.5.5).
+//! Invariant 6: mail with a null sender or sent by a program never gets a reply, and a person does not get the same
+//! automatic reply twice a day (RFC 3834 §2, RFC 5321 §4.5.5).
 
 use chrono::Duration;
 use depesch::base::language::Language;

@@ -1,4 +1,4 @@
-//! From a mailing in the store to the message that a connection gets.
+//! From a mailing in the store to the message passed to a connection.
 
 use std::sync::Arc;
 

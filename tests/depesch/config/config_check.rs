@@ -1,4 +1,4 @@
-//! `config check` builds what `serve` builds: what serve refuses, check refuses in the same words.
+//! `config check` builds what `serve` builds: what `serve` refuses, `config check` refuses with the same message.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The behaviours of `config`.
+//! Tests of `config`.
 
 mod config_check;
 mod settings;

@@ -1,4 +1,4 @@
-//! The configuration: the example is complete and true, and errors say where and what.
+//! The configuration: the example is complete and correct, and errors name the place and the problem.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What the doctor says of the sending domains, over a real DNS socket: each fault is found, with the record that mends it,
-//! and what nobody answers is neither good nor bad.
+//! The doctor's checks of the sending domains, over a real DNS socket: each fault is found, with the record that fixes
+//! it, and a query without an answer counts neither as good nor as bad.
 
 use std::path::Path;
 use std::time::Duration;

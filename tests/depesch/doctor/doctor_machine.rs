@@ -1,4 +1,5 @@
-//! What the doctor says of the machine: each fault from what was seen of it, and what is seen of real files.
+//! The doctor's checks of the machine: each fault is found from observed values, and the values are read from real
+//! files.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The behaviours of `doctor`.
+//! Tests of `doctor`.
 
 mod doctor_dns;
 mod doctor_machine;

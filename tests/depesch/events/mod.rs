@@ -1,4 +1,4 @@
-//! The behaviours of `events`.
+//! Tests of `events`.
 
 mod rsvp_calendar;
 mod rsvp_changed_event;

@@ -1,4 +1,4 @@
-//! What people write into their calendar program beside the answer is read as their words are.
+//! Comments in calendar replies are read in the same way as the text of mails.
 
 use depesch::model::rsvp::RsvpAnswer;
 

@@ -1,4 +1,4 @@
-//! Of an event that was moved or cancelled the newest release decides: what calendars are told, and what an answer is told.
+//! For an event that was moved or cancelled, the newest release decides what calendars and people who answer are told.
 
 use depesch::base::id::ReleaseId;
 use depesch::composition::enclosures::EventIdentity;

@@ -1,4 +1,4 @@
-//! The list of guests as a file: safe in a spreadsheet, with what was given and what is only known told apart.
+//! The guest list as a file: safe in a spreadsheet, with given data distinguished from data known otherwise.
 
 use depesch::events::export::csv;
 

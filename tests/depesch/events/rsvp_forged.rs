@@ -1,4 +1,4 @@
-//! An answer in somebody else's name is decided by a person, and what comes back tells nothing of who is known.
+//! An answer in another person's name is decided by a person, and replies do not reveal who is known.
 
 use depesch::base::id::ReleaseId;
 use depesch::model::inbound::InboundKind;

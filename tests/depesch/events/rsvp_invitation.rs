@@ -1,4 +1,4 @@
-//! A mail finds the invitation that it answers, and where several may be meant nobody guesses.
+//! A mail is matched to the invitation it answers; if several are possible, none is guessed.
 
 use depesch::base::id::ReleaseId;
 use depesch::composition::enclosures::calendar as calendar_part;

@@ -1,4 +1,4 @@
-//! Answers to invitations are recorded as they were given: from words and from the calendar programs that people use.
+//! Answers to invitations are recorded as given: from text and from common calendar programs.
 
 use depesch::base::id::ReleaseId;
 use depesch::model::inbound::InboundKind;

@@ -1,4 +1,4 @@
-//! What is uncertain goes to the press contact and stands in the list as unclear; what a program wrote is no answer.
+//! Uncertain answers are sent to the press contact and listed as unclear; mail written by a program is not an answer.
 
 use depesch::base::id::ReleaseId;
 use depesch::events::answer::set;

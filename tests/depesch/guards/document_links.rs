@@ -1,5 +1,5 @@
-//! The documents lead nowhere wrong: every relative link resolves in the repository and, since the Debian package lays
-//! the documents out as the repository does, where they are installed.
+//! Every relative link in the documents resolves in the repository and, because the Debian package has the same layout,
+//! after installation.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The house keeps its floors: imports go downward only, rooms on one floor do not import each other, no files go in
-//! circles, files and functions stay short, and docs/ARCHITECTURE.md tells it as it is.
+//! The layering of the code: imports go downward only, rooms on one floor do not import each other, files do not depend
+//! on each other in cycles, files and functions stay short, and docs/ARCHITECTURE.md is accurate.
 
 use std::collections::BTreeSet;
 use std::path::Path;

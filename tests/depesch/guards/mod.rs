@@ -1,4 +1,4 @@
-//! What holds the code and the documents to each other.
+//! Checks that code and documents agree.
 
 mod document_links;
 mod floors;

@@ -1,5 +1,5 @@
-//! The dashboard and the alert rules in `docs/monitoring/` ask for nothing that the daemon does not show, and each alert
-//! leads to a place in OPERATING.md.
+//! The dashboard and the alert rules in `docs/monitoring/` use only metrics that the daemon exports, and each alert
+//! links to a section of OPERATING.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 

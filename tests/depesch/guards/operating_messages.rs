@@ -1,5 +1,5 @@
-//! docs/OPERATING.md says of each warning and error of the log, and of each line of `depesch status`, what it means and what to
-//! do; and names no message that does not exist.
+//! docs/OPERATING.md explains each warning and error of the log and each line of `depesch status`, with what to do, and
+//! no message that does not exist.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! What a mail to a delivery's signed sender does: the token says who, the report says what.
+//! The effect of mail to a delivery's signed envelope sender: the token identifies the subscriber, the report the
+//! reason.
 
 use std::sync::Arc;
 

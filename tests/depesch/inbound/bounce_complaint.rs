@@ -1,4 +1,4 @@
-//! A complaint ends a subscription only if the message that it returns carries a token that we signed (RFC 5965 §5).
+//! A complaint ends a subscription only if the returned message contains a token signed by us (RFC 5965 §5).
 
 use depesch::base::id::{ListName, MailingId, SubscriberId};
 use depesch::base::token::Purpose;
@@ -105,8 +105,8 @@ async fn one_without_a_token_of_ours_changes_nothing_and_a_person_reads_it() {
     let bare = "From: media@lists.example.org\r\nTo: reader1@example.com\r\nMessage-ID: <m1.x@lists.example.org>\r\n";
     let foreign = depesch::base::token::Key::new([9; 32]).sign(Purpose::Unsubscribe, &[1, 1, 0]);
     let forged = format!("{bare}List-Unsubscribe: <mailto:media-unsubscribe+{foreign}@lists.example.org>\r\n");
-    // The address that it came to is signed; but who has a mail of ours has that, and the report returns no mail of ours.
-    // Every answer to a mail carries its Message-ID: whoever reads one could complain in another's name.
+    // The address it was sent to is signed, but readers of our mail know it; the report does not return a mail of ours.
+    // Every answer to a mail quotes its Message-ID, so a reader of one could complain in another person's name.
     let quoted = key().sign(Purpose::MessageId, &[1, 1]);
     let quoted = format!("From: media@lists.example.org\r\nMessage-ID: <m1.{quoted}@lists.example.org>\r\n");
     let owner = "media-owner@lists.example.org".to_owned();

@@ -1,5 +1,5 @@
-//! What a flood of mail makes us write: a person gets so many notices a day and the rest together, nothing is lost, and status
-//! says that a limit was reached.
+//! Notices in answer to a flood of mail: limited per person and day and in total, nothing is lost, and the status
+//! reports that a limit was reached.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The door: 250 may be said only of what is durable, and what cannot be kept is not half kept.
+//! The ingest: 250 is replied only for what is durable, and a message is stored completely or not at all.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -133,7 +133,7 @@ async fn a_lost_answer_is_not_taken_for_an_acknowledgement() {
     hall.take(&["press"]).await.unwrap();
     hall.engine.fail_at(Count::Commits, 1, Failure::After);
     assert!(matches!(hall.take(&["press"]).await, Err(Refusal::Later(_))));
-    // The sender tries again and the message is there twice, as everywhere in mail (RFC 5321 §4.5.4.1); never not at all.
+    // The sender retries and the message is stored twice, as usual in mail (RFC 5321 §4.5.4.1), but never lost.
     hall.take(&["press"]).await.unwrap();
     assert_eq!(hall.kept().await, 3);
 }

@@ -1,5 +1,5 @@
-//! A message that costs too much is set aside for a person, and the queue goes on: beyond a limit it is passed on unread,
-//! beyond the time limit it stays in the spool.
+//! A message that costs too much is set aside for a person, and the queue continues: beyond a size limit it is
+//! forwarded unread, beyond the time limit it stays in the spool.
 
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Mail that came in is dropped by age, in whole segments, and never what is not handled.
+//! Incoming mail is removed by age, in whole segments, and never before it is handled.
 
 use std::path::Path;
 use std::sync::Arc;

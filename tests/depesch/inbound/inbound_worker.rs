@@ -1,4 +1,4 @@
-//! What came in is handled once, in order for each sender, and a message that cannot be handled blocks no other.
+//! Incoming messages are handled once, in order per sender; a message that cannot be handled does not block others.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

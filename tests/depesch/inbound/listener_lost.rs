@@ -1,4 +1,4 @@
-//! A socket for mail that systemd handed over before and not at this start: not ready, critical, and counted, until it is back
+//! A mail socket that systemd passed in before but not at this start: not ready, critical and counted, until it is back
 //! or no longer wanted.
 
 use std::path::Path;
@@ -23,7 +23,7 @@ fn started(directory: &Path, inherited: &[&str], configured: &[&str]) -> (Observ
     (observer, listeners)
 }
 
-/// The number of lost listeners for Prometheus, the reason why it is not ready, the status, and whether that is critical.
+/// The number of lost listeners for Prometheus, the reason for not being ready, the status, and whether it is critical.
 async fn shown(observer: &Observer) -> (String, String, String, bool) {
     let health = observer.look(Duration::ZERO).await.unwrap();
     let metrics = Metrics::new("0", Instruments::default());

@@ -1,4 +1,5 @@
-//! What strangers can make us send to somebody: four questions a day, and not without end in an hour. Programs get nothing.
+//! Limits on what strangers can make us send to a person: four questions a day, and a limit per hour. Programs get
+//! nothing.
 
 use depesch::inbound::command::CommandSettings;
 

@@ -1,5 +1,5 @@
-//! Thousands of mails that nobody should have to read, to every address of a list, under the names of its subscribers: no
-//! panic, nothing slow enough to be seen, nobody unsubscribed.
+//! Thousands of hostile mails to every address of a list, in the names of its subscribers: no panic, no noticeable
+//! slowness, no unsubscribes.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Invariant 9: whoever writes learns nothing about who is subscribed. Members and strangers get the same answer, with the
-//! same reads of the store, and it goes to the address itself.
+//! Invariant 9: senders learn nothing about who is subscribed. Members and strangers get the same answer, with the same
+//! reads of the store, sent to the address itself.
 
 use crate::support::commands::World;
 

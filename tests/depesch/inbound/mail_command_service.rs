@@ -1,5 +1,5 @@
-//! The whole way through the real program: a mail handed over, the question captured as it would have left, the reply
-//! handed over, the subscription with its evidence shown.
+//! A subscription through the real program: a mail is piped in, the question is captured as it would be sent, the reply
+//! is piped in, and the subscription is shown with its evidence.
 
 use std::io::Write;
 use std::process::{Output, Stdio};

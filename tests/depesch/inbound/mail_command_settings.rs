@@ -1,4 +1,5 @@
-//! Language, beats, regions, pause and resume: one question for all that a mail asks, and nothing before its answer.
+//! Language, beats, regions, pause and resume: one question for everything a mail requests, and no change before its
+//! answer.
 
 use depesch::model::subscriber::SubscriptionState;
 

@@ -1,4 +1,5 @@
-//! Whatever a person may have written is answered or passed on: a second, different wish on one day is not swallowed.
+//! All mail that a person may have written is answered or forwarded: a second, different request on the same day is not
+//! dropped.
 
 use depesch::base::address::Address;
 use depesch::model::subscriber::SubscriptionState;

@@ -1,4 +1,5 @@
-//! Somebody subscribes by mail: nothing before the reply to the question, then an active subscription with its evidence.
+//! Subscribing by mail: nothing happens before the reply to the question; then the subscription is active, with its
+//! evidence.
 
 use depesch::api::person_view::SubscriberView;
 use depesch::base::token::{content_hash, to_hex};

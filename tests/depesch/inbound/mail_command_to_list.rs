@@ -1,4 +1,4 @@
-//! What somebody wants of the list, sent to the list's own address, is answered and never goes to everybody on it.
+//! A command sent to the list's own address is answered and never sent to the list.
 
 use depesch::model::inbound::InboundKind;
 use depesch::model::list::ListKind;

@@ -1,4 +1,5 @@
-//! The token of a question: good for one yes or no, in its time, for its own purpose, and never by an automatic answer.
+//! The token of a question: valid for one yes or no, until it expires, for its own purpose, and not in automatic
+//! replies.
 
 use depesch::base::id::ListName;
 use depesch::base::token::Purpose;

@@ -1,5 +1,5 @@
-//! Unsubscribing by mail: the signed address of a mail acts at once, also in the middle of a running mailing; without it
-//! nobody unsubscribes anybody but themselves.
+//! Unsubscribing by mail: the signed address in a mail takes effect immediately, also during a mailing; without it,
+//! people can unsubscribe only themselves.
 
 use std::sync::Arc;
 

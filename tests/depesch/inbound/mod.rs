@@ -1,4 +1,4 @@
-//! The behaviours of `inbound`.
+//! Tests of `inbound`.
 
 mod bounce_by_mail;
 mod bounce_complaint;

@@ -1,4 +1,4 @@
-//! A post to an announce list goes out when its authorised sender has confirmed it, and not before: From alone proves nothing.
+//! A post to an announce list is sent only after its authorised sender has confirmed it: From alone proves nothing.
 
 use chrono::Duration;
 use depesch::inbound::destination::{Directory, Resolved};

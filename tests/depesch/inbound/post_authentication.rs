@@ -1,5 +1,5 @@
-//! Authors are checked against their domains by SPF, DKIM and DMARC, over a real DNS socket; what cannot be looked up is
-//! unknown and never right.
+//! Authors are authenticated against their domains with SPF, DKIM and DMARC, over a real DNS socket; what cannot be
+//! looked up is unknown and never passes.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Wherever the daemon dies while it takes a post in and decides about it, the post is asked about once and sent once.
+//! Wherever the daemon dies while it receives a post and decides about it, the post is asked about once and sent once.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A post to a discussion list goes out when a member wrote it, or when a moderator lets it through by a reply.
+//! A post to a discussion list is sent if a member wrote it or a moderator approves it by a reply.
 
 use depesch::base::clock::Clock;
 use depesch::base::id::PostId;

@@ -1,5 +1,5 @@
-//! A post whose header two programs may read in two ways is never sent on by itself, whoever it seems to be from; and what a
-//! person lets out has each field once, and the author that was judged.
+//! A post whose header programs may interpret in two ways is never sent automatically, whoever its apparent author is;
+//! an approved one is sent with each field once and with the author that was checked.
 
 use depesch::base::id::PostId;
 use depesch::mail::author::author;

@@ -1,4 +1,4 @@
-//! Where a second person is asked for, two spellings of one mailbox are one person.
+//! Where a second person is required, two spellings of one mailbox count as one person.
 
 use depesch::model::list::ListKind;
 use depesch::model::post::HoldReason;

@@ -1,5 +1,5 @@
-//! A member's post whose author's domain does not stand by it waits for a moderator, where the list says so; what cannot be
-//! looked up waits on every list.
+//! A member's post that fails its author's domain's authentication waits for a moderator if the list requires it; one
+//! that cannot be looked up waits on every list.
 
 use depesch::model::authentication::{Check, DomainPolicy};
 use depesch::model::inbound::InboundKind;

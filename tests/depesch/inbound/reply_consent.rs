@@ -1,5 +1,5 @@
-//! A yes that nothing says is no yes: what cannot be read, what is written elsewhere in the mail, and what only a program
-//! writes leaves the question open, and a person reads it. What a person does say counts, whatever their mail system adds.
+//! Only a person's readable reply counts as yes: unreadable text, text elsewhere in the mail and text written by a
+//! program leave the question open for a person to read. A person's own answer counts, whatever their mail system adds.
 
 use depesch::model::subscriber::SubscriptionState;
 

@@ -1,5 +1,5 @@
-//! What decides about a held post is a person's reply that was read in full: no report, no program, no mail without a
-//! sender. And no code of ours is quoted onward, and no automatic reply of a member goes to everybody.
+//! A held post is decided only by a person's reply that was read in full, not by a report, a program or mail without a
+//! sender. Our codes are not quoted to others, and a member's automatic reply is not sent to the list.
 
 use depesch::model::inbound::InboundKind;
 use depesch::model::list::ListKind;

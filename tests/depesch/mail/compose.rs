@@ -1,4 +1,4 @@
-//! Composing a message: what a reader decodes is what was put in, and the bytes keep the standards' limits.
+//! Composing a message: a reader decodes what was put in, and the bytes keep the limits of the standards.
 
 use chrono::{TimeZone, Utc};
 use depesch::mail::compose::{Attachment, Body, CalendarPart, Frame, Individual, ListFields, Sender, compose};

@@ -1,4 +1,4 @@
-//! Which addresses are ours, what each is for, and that a token which is not ours opens none.
+//! Our addresses and their purposes; a token that is not ours is not accepted.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The behaviours of `mail`.
+//! Tests of `mail`.
 
 mod compose;
 mod mail_addresses;

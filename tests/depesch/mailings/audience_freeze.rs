@@ -1,4 +1,5 @@
-//! A freeze that is cut off anywhere goes on with no gap and no repeat; only those whom the query wants are in it.
+//! A freeze interrupted anywhere continues without gap or repetition and contains only subscribers that match the
+//! query.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! One mail's way: a delivery is found by its Message-ID, by the relay's queue id and by address.
+//! A delivery is found by its Message-ID, by the relay's queue id and by address.
 
 use depesch::api::client::{Client, ClientError};
 use depesch::api::delivery::FoundView;

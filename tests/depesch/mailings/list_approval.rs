@@ -1,4 +1,4 @@
-//! A list that demands a second person demands one also for ending that.
+//! On a list that requires a second person's approval, ending this rule requires a second person too.
 
 use chrono::Duration;
 use depesch::api::client::ClientError;

@@ -1,4 +1,4 @@
-//! Queueing: everything wrong is found before, the audience is counted, and a repetition queues nothing.
+//! Queueing: all errors are found first, the audience is counted, and a repetition queues nothing.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Failed deliveries are tried again and uncertain ones decided; the counts add up at every moment.
+//! Failed deliveries are retried and uncertain ones decided; the counts add up at every moment.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The report: counts that add up, what went wrong in groups, every delivery as a row that no spreadsheet runs.
+//! The report: counts that add up, problems in groups, and every delivery as a row without spreadsheet formulas.
 
 use depesch::api::mailing::view::{COLUMNS, DeliveryView, csv_line};
 use depesch::mailings::report;

@@ -1,4 +1,4 @@
-//! The behaviours of `mailings`.
+//! Tests of `mailings`.
 
 mod audience_freeze;
 mod delivery_find;

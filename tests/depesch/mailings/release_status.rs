@@ -1,5 +1,5 @@
-//! A moved or cancelled event is said first in subject and mail; a cancelled one asks for no answer; calendars can tell
-//! which event it is.
+//! A moved or cancelled event is announced first in subject and mail; a cancelled one asks for no answer; calendars can
+//! identify the event.
 
 use crate::support::written::Written;
 

@@ -1,4 +1,4 @@
-//! Mailings begin at their time, once, also over restarts; a missed time follows the mailing's policy (invariant 11).
+//! Mailings begin at their time, once, also across restarts; a missed time follows the mailing's policy (invariant 11).
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! A clock that stands years ahead for one night deletes nothing by age; where it is right, the next day does.
+//! A clock that is years ahead for one night deletes nothing by age; once it is right, deletion resumes the next day.
 
 use std::sync::Arc;
 

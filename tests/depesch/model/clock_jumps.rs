@@ -1,5 +1,5 @@
-//! A clock that jumps, in either direction, and is set right again: everything goes on within a bounded time, nothing is
-//! given up by a wrong clock alone, and nothing goes out before its time.
+//! A clock that jumps in either direction and is corrected: all work continues within a bounded time, nothing is given
+//! up because of a wrong clock alone, and nothing is sent before its time.
 
 use chrono::Duration;
 use depesch::base::clock::{FakeClock, Timestamp};

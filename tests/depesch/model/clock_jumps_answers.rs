@@ -1,5 +1,5 @@
-//! What waits for an answer while the clock jumps: questions, held posts, probes, requests. Nothing ends early because of
-//! that, and nothing waits for years once the clock is right.
+//! Records waiting for an answer while the clock jumps: questions, held posts, probes, requests. None ends early, and
+//! none waits for years once the clock is right.
 
 use std::sync::Arc;
 

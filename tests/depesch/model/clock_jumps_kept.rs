@@ -1,5 +1,5 @@
-//! What is kept for a time and then deleted by age, while the clock jumps: nothing is deleted early because of that, and
-//! nothing is kept for years once the clock is right.
+//! Records deleted by age while the clock jumps: none is deleted early, and none is kept for years once the clock is
+//! right.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! What else is decided by a time that was kept, while the clock jumps: deadlines, mail that was put off, leases, former
-//! addresses, and refusals that cannot be true.
+//! Other decisions by a stored time while the clock jumps: deadlines, deferred mail, leases, former addresses, and
+//! implausible refusals.
 
 use chrono::Duration;
 use depesch::base::clock::{Clock, FakeClock};

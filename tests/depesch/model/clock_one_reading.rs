@@ -1,4 +1,4 @@
-//! One decision reads the clock once: what falls due while it is taken is found by the next one, at once.
+//! One decision reads the clock once: work that becomes due meanwhile is found by the next one, immediately.
 
 use chrono::Duration;
 use depesch::base::id::MailingId;

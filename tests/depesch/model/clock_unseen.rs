@@ -1,5 +1,5 @@
-//! Jumps of the clock that nothing sees as they happen: while the daemon is down, between two looks, or while a chunk is
-//! being sent. They break no embargo and put nothing off for longer than the retry table does.
+//! Clock jumps that are not seen as they happen: while the daemon is down, between two checks, or while a chunk is
+//! being sent. They break no embargo and defer nothing for longer than the retry table.
 
 use std::sync::Arc;
 

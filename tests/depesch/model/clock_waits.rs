@@ -1,4 +1,4 @@
-//! Who waits for an instant far ahead, because the clock was wrong when it was read, waits no longer than said.
+//! A wait for an instant far ahead, computed with a wrong clock, lasts no longer than the given limit.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The behaviours of `model`.
+//! Tests of `model`.
 
 mod clock_jump_at_night;
 mod clock_jumps;

@@ -1,5 +1,5 @@
-//! A word is one word however it was typed or pasted: `Skåne` decomposed, with a zero width space, in capitals. What was
-//! stored before words were normalised is found as well.
+//! Words are equal however they were typed or pasted: `Skåne` decomposed, with a zero width space, in capitals. Words
+//! stored before normalisation was introduced are found as well.
 
 use depesch::mailings::audience;
 use depesch::model::mailing::AudienceQuery;

@@ -1,4 +1,4 @@
-//! What watches the daemon from outside: metrics, whether it is alive and takes new work, over HTTP on this machine.
+//! Monitoring over HTTP on the local machine: metrics, liveness and readiness.
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,3 +1,3 @@
-//! The behaviours of `monitor`.
+//! Tests of `monitor`.
 
 mod endpoints;

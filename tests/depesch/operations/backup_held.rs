@@ -1,4 +1,4 @@
-//! A restored store sends nothing by itself, and nobody who left, was suppressed or erased since comes back.
+//! A restored store sends nothing by itself, and people who have since left or been suppressed or erased stay out.
 
 use depesch::base::id::{MailingId, SubscriberId};
 use depesch::model::inbound::InboundState;

@@ -1,4 +1,4 @@
-//! What status says of the clock: that it jumped and in which direction, which mailing waits because of that, until when
+//! The clock in the status: that it jumped and in which direction, which mailing waits because of that, until when
 //! nothing is deleted, and that a test moves it.
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! A disk that fills up is said before it is full: at 10 % in the status, at 5 % as critical, by metrics and alerts with the
-//! same limits.
+//! A disk that is filling up is reported before it is full: at 10 % free in the status, at 5 % as critical, with the
+//! same limits in metrics and alerts.
 
 use std::sync::Arc;
 

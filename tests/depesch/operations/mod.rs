@@ -1,4 +1,4 @@
-//! The behaviours of `operations`.
+//! Tests of `operations`.
 
 mod backup_held;
 mod clock_status;

@@ -1,4 +1,4 @@
-//! A refusal in the SMTP session counts like a bounce that comes by mail later, in the commit of the delivery's outcome.
+//! A refusal in the SMTP session counts like a bounce received later by mail, in the commit of the delivery's outcome.
 
 use std::sync::Arc;
 

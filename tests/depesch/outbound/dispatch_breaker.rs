@@ -1,4 +1,4 @@
-//! Receivers who blame the sender pause the mailing, with the reason; nobody is struck off for it.
+//! When receivers blame the sender, the mailing is paused, with the reason; no subscriber is removed for it.
 
 use depesch::model::ledger::Stage as At;
 use depesch::model::mailing::{PauseReason, UncertainPolicy};

@@ -1,5 +1,5 @@
-//! Invariants 2 and 3, at every commit: wherever the daemon dies, a restart loses nothing, sends at most one delivery
-//! per connection twice, shows which, and the counts add up.
+//! Invariants 2 and 3, at every commit: wherever the daemon dies, after a restart nothing is lost, at most one delivery
+//! per connection is sent twice and reported, and the counts add up.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! A relay that refuses every message for good is not believed: the mailing stops, nothing of it counts as failed, no subscriber
-//! is suspended, and all goes out once a person has had the relay repaired. A small list may fail.
+//! A relay that permanently refuses every message is not believed: the mailing stops, none of it counts as failed, no
+//! subscriber is suspended, and all is sent once the relay has been repaired. A small list may fail.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The intent is on disk before anything is sent; what a crash leaves in doubt is decided by the mailing's policy.
+//! The intent is on disk before anything is sent; deliveries left in doubt by a crash follow the mailing's policy.
 
 use std::sync::Arc;
 

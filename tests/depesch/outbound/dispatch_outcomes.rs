@@ -1,4 +1,4 @@
-//! Every answer of the relay ends in the state that it means, and the counts add up.
+//! Every reply of the relay leads to the right state, and the counts add up.
 
 use depesch::model::ledger::{Stage as At, Tally};
 use depesch::model::mailing::UncertainPolicy;

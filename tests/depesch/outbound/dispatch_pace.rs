@@ -1,5 +1,5 @@
-//! A relay that asks for fewer mails gets them more slowly, and no person is asked; one bad connection holds no other; a relay
-//! that puts off nearly all is trouble, and a flush sends what waits.
+//! A relay that asks for fewer mails gets them more slowly, without a person's decision; one bad connection does not
+//! block others; a relay that defers nearly everything is reported as a problem, and a flush sends what waits.
 
 use chrono::Duration;
 use depesch::base::clock::Clock;

@@ -1,4 +1,4 @@
-//! A full disk, a damaged record, a panic or a stop at the wrong moment leaves no delivery behind for ever.
+//! A full disk, a damaged record, a panic or a stop at the wrong moment leaves no delivery unsettled for ever.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! A store that says "not now" is waited for, and one that loses an answer is read before anything is decided: dispatch goes on
-//! by itself, each reader gets the mail, and what may have come twice is shown.
+//! When the store is unavailable, dispatch waits; when it loses a response, dispatch reads before it decides. It
+//! continues by itself, each reader gets the mail, and possible duplicates are reported.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! An unsubscribe, a suppression or an erasure after the freeze counts until the last moment (invariant 8).
+//! An unsubscribe, a suppression or an erasure after the freeze is respected until the last moment (invariant 8).
 
 use depesch::base::id::SubscriberId;
 use depesch::model::mailing::{Stage, UncertainPolicy};

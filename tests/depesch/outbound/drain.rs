@@ -1,4 +1,4 @@
-//! SIGTERM while a mailing is being sent: what is under way ends, nothing new begins, and the next start sends the rest,
+//! SIGTERM while a mailing is being sent: deliveries in progress end, none begins, and the next start sends the rest,
 //! each once.
 
 use std::time::Duration;

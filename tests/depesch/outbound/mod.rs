@@ -1,4 +1,4 @@
-//! The behaviours of `outbound`.
+//! Tests of `outbound`.
 
 mod bounce_in_session;
 mod dispatch_breaker;

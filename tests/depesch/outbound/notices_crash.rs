@@ -1,5 +1,5 @@
-//! Invariant 3 for notices: wherever the daemon dies, a restart loses none, and what may have gone out twice has the same
-//! Message-ID and says so.
+//! Invariant 3 for notices: wherever the daemon dies, a restart loses none, and a possible duplicate has the same
+//! Message-ID and is reported.
 
 use std::collections::HashMap;
 use std::sync::Arc;

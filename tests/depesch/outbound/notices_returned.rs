@@ -1,4 +1,5 @@
-//! A notice that comes back says so, and is never passed on again: that way a dead mailbox would be told of itself for ever.
+//! A returned notice is reported and never forwarded again: a dead mailbox would otherwise get reports about itself for
+//! ever.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! How notices go out: at once, again after a temporary refusal, never after a final one, with the null sender on the wire.
+//! Sending notices: immediately, again after a temporary refusal, not after a permanent one, with the null sender in
+//! MAIL FROM.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

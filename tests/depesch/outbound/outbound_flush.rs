@@ -1,5 +1,5 @@
-//! `outbound flush` makes all mail out due that waits: notices as well as deliveries, and a relay that could not be reached is
-//! tried again at once.
+//! `outbound flush` makes all waiting mail due, notices as well as deliveries, and immediately retries a relay that
+//! could not be reached.
 
 use std::sync::Arc;
 

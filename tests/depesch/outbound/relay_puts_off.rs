@@ -1,5 +1,5 @@
-//! A relay that answers nearly everything with a temporary refusal: the status says so in one line, with its words and what to
-//! do, and Prometheus shows it, until mail is taken again.
+//! A relay that replies to nearly everything with a temporary refusal: the status reports it in one line, with the
+//! relay's reply and what to do, and Prometheus shows it, until mail is accepted again.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! An erasure between two backups takes the person out of the journal, and leaves every instant before it and after it
-//! within reach of a restore.
+//! An erasure between two backups removes the person from the journal, and every instant before and after it can still
+//! be restored.
 
 use std::sync::Arc;
 use std::time::Duration;

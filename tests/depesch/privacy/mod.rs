@@ -1,4 +1,4 @@
-//! The behaviours of `privacy`.
+//! Tests of `privacy`.
 
 mod erasure_restorable;
 mod notices_retention;

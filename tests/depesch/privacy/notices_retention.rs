@@ -1,4 +1,4 @@
-//! Settled notices are dropped by age; what is still to be sent, and the mail it passes on, stays.
+//! Settled notices are removed by age; those still to be sent, and the mail they forward, are kept.
 
 use chrono::Duration;
 use depesch::composition::notices::Forwarded;

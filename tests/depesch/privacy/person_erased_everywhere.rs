@@ -1,5 +1,5 @@
-//! After an erasure and the time that is documented, no file of the installation holds the person's address or name, in
-//! whatever encoding; and of others nothing is missing.
+//! After an erasure and the documented time, no file of the installation contains the person's address or name in any
+//! encoding, and nothing of other people is missing.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Erasure removes everything that names a person and leaves the hash that keeps them away.
+//! Erasure removes everything that identifies a person, except the hash that prevents further mail to them.
 
 use depesch::base::id::MailingId;
 use depesch::model::ledger::{Cause, Delivery, DeliveryState, Sequence, Stage};

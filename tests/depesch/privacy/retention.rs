@@ -1,4 +1,4 @@
-//! What is dropped by age: only attachments that no release names.
+//! Removal by age: only attachments that no release names.
 
 use std::sync::Arc;
 use std::time::SystemTime;

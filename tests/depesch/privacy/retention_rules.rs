@@ -1,4 +1,4 @@
-//! The rules of retention: what is old goes, by itself and once; what is not stays; a trial drops nothing.
+//! The retention rules: old data is removed automatically and once; other data is kept; a dry run removes nothing.
 
 use std::sync::Arc;
 use std::time::Duration;

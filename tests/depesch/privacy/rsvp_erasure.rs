@@ -1,4 +1,4 @@
-//! Erasure takes a person's answers with it; the person's record shows them before.
+//! Erasure removes a person's answers; before it, the person's record contains them.
 
 use depesch::subscribers::profile::SubscriberService;
 

@@ -1,5 +1,5 @@
-//! A list on which to be is sensitive: neither its name nor its title stands in the log (at its finest), in the header of any
-//! mail that leaves, or in the name of any file, whatever one does with it. The real program, through all its flows.
+//! A sensitive list: neither its name nor its title is in the log (at its finest level), in the header of any outgoing
+//! mail, or in the name of any file, in all flows of the real program.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! The behaviours of `render`.
+//! Tests of `render`.
 
 mod release_file;
 mod release_links;

@@ -1,4 +1,4 @@
-//! A release file is read whole, and everything that is wrong with it is said at once, with line and remedy.
+//! A release file is read completely, and all its errors are reported at once, with line and fix.
 
 use depesch::model::contact::ContactBook;
 use depesch::model::release::{AttributionPlace, EventStatus, Release};

@@ -1,4 +1,4 @@
-//! A link works, or its address is shown and `release check` says that it will not work; bare addresses are links.
+//! A link works, or its address is shown and `release check` reports that it will not work; bare addresses are links.
 
 use crate::support::written::Written;
 

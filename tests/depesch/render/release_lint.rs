@@ -1,4 +1,4 @@
-//! What a press office is told before a release goes out: each rule fires on its slip, and the samples are clean.
+//! The checks of a release before it is sent: each rule finds its mistake, and the samples have no findings.
 
 use std::collections::BTreeMap;
 

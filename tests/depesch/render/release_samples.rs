@@ -1,4 +1,4 @@
-//! The samples that people copy are right.
+//! The samples, which people copy, are correct.
 
 use depesch::model::release::Release;
 use depesch::render::source::{SourceSettings, book::parse_book, parse};

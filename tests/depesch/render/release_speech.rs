@@ -1,4 +1,4 @@
-//! Quotes as Swedes write them: with a dash, with the speaker in the sentence or on the last line, and with the party.
+//! Quotes in the Swedish style: with a dash, with the speaker in the sentence or on the last line, and with the party.
 
 use crate::support::written::Written;
 

@@ -1,4 +1,4 @@
-//! What belongs together stays on one line, and no sentence ends twice.
+//! What belongs together stays on one line, and no sentence has two end marks.
 
 use crate::support::written::Written;
 

@@ -1,4 +1,4 @@
-//! Release files and the files beside them in any Unicode form are the same.
+//! Release files and the names of the files they use are treated as equal in any Unicode form.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! A field that its kind does not show is reported on its line; metadata that no kind shows is not.
+//! A field that the release's kind does not show is reported with its line; metadata that no kind shows is not.
 
 use crate::support::samples::{Reader, prepared, release};
 use crate::support::written::Written;

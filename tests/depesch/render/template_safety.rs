@@ -1,4 +1,4 @@
-//! Templates of one's own: strict, without loops that do not end, and unable to reach anything but the release.
+//! Custom templates: strict, without endless loops, and limited to the data of the release.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

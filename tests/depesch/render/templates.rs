@@ -1,4 +1,4 @@
-//! The built-in templates on the samples: what readers get.
+//! The output of the built-in templates for the samples.
 
 use depesch::base::language::Language;
 use depesch::model::release::attachment::Travel;

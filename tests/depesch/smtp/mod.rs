@@ -1,4 +1,4 @@
-//! The behaviours of `smtp`.
+//! Tests of `smtp`.
 
 mod smtp_dialogue;
 mod smtp_grammar;

@@ -1,4 +1,4 @@
-//! The dialogue: what is offered, what is answered, in which order, with which codes. Without sockets.
+//! The SMTP dialogue: extensions, replies, their order and codes. Without sockets.
 
 use depesch::inbound::recipients::Refusal;
 use depesch::model::inbound::Via;

@@ -1,5 +1,5 @@
-//! Our grammar against smtp-proto's: what ours takes, smtp-proto reads the same. The reverse is not wanted, for reasons that
-//! `smtp/grammar.rs` gives.
+//! Our grammar compared with smtp-proto: what ours accepts, smtp-proto parses identically. The reverse is not wanted,
+//! for reasons given in `smtp/grammar.rs`.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What one connection may ask for, and what it gets beyond it.
+//! The limits of one connection, and the replies beyond them.
 
 use depesch::smtp::memory::MessageMemory;
 use depesch::smtp::session::{Protocol, Session, SessionSettings, Step};

@@ -1,4 +1,4 @@
-//! The listener over real sockets: doors, limits, patience, an orderly stop. What the dialogue says is tested without sockets.
+//! The listener over real sockets: ingest, limits, timeouts, an orderly stop. The dialogue is tested without sockets.
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::sync::atomic::Ordering::Relaxed;

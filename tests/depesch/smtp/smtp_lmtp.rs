@@ -1,4 +1,4 @@
-//! LMTP (RFC 2033): the same dialogue, but LHLO, and a reply for each recipient after DATA.
+//! LMTP (RFC 2033): the same dialogue, but with LHLO and a reply for each recipient after DATA.
 
 use depesch::inbound::recipients::Refusal;
 use depesch::model::inbound::Via;

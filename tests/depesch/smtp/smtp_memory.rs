@@ -1,4 +1,4 @@
-//! Senders who fill the memory for messages and then send next to nothing refuse no other sender's mail.
+//! Clients that fill the memory for messages and then send very slowly do not cause refusals of other clients' mail.
 
 use chrono::Duration;
 use depesch::smtp::session::SessionSettings;

@@ -1,4 +1,4 @@
-//! Whatever bytes come, in whatever pieces: the same replies, no panic, no message that was not sent whole.
+//! For any bytes in any pieces: the same replies, no panic, and no message that was not sent completely.
 
 use depesch::smtp::session::{Protocol, SessionSettings};
 use proptest::prelude::*;

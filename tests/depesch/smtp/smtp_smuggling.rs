@@ -1,5 +1,6 @@
-//! Only CRLF ends a line and only CRLF.CRLF a message (RFC 5321 §2.3.8, §4.1.1.4); what others may read differently is
-//! refused, so that no message can hide in another (SMTP smuggling). Nothing said before TLS counts inside it.
+//! Only CRLF ends a line and only CRLF.CRLF a message (RFC 5321 §2.3.8, §4.1.1.4); what others may interpret
+//! differently is refused, so that no message can be hidden in another (SMTP smuggling). Nothing sent before TLS counts
+//! inside it.
 
 use crate::support::smtp::{Dialogue, codes};
 

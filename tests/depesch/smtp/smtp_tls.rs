@@ -1,4 +1,5 @@
-//! STARTTLS (RFC 3207) over real sockets: certificates from files, read again while it runs; nothing injected counts.
+//! STARTTLS (RFC 3207) over real sockets: certificates from files, reloaded while running; injected commands are
+//! discarded.
 
 use std::path::Path;
 use std::sync::Arc;

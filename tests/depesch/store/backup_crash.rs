@@ -1,5 +1,5 @@
-//! A backup that is cut short at any step leaves the earlier ones as they were, and the next one succeeds and cleans up; so
-//! does forgetting old ones.
+//! A backup interrupted at any step leaves earlier ones unchanged, and the next one succeeds and cleans up; the same
+//! holds for removing old ones.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! Any instant between two backups can be restored, such as the one before a bad import; where the way there is in no
-//! backup, that is said.
+//! Any instant between two backups can be restored, such as the one before a bad import; if no backup contains the
+//! journal needed, that is reported.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ async fn as_of(site: &Site, minutes: i64) -> Result<Records, RestoreError> {
 async fn every_minute_between_two_backups_comes_back_as_it_was() {
     let site = Site::new();
     let mut history = Vec::new();
-    // A change each minute, more than a segment; checkpoints drop journal in between, and backups are made at 20 and 60.
+    // A change each minute, more than a segment; checkpoints drop journal in between; backups are made at 20 and 60.
     for at in 0..=60_i64 {
         assert_eq!(site.clock.now(), minute(at));
         for number in 0..5 {

@@ -1,4 +1,4 @@
-//! Of a damaged backup everything that is whole comes back, and what is missing is named exactly.
+//! All undamaged data of a damaged backup is restored, and what is missing is named exactly.
 
 use std::path::{Path, PathBuf};
 

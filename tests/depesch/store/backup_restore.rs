@@ -1,5 +1,5 @@
-//! A backup is restored onto an empty machine record for record, attachment for attachment, message for message, also when
-//! commits went on while it was made; what is there already is not written again.
+//! A backup is restored to an empty machine record for record, attachment for attachment, message for message, even if
+//! commits continued while it was made; existing files are not written again.
 
 use std::collections::BTreeMap;
 

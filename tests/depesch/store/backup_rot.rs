@@ -1,5 +1,5 @@
-//! Rot in a repository: random bits, cut ends and lost files of every kind. A restore never silently gives less, and
-//! whatever is whole comes back. `DEPESCH_ROT_ROUNDS` makes it longer.
+//! Decay in a repository: random bits, truncated and lost files of every kind. A restore never silently returns less,
+//! and all undamaged data is restored. `DEPESCH_ROT_ROUNDS` makes it longer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

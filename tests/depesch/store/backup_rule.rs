@@ -1,4 +1,4 @@
-//! Old backups are forgotten by rule, and the newest that are whole never are.
+//! Old backups are removed by rule, never the newest undamaged ones.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! With each backup a part of the repository is read again; what is damaged is told and written again, and a backup that is
-//! missing is noticed.
+//! With each backup, a part of the repository is verified; damaged files are reported and rewritten, and a missing
+//! backup is noticed.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Records of messages that came in: they come back as they went, and a changed one is never overwritten unseen.
+//! Records of incoming messages: they are read as they were written, and a changed one is never overwritten unnoticed.
 
 use std::sync::Arc;
 

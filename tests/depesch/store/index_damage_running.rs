@@ -1,4 +1,4 @@
-//! Damage to the index of a running store: what is read is right, what is written is kept, and nothing stops.
+//! Damage to the index of a running store: reads are correct, writes are kept, and nothing stops.
 
 use std::path::Path;
 

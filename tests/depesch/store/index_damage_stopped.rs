@@ -1,5 +1,5 @@
-//! Whatever is damaged in the index of a stopped store, the next start opens it with all its records, and the start after
-//! that has nothing left to do.
+//! Whatever is damaged in the index of a stopped store, the next start opens it with all its records, and the start
+//! after that has nothing left to repair.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The behaviours of `store`.
+//! Tests of `store`.
 
 mod backup_crash;
 mod backup_damage;

@@ -1,5 +1,5 @@
-//! Records written by an earlier version are read for ever. What they look like is written out here by hand, so that no
-//! change of the code changes it.
+//! Records written by an earlier version can always be read. Their bytes are written out by hand here, so that no
+//! change of the code changes them.
 
 use std::sync::Arc;
 

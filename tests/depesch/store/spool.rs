@@ -1,4 +1,4 @@
-//! The spool: nothing is acknowledged that is not durable, and nothing is read that is not what was put there.
+//! The spool: only durable data is acknowledged, and only data that was stored is read.
 
 use std::future::Future;
 use std::io::ErrorKind;

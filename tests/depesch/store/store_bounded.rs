@@ -1,4 +1,4 @@
-//! However much is written between two checkpoints by time, the journal stays within bounds.
+//! However much is written between two scheduled checkpoints, the journal stays within bounds.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
-//! `store check` finds a flipped bit in every kind of file and says what it hits.
+//! `store check` finds a flipped bit in every kind of file and reports what it affects.
 //!
 //! Bits are flipped at positions spread over each file. In the index's own files many bytes belong to no record (freed
-//! space, sled's bookkeeping that it can do without): there a flip is either found, or the records are compared and are
-//! just those of the journal.
+//! space, bookkeeping that sled can do without): there a flip is either found, or the records are compared and equal
+//! those of the journal.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

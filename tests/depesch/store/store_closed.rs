@@ -1,4 +1,4 @@
-//! The store is closed: nothing above it builds keys, reaches the engine below it, or reads without a limit.
+//! The store is encapsulated: no code above it builds keys, uses the engine below it, or reads without a limit.
 
 use crate::support::house::{code_of, module_of, root, rust_files};
 

@@ -1,4 +1,5 @@
-//! Whatever a crash leaves on disk, a store that opens holds all that was acknowledged; one that cannot, says so.
+//! Whatever a crash leaves on disk, a store that opens has everything that was acknowledged; one that cannot open
+//! reports it.
 
 use std::collections::BTreeMap;
 use std::fs;

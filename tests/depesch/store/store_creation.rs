@@ -1,4 +1,4 @@
-//! A store whose creation is cut short is either not there, and can be created, or is there, and opens.
+//! A store whose creation is interrupted either does not exist and can be created, or exists and opens.
 
 use std::fs;
 use std::io::ErrorKind;

@@ -1,4 +1,4 @@
-//! Every engine keeps the same promises: one suite over all of them.
+//! Every engine keeps the same promises: one suite for all of them.
 
 use depesch::store::embedded::{EmbeddedEngine, Settings};
 use depesch::store::engine::{Batch, Commit, Engine, EngineError, Key, KeyRange, MAX_VALUE, Value};

@@ -1,6 +1,6 @@
-//! What was acknowledged and is gone is never denied: whatever is lost or damaged of index, journal, checkpoints and notes,
-//! in any combination, a store opens with all that was acknowledged, or is refused, or something is left unproven and
-//! called so. As long as one note knows how far the journal reached, the loss is named, by every way of looking.
+//! The loss of acknowledged data is never denied: whatever is lost or damaged of index, journal, checkpoints and notes,
+//! in any combination, a store opens with everything acknowledged, or is refused, or reports that something is
+//! unproven. As long as one note knows how far the journal reached, every check names the loss.
 
 use std::collections::BTreeSet;
 use std::fs;

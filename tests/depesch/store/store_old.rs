@@ -1,6 +1,6 @@
-//! A store and a backup that were written before there were index tables (by the version at commit 399a825: six people, three
-//! lists, a mailing that was sent, one that is scheduled and one that was cancelled) are opened, get their tables, and have
-//! everything that was in them.
+//! A store and a backup written before index tables existed (by the version at commit 399a825: six people, three lists,
+//! a mailing that was sent, one that is scheduled and one that was cancelled) are opened, get their tables, and keep
+//! all their data.
 
 use std::path::Path;
 use std::sync::Arc;

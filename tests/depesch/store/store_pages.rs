@@ -1,5 +1,5 @@
-//! Many records are read page by page, forward and backward: each once, also across pages; one that cannot be read is said once
-//! and hides no other; and what is not there any more is passed over.
+//! Many records are read page by page, forward and backward: each once, also across pages; an unreadable one is
+//! reported once and hides no other; and deleted ones are skipped.
 
 use depesch::base::id::SubscriberId;
 use depesch::model::subscriber::Subscriber;

@@ -1,5 +1,5 @@
-//! A damaged store is surveyed, named and recovered: with a whole index nothing is lost, otherwise only what the
-//! damage held; the old files are kept.
+//! A damaged store is surveyed, reported and recovered: with an intact index nothing is lost, otherwise only what was
+//! damaged; the old files are kept.
 
 use std::collections::BTreeMap;
 use std::fs;

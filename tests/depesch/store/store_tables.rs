@@ -1,5 +1,5 @@
-//! Index tables are checked against their records: a row too few, one too many and one that says something else are found, named
-//! without a name or an address, and written anew.
+//! Index tables are checked against their records: a missing, an extra and a differing row are found, reported without
+//! names or addresses, and rewritten.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A new address begins with nothing: bounces of the former one change nothing, and what they suspended goes on.
+//! A new address starts without bounces: those of the former one have no effect, and what they suspended is resumed.
 
 use depesch::base::id::SubscriberId;
 use depesch::model::bounce::BounceEffect;

@@ -1,5 +1,5 @@
-//! A relay or a domain that says of all recipients that they do not exist suspends none of them: what it did before that was seen is
-//! taken back, and a person is told.
+//! A relay or a domain that reports all recipients as unknown suspends none of them: earlier effects are reverted, and
+//! a person is told.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What comes back after a message was accepted stands beside the ledger, whose counts it does not change.
+//! Bounces after acceptance are reported next to the ledger and do not change its counts.
 
 use depesch::api::bounce::{BouncePage, PersonBouncesView};
 use depesch::api::mailing::report::ReportView;

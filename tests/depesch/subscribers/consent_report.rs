@@ -1,4 +1,4 @@
-//! On what subscriptions rest: each with its basis and how well it is proven, counted, and whole for any number.
+//! The consent of subscriptions: each with its basis and its proof, counted, and complete for any number.
 
 use depesch::api::client::ClientError;
 use depesch::api::consent::{ConsentRowView, ConsentSummary};

@@ -1,4 +1,4 @@
-//! An export imports again without change, and a spreadsheet runs nothing in it.
+//! An export can be imported again without change, and a spreadsheet runs nothing in it.
 
 use depesch::subscribers::export::ExportSettings;
 use depesch::subscribers::profile::{PersonFields, SubscriptionChange};

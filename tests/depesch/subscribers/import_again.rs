@@ -1,4 +1,4 @@
-//! An import can be run again: the same file changes nothing, and after a failure it goes on where it stopped.
+//! An import can be repeated: the same file changes nothing, and after a failure it continues where it stopped.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The exports of usual programs are imported as they are; where a heading is not clear, the message says what to do.
+//! Exports of common programs are imported unchanged; if a heading is ambiguous, the message says what to do.
 
 use depesch::subscribers::import::columns::ColumnsError;
 use depesch::subscribers::import::{ImportError, ImportSettings};

@@ -1,4 +1,4 @@
-//! A dry run says what the real run does, and writes nothing.
+//! A dry run reports what the real run does, and writes nothing.
 
 use depesch::model::suppression::SuppressionReason;
 use depesch::subscribers::import::ImportSettings;

@@ -1,4 +1,4 @@
-//! A file is imported in whatever it is written in, and what that was is told.
+//! A file is imported in its own encoding, which is reported.
 
 use depesch::subscribers::import::ImportSettings;
 use depesch::subscribers::import::encoding::{Encoding, Known};

@@ -1,4 +1,4 @@
-//! Import reads what Excel, LibreOffice and people write, and says clearly what it cannot read.
+//! Import reads what Excel, LibreOffice and people write, and reports clearly what it cannot read.
 
 use depesch::subscribers::import::ImportError;
 use depesch::subscribers::import::columns::ColumnsError;

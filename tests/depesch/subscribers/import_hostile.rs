@@ -1,4 +1,4 @@
-//! Nothing that a file holds makes the import panic, run out of memory or import what is not there.
+//! No content of a file makes the import panic, run out of memory or import data that is not in it.
 
 use depesch::subscribers::import::headings::HeadingFinder;
 use depesch::subscribers::import::records::{Found, RecordReader};

@@ -1,4 +1,4 @@
-//! What is wrong in a row is said with its line, and the other rows are imported.
+//! An error in a row is reported with its line, and the other rows are imported.
 
 use depesch::subscribers::import::{ImportError, ImportSettings};
 
@@ -72,8 +72,8 @@ async fn a_list_that_is_not_there_stops_the_import_before_it_begins() {
     assert!(matches!(done.summary, Err(ImportError::NoList(_))));
 }
 
-/// Who is on more lists than one record holds is named with the limit, and rows that are too large for one commit together go in
-/// several.
+/// A person on more lists than one record can hold is reported with the limit, and rows too large for a single commit
+/// are committed in several.
 #[tokio::test]
 async fn many_lists_for_each_of_many_people() {
     let store = store().await;

@@ -1,5 +1,5 @@
-//! What the command line makes of a real file: rejected rows come back in the delimiter and the encoding of the file, and
-//! a dry run shows old and new values.
+//! Importing a real file on the command line: rejected rows are returned in the delimiter and the encoding of the file,
+//! and a dry run shows old and new values.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! A file that says who may get mail is obeyed: the rows of those who may not are left out, and a word that is not known is
-//! refused. No import makes an active subscription of somebody whom another program holds for gone or blocked.
+//! A file that states who may get mail is obeyed: rows of people who may not are left out, and an unknown word is
+//! refused. No import activates a subscription of a person whom another program lists as unsubscribed or blocked.
 
 use depesch::model::subscriber::SubscriptionState;
 use depesch::subscribers::import::ImportSettings;

@@ -1,4 +1,4 @@
-//! The behaviours of `subscribers`.
+//! Tests of `subscribers`.
 
 mod bounce_address_change;
 mod bounce_doubted;

@@ -1,5 +1,5 @@
-//! People are found by the beginnings of words of name, organisation and address, in any case and with or without accents; a
-//! change moves them, and an erased person is found no more.
+//! People are found by prefixes of words in name, organisation and address, ignoring case and accents; a change updates
+//! the search, and an erased person is no longer found.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Who was suspended by bounces: the lists' owners are told once, or a probe finds out whether the address works again.
+//! People suspended by bounces: the lists' owners are told once, or a probe finds out whether the address works again.
 
 use chrono::Duration;
 use depesch::base::clock::Clock;

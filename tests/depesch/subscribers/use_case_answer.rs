@@ -1,4 +1,4 @@
-//! An answer to an invitation: what it counts as hangs on its proof, not on the channel.
+//! Answering an invitation: how an answer counts depends on its proof, not on the channel.
 
 use depesch::base::id::{InboundId, ReleaseId};
 use depesch::events::RsvpError;

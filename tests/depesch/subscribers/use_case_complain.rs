@@ -1,4 +1,4 @@
-//! A complaint, and a bounce that comes later: what they end hangs on what proves that it was our mail.
+//! A complaint, and a bounce that arrives later: what they end depends on the proof that it was our mail.
 
 use depesch::base::id::{MailingId, SubscriberId};
 use depesch::model::bounce::{BouncePolicy, BounceSource, Verdict};

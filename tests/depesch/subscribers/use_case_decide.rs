@@ -1,4 +1,4 @@
-//! A word on a held post or on a mailing: the first decision stands, and no one approves what is their own.
+//! Deciding about a held post or a mailing: the first decision stands, and people cannot approve their own.
 
 use depesch::base::clock::Clock;
 use depesch::base::id::{MailingId, PostId};

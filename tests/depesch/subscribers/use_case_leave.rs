@@ -1,4 +1,4 @@
-//! Leaving a list, or all: the same by every channel, never refused, and for good.
+//! Leaving a list, or all lists: the same through every channel, never refused, and permanent.
 
 use depesch::base::token::Purpose;
 use depesch::model::channel::Channel;
@@ -81,8 +81,7 @@ async fn a_signed_link_ends_its_own_list_by_every_channel() {
     }
 }
 
-/// Who waits to confirm joining, and leaves by the link of an older mail, has said both: the later word counts, and it is
-/// for them to say when.
+/// An end is not undone by the person's earlier request that is confirmed later, an import or an operator.
 #[tokio::test]
 async fn leaving_wins_over_what_others_want() {
     let world = World::new().await;

@@ -1,4 +1,4 @@
-//! A pause and its end, and another address: the same by every channel.
+//! Pausing, resuming and changing the address: the same through every channel.
 
 use depesch::model::channel::Channel;
 use depesch::model::pending_request::Action;

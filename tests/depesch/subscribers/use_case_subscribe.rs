@@ -1,5 +1,5 @@
-//! Asking to join and confirming it: the same by every channel of the person, once and in time; and an operator's word for
-//! it.
+//! Asking to join and confirming: the same through every channel of the person, once and in time; and an operator's
+//! statement in its place.
 
 use depesch::api::person_view::ConsentView;
 use depesch::base::id::PendingRequestId;

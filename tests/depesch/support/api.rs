@@ -1,4 +1,4 @@
-//! A control API on a socket of its own, over a store in memory and a clock that stands still.
+//! A control API on its own socket, with a store in memory and a fixed clock.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use depesch::store::memory::MemoryEngine;
 
 /// A running control API; ends with the runtime of its test.
 pub struct TestApi {
-    /// Talks to it.
+    /// Its client.
     pub client: Client,
-    /// What it works on.
+    /// Its state.
     pub control: Arc<ApiState>,
-    /// Its time.
+    /// Its clock.
     pub clock: Arc<FakeClock>,
-    /// Its state directory, also of its socket.
+    /// Its state directory, which also contains the socket.
     pub directory: tempfile::TempDir,
 }
 
@@ -30,17 +30,17 @@ pub async fn start() -> TestApi {
     start_on(Store::new(Arc::new(MemoryEngine::new()))).await
 }
 
-/// Starts one on a store.
+/// Starts one with this store.
 pub async fn start_on(store: Store) -> TestApi {
     start_with(store, Arc::new(NoMessages)).await
 }
 
-/// Starts one on a store, with messages of its own.
+/// Starts one with this store and message source.
 pub async fn start_with(store: Store, messages: Arc<dyn MessageSource>) -> TestApi {
     start_changed(store, |control| ApiState { messages, ..control }).await
 }
 
-/// Starts one on a store, with parts of its own.
+/// Starts one with this store, after changing its state.
 pub async fn start_changed(store: Store, change: impl FnOnce(ApiState) -> ApiState) -> TestApi {
     let directory = tempfile::tempdir().unwrap();
     let clock = FakeClock::at(Utc.with_ymd_and_hms(2026, 11, 21, 9, 0, 0).unwrap());

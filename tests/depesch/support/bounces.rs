@@ -1,4 +1,4 @@
-//! Bounces to try things with.
+//! Sample bounces.
 
 use depesch::base::clock::Clock;
 use depesch::base::id::{InboundId, MailingId, SubscriberId};
@@ -14,7 +14,7 @@ use depesch::subscribers::bounces::{Noted, Report, note};
 use super::inbound::{MailIn, key};
 use super::mailings::{accepted, minute, put_frozen, put_subscriber, settle};
 
-/// A report by mail, so many days after `minute(0)`, that the address does not exist.
+/// A report by mail that the address does not exist, `days` days after `minute(0)`.
 pub fn gone(mailing: u64, subscriber: u64, days: i64) -> Report {
     Report {
         mailing: MailingId(mailing),
@@ -37,7 +37,7 @@ pub fn full(mailing: u64, subscriber: u64, days: i64) -> Report {
     Report { class: Class::Mailbox, status: Some("5.2.2".into()), words, ..gone(mailing, subscriber, days) }
 }
 
-/// Notes a report, as a handler does it.
+/// Records a report, as a handler does.
 pub async fn noted(store: &Store, report: &Report) -> Option<Noted> {
     let mut batch = Batch::new();
     let noted = note(store, &BouncePolicy::default(), &mut batch, report).await.unwrap();
@@ -50,7 +50,7 @@ pub fn sender_of(mailing: u64, subscriber: u64) -> String {
     format!("media-bounces+{}@lists.example.org", key().sign(Purpose::Bounce, &[mailing, subscriber]))
 }
 
-/// The header of a delivery, as it comes back from a server that keeps the envelope sender.
+/// The header of a delivery, as returned by a server that keeps the envelope sender.
 pub fn returned(mailing: u64, subscriber: u64) -> String {
     let unsubscribe = key().sign(Purpose::Unsubscribe, &[mailing, subscriber, 0]);
     let sender = sender_of(mailing, subscriber);
@@ -76,7 +76,7 @@ pub fn notification(to: &str, action: &str, recipient: &str, status: &str, words
     )
 }
 
-/// That a subscriber's address does not exist, to the envelope sender of a delivery.
+/// A notification that a subscriber's address does not exist, to the envelope sender of a delivery.
 pub fn no_such_user(mailing: u64, subscriber: u64) -> String {
     let recipient = format!("reader{subscriber}@example.com");
     let words = format!("550 5.1.1 <{recipient}>: no such user");
@@ -94,12 +94,12 @@ pub fn complaint(to: &str, kind: &str, header: &str) -> String {
     )
 }
 
-/// Mail in, an hour after a mailing to the readers 1 to 3 of `media` was accepted by the relay.
+/// Incoming mail, an hour after the relay accepted a mailing to readers 1 to 3 of `media`.
 pub async fn mailed(mail_in: &MailIn) {
     mailed_to(mail_in, 3).await;
 }
 
-/// The same to so many readers.
+/// As [`mailed`], with this number of readers.
 pub async fn mailed_to(mail_in: &MailIn, readers: u32) {
     mail_in.clock.advance(minute(120) - mail_in.clock.now());
     for id in 1..=u64::from(readers) {
@@ -109,19 +109,19 @@ pub async fn mailed_to(mail_in: &MailIn, readers: u32) {
     settle(&mail_in.store, &mailing, (0..readers).map(|_| accepted()).collect()).await;
 }
 
-/// Where a reader stands on `media`.
+/// The state of a reader's subscription to `media`.
 pub async fn standing(store: &Store, id: u64) -> SubscriptionState {
     let read = store.subscriber(SubscriberId(id)).await.unwrap().unwrap();
     read.value.state_on(&"media".parse().unwrap()).unwrap()
 }
 
-/// What the owner of `media` was sent, by kind.
+/// The number of notices to the owner of `media`.
 pub async fn notices_to_owner(store: &Store) -> usize {
     let notices = store.notices(None, 100).await.unwrap();
     notices.iter().filter(|notice| notice.value.recipient.as_str() == "press@example.org").count()
 }
 
-/// Gives a message to the daemon's handlers; what it was taken for.
+/// Passes a message to the daemon's handlers and returns its kind.
 pub async fn comes(mail_in: &MailIn, recipient: &str, bytes: &str) -> InboundKind {
     let id = mail_in.arrives(None, recipient, bytes).await;
     mail_in.handle_all(&mail_in.triage().0).await;

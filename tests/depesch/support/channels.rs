@@ -1,4 +1,5 @@
-//! The rulebook asked by every channel: the same request by mail, by a form, by a program, by an operator.
+//! The subscription rules applied to every channel: the same request by mail, by a form, by a program and by an
+//! operator.
 
 use depesch::base::id::{ListName, PendingRequestId, SubscriberId};
 use depesch::base::language::Language;
@@ -16,16 +17,16 @@ use depesch::subscribers::rulebook::{Instruction, Rulebook};
 use super::mailings::minute;
 use super::people;
 
-/// The channels by which the person speaks.
+/// The channels that the person uses directly.
 pub const OWN: [Channel; 3] = [Channel::Mail, Channel::Web, Channel::Api];
 
-/// A store with the lists `media` and `members`, and the rules over it.
+/// A store with the lists `media` and `members`, and the rules that work on it.
 pub struct World {
     pub store: Store,
     pub rules: Rulebook,
 }
 
-/// What a channel leaves in the consent ledger.
+/// The source that a channel records in the consent ledger.
 pub fn source(channel: Channel) -> ConsentSource {
     match channel {
         Channel::Mail => ConsentSource::Mail { message_id: "reply@mail.example".into(), evidence: None },
@@ -40,7 +41,7 @@ pub fn source(channel: Channel) -> ConsentSource {
     }
 }
 
-/// Said at a minute, in some words.
+/// An instruction at a given minute.
 pub fn said(channel: Channel, at: i64) -> Instruction {
     Instruction { by: source(channel), words: "Yes, send me press releases".into(), at: minute(at) }
 }
@@ -55,7 +56,7 @@ impl World {
         Self { rules: Rulebook { store: store.clone(), key: people::key() }, store }
     }
 
-    /// A person on both lists.
+    /// A person subscribed to both lists.
     pub async fn member(&self, address: &str) -> SubscriberId {
         let rows = format!("email,lists\n{address},members\n");
         people::import_text(&self.store, &rows).await.summary.unwrap();
@@ -75,7 +76,7 @@ impl World {
         people::service(&self.store, 1).suppress(&address.parse().unwrap(), reason, "").await.unwrap();
     }
 
-    /// Asks for these things, as any channel does, and keeps the pending request.
+    /// Makes these requests, as any channel does, and stores the pending request.
     pub async fn asks(&self, id: u64, address: &str, actions: &[Action]) -> Asked {
         let list = self.store.list(&media()).await.unwrap().unwrap().value;
         let (address, language) = (address.parse().unwrap(), Language::english());
@@ -92,7 +93,7 @@ impl World {
         self.store.carry_out::<_, StoreError, _>(|| self.rules.ask(&asking)).await.unwrap()
     }
 
-    /// The answer yes.
+    /// Confirms a pending request.
     pub async fn confirms(&self, id: u64, said: &Instruction) -> Confirmed {
         let decide = || self.rules.confirm(PendingRequestId(id), Some("Karin Ek"), said);
         self.store.carry_out::<_, StoreError, _>(decide).await.unwrap()

@@ -1,4 +1,4 @@
-//! A clock that jumps as a script says, and the bounds that hold for every record with a lifetime.
+//! A clock that jumps as scripted, and the bounds that hold for every record with a lifetime.
 
 use std::sync::Arc;
 
@@ -9,32 +9,33 @@ use depesch::runtime::notifier::Notifier;
 use depesch::store::Store;
 use proptest::prelude::*;
 
-/// What the clock does.
+/// The behaviour of the clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Script {
-    /// By how many seconds it is wrong for a time.
+    /// The error of the clock, in seconds.
     pub by: i64,
-    /// For how many seconds.
+    /// How long it is wrong, in seconds.
     pub wrong_for: i64,
-    /// Whether the daemon is started again when it is set right.
+    /// Whether the daemon is restarted when the clock is corrected.
     pub restarts: bool,
-    /// Whether the daemon has noted the jump by the time at which something is decided.
+    /// Whether the daemon has noticed the jump before the decision is made.
     pub noted: bool,
 }
 
-/// Jumps from some seconds to ten years in both directions.
+/// Jumps from some seconds to ten years, in both directions.
 pub fn scripts() -> impl Strategy<Value = Script> {
     let size = prop_oneof![3i64..100, 1300i64..90_000, 90_000i64..2_592_000, 2_592_000i64..316_000_000];
     (size, any::<bool>(), 1..4000i64, any::<bool>(), any::<bool>()).prop_map(
         |(size, back, wrong_for, restarts, noted)| {
             let by = if back { -size } else { size };
-            // Some seconds are believed, and a jump by less than the distance of two notes cannot be told before it is noted.
+            // A few seconds are accepted as true, and a jump shorter than the interval between two notes cannot be
+            // recognised before it is noted.
             Script { by, wrong_for, restarts, noted: noted || size < 1300 }
         },
     )
 }
 
-/// A clock with the scheduler beside it, which notes what is known of the clock.
+/// A clock, with the scheduler that records what is known of it.
 pub struct Jumps {
     clock: Arc<FakeClock>,
     store: Store,
@@ -53,7 +54,7 @@ impl Jumps {
         self.scheduler.tick().await.unwrap();
     }
 
-    /// Time passes while the daemon runs.
+    /// Lets time pass while the daemon runs.
     pub async fn pass(&self, time: TimeDelta) {
         self.clock.advance(time);
         self.note().await;
@@ -75,35 +76,35 @@ impl Jumps {
     }
 }
 
-/// Something that lasts for a time.
+/// A record with a lifetime.
 pub trait Lasting {
-    /// All that it needs.
+    /// The state it needs.
     type House;
 
     fn store(house: &Self::House) -> (&Store, &Arc<FakeClock>);
-    /// How long it lasts.
+    /// Its lifetime.
     fn lifetime(&self) -> TimeDelta;
-    /// How much later it may be found over, e.g. because it is looked at once a day.
+    /// How much later its end may be noticed, e.g. because of a daily check.
     fn slack(&self) -> TimeDelta {
         Duration::minutes(1)
     }
     fn build(&self) -> impl Future<Output = Self::House>;
-    /// Makes it, now.
+    /// Creates it, now.
     fn make(&self, house: &mut Self::House) -> impl Future<Output = ()>;
     /// What the daemon does once a day.
     fn daily(&self, _: &mut Self::House) -> impl Future<Output = ()> {
         async {}
     }
-    /// Whether it is taken to be over now. Asked once only.
+    /// Whether it counts as ended now. Called only once.
     fn is_over(&self, house: &mut Self::House) -> impl Future<Output = bool>;
 }
 
-/// How far to go.
+/// When to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Until {
     Wrong,
     Right,
-    /// So much after the clock is right.
+    /// This long after the clock is corrected.
     After(TimeDelta),
 }
 
@@ -117,7 +118,7 @@ async fn days<L: Lasting>(what: &L, house: &mut L::House, clock_jumps: &Jumps, t
     }
 }
 
-/// Makes it before the clock goes wrong, or while it is, and asks whether it is over.
+/// Creates it before the clock goes wrong, or while it is wrong, and asks whether it has ended.
 async fn asked<L: Lasting>(what: &L, script: Script, made_while_wrong: bool, until: Until) -> bool {
     let mut house = what.build().await;
     let (store, clock) = L::store(&house);
@@ -143,8 +144,9 @@ async fn asked<L: Lasting>(what: &L, script: Script, made_while_wrong: bool, unt
     what.is_over(&mut house).await
 }
 
-/// Nothing is over early because of a clock jump that is set right, and nothing lasts longer than its lifetime from then; longer by the
-/// jump where that is no longer than a lifetime, for then its date cannot be told from a true one.
+/// Checks that nothing ends early because of a clock jump that is corrected, and that nothing lasts longer than its
+/// lifetime from the correction; longer by the jump if that is no longer than a lifetime, because its date cannot be
+/// told from a true one.
 pub async fn holds<L: Lasting>(what: &L, script: Script) {
     let (lifetime, by) = (what.lifetime(), Duration::seconds(script.by));
     // Its age when the clock is right.
@@ -162,7 +164,7 @@ pub async fn holds<L: Lasting>(what: &L, script: Script) {
     }
 }
 
-/// Runs a case by itself.
+/// Runs a case in a runtime of its own.
 pub fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }

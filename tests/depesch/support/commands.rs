@@ -1,4 +1,4 @@
-//! Mail to a list in memory: messages are read, handled and committed as the worker does it, and the notices that answer
+//! Mail to a list in memory: messages are parsed, handled and committed as the worker does, and the notices that answer
 //! them are read back.
 
 use std::sync::{Arc, LazyLock};
@@ -36,16 +36,16 @@ use depesch::subscribers::rulebook::Rulebook;
 use super::inbound::list;
 use super::office::noon;
 
-/// A notice that went out.
+/// A notice that was sent.
 pub struct Sent {
     pub to: String,
     pub about: String,
     pub mail: Incoming,
-    /// Where a reply to it goes.
+    /// The address that a reply to it goes to.
     pub reply_to: String,
 }
 
-/// A list `media` at lists.example.org, and whoever writes to it.
+/// A list `media` at lists.example.org, with people who write to it.
 pub struct World {
     pub store: Store,
     pub spool: Spool,
@@ -80,12 +80,12 @@ impl World {
         Self { store, spool, clock, blobs, key, triage, directory, state }
     }
 
-    /// Where attachments and confirmations lie.
+    /// The directory of attachments and confirmations.
     pub fn state_directory(&self) -> &std::path::Path {
         self.state.path()
     }
 
-    /// A message comes in and is handled; gives what it did, for people.
+    /// Receives and handles a message; returns a description of what was done.
     pub async fn arrives(&self, sender: Option<&str>, recipient: &str, bytes: &str) -> String {
         let effects = self.effects(sender, recipient, bytes).await;
         let note = format!("{}: {}", effects.kind.word(), effects.note);
@@ -93,7 +93,7 @@ impl World {
         note
     }
 
-    /// What a message would do.
+    /// The effects a message would have.
     pub async fn effects(&self, sender: Option<&str>, recipient: &str, bytes: &str) -> Effects {
         let id = InboundId(self.store.allocate("inbound", 1).await.unwrap());
         let bytes = bytes.replace("\r\n", "\n").replace('\n', "\r\n");
@@ -119,7 +119,7 @@ impl World {
         self.triage.handle(&item).await.unwrap()
     }
 
-    /// A person writes to `what` (`subscribe`, `request`, …) of the list.
+    /// Mail from a person to a command address (`subscribe`, `request`, …) of the list.
     pub async fn writes(&self, from: &str, what: &str, subject: &str, text: &str) -> String {
         let number = self.store.allocate("test", 1).await.unwrap();
         let mail = format!(
@@ -130,13 +130,13 @@ impl World {
         self.arrives(Some(&sender), &format!("media-{what}@lists.example.org"), &mail).await
     }
 
-    /// A person replies to a notice, as a mail program does, with these words above the quotation.
+    /// A reply to a notice, as a mail program writes it, with this text above the quotation.
     pub async fn replies(&self, notice: &Sent, words: &str) -> String {
         let mail = reply(notice, words);
         self.arrives(Some(&notice.to), &notice.reply_to, &mail).await
     }
 
-    /// All notices, the oldest first.
+    /// All notices, oldest first.
     pub async fn notices(&self) -> Vec<Sent> {
         let mut notices = Vec::new();
         for read in self.store.notices(None, 1000).await.unwrap() {
@@ -153,7 +153,7 @@ impl World {
         notices
     }
 
-    /// The names of the notices' templates, and to whom they went.
+    /// The template and recipient of each notice.
     pub async fn sent(&self) -> Vec<String> {
         self.notices().await.iter().map(|notice| format!("{} to {}", notice.about, notice.to)).collect()
     }
@@ -171,7 +171,7 @@ impl World {
         self.subscriber(address).await?.state_on(&media)
     }
 
-    /// Subscribes somebody the whole way.
+    /// Subscribes a person, including the confirmation.
     pub async fn subscribes(&self, address: &str) -> Subscriber {
         self.writes(address, "subscribe", "prenumerera", "").await;
         let question = self.last().await;
@@ -182,19 +182,19 @@ impl World {
     }
 }
 
-/// What is shipped, read once: many tests put a house together very often.
+/// The built-in content, loaded once because many tests create worlds very often.
 static SHIPPED: LazyLock<(Content, Arc<Commands>, Arc<DecisionWords>, Reader)> = LazyLock::new(|| {
     let reader = Reader::new(Classifier::shipped().unwrap()).unwrap();
     let (commands, words) = (Commands::shipped().unwrap(), DecisionWords::shipped().unwrap());
     (Content::built_in().unwrap(), Arc::new(commands), Arc::new(words), reader)
 });
 
-/// The words of decisions about posts.
+/// The words for decisions about posts.
 pub fn verdict_words() -> Arc<DecisionWords> {
     SHIPPED.2.clone()
 }
 
-/// What is shipped for mails and pages.
+/// The built-in content for mails and pages.
 pub fn content() -> Arc<ContentHandle> {
     Arc::new(ContentHandle::new(SHIPPED.0.clone()))
 }
@@ -244,7 +244,7 @@ pub fn triage(
     }
 }
 
-/// A reply as a mail program makes it.
+/// A reply in the form of a mail program.
 pub fn reply(notice: &Sent, words: &str) -> String {
     let quoted: String = notice.mail.text().lines().map(|line| format!("> {line}\n")).collect();
     format!(

@@ -1,4 +1,4 @@
-//! The real binary as a daemon in a directory of its own.
+//! The real binary as a daemon in its own directory.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-/// Longer than any step takes; a test that waits so long fails.
+/// Longer than any step takes; a test that waits this long fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running daemon; killed when dropped.
@@ -22,14 +22,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// A place whose daemon captures mail into a folder. `more` is added to the configuration's top level.
+    /// Creates a place whose daemon captures mail in a folder. `more` is added to the top level of the configuration.
     pub fn new(more: &str) -> Self {
         let place = Self { directory: tempfile::tempdir().unwrap() };
         place.configure(more);
         place
     }
 
-    /// Writes the configuration anew.
+    /// Rewrites the configuration.
     pub fn configure(&self, more: &str) {
         let text = format!(
             "state_directory = \"state\"\ntransport = \"capture\"\n{more}\n[control]\nsocket = \"control.sock\"\n[monitor]\naddress = \"\"\n"
@@ -41,14 +41,14 @@ impl Place {
         self.directory.path().join("depesch.toml")
     }
 
-    /// The command with this configuration.
+    /// A command with this configuration.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_depesch"));
         command.arg("--config").arg(self.configuration()).args(arguments).stdin(Stdio::null());
         command
     }
 
-    /// Runs a command to its end.
+    /// Runs a command until it exits.
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
@@ -58,14 +58,14 @@ impl Place {
         self.serve_by(self.command(&["serve", "--create"]))
     }
 
-    /// Starts the daemon by a command and waits until it answers.
+    /// Starts the daemon with this command and waits until it answers.
     pub fn serve_by(&self, mut command: Command) -> Daemon {
         Daemon::spawned(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
     }
 }
 
 impl Daemon {
-    /// A daemon whose standard error is a pipe, when it answers.
+    /// A daemon whose standard error is a pipe; waits until it answers.
     pub fn spawned(child: Child) -> Self {
         let mut daemon = Self::starting(child);
         daemon.wait_for_line("ready");
@@ -80,7 +80,7 @@ impl Daemon {
         Self { child, lines, seen: Vec::new() }
     }
 
-    /// Waits for a log line that contains `words`, and gives it.
+    /// Waits for a log line that contains `words` and returns it.
     pub fn wait_for_line(&mut self, words: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {words:?} in {:#?}", self.seen));
@@ -97,7 +97,7 @@ impl Daemon {
         assert!(status.success());
     }
 
-    /// Waits for its end; the log's last lines are then in `seen`.
+    /// Waits until it exits; the last lines of its log are then in `seen`.
     pub fn wait(&mut self) -> ExitStatus {
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
             self.seen.push(line);
@@ -113,7 +113,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Standard error of a command as text.
+/// The standard error of a command as text.
 pub fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

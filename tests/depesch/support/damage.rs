@@ -1,9 +1,9 @@
-//! Damage to the files of an index, of the kinds that disks and people make.
+//! Damage to the files of an index, of the kinds caused by disks and people.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Numbers that are the same for each seed.
+/// A random number generator: the same numbers for the same seed.
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -17,7 +17,7 @@ impl Dice {
     }
 }
 
-/// What is done to a file.
+/// A kind of damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     OneBit,
@@ -29,7 +29,7 @@ pub enum Kind {
 
 pub const KINDS: [Kind; 5] = [Kind::OneBit, Kind::ManyBits, Kind::Zeros, Kind::CutShort, Kind::Removed];
 
-/// The files of the index of a store, with their lengths; not the empty ones.
+/// The non-empty files of a store's index, with their lengths.
 pub fn index_files(store: &Path) -> Vec<(PathBuf, u64)> {
     let (mut found, mut directories) = (Vec::new(), vec![store.join("index")]);
     while let Some(directory) = directories.pop() {
@@ -45,7 +45,7 @@ pub fn index_files(store: &Path) -> Vec<(PathBuf, u64)> {
     found
 }
 
-/// Damages a file of the index, mostly its largest; gives what was done, in words.
+/// Damages a file of the index, usually its largest; returns a description.
 pub fn damage(store: &Path, kind: Kind, dice: &mut Dice) -> String {
     let files = index_files(store);
     let (path, length) = match dice.below(4) {
@@ -58,7 +58,7 @@ pub fn damage(store: &Path, kind: Kind, dice: &mut Dice) -> String {
     } else if kind == Kind::CutShort {
         fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(at).unwrap();
     } else {
-        // In place: an open index goes on with this very file.
+        // In place: an open index continues to use this file.
         let mut bytes = fs::read(&path).unwrap();
         match kind {
             Kind::Zeros => bytes.iter_mut().skip(at as usize).take(4096).for_each(|byte| *byte = 0),

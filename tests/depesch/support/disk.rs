@@ -1,4 +1,4 @@
-//! A disk that fails or is full when told to.
+//! A disk that fails or is full on demand.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -7,24 +7,24 @@ use std::sync::{Arc, Mutex};
 
 use depesch::store::journal::disk::{Disk, DiskFile, SystemDisk};
 
-/// What the disk is to do wrong.
+/// The faults of the disk.
 #[derive(Default)]
 pub struct Faults {
     /// Bytes that may still be written; then the disk is full.
     pub room: Option<usize>,
-    /// What the next sync fails with.
+    /// The error of the next sync.
     pub sync: Option<ErrorKind>,
-    /// What the next write fails with, having written half.
+    /// The error of the next write, after half of it was written.
     pub write: Option<ErrorKind>,
-    /// What the next write within a file fails with.
+    /// The error of the next write within a file.
     pub overwrite: Option<ErrorKind>,
-    /// What the system says is free.
+    /// The free space that the system reports.
     pub free: Option<u64>,
-    /// How often a file was synced, or failed to be.
+    /// The number of syncs, including failed ones.
     pub synced: usize,
 }
 
-/// The machine's disk with faults.
+/// The machine's disk with these faults.
 #[derive(Clone, Default)]
 pub struct FaultyDisk(pub Arc<Mutex<Faults>>);
 

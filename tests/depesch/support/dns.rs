@@ -15,7 +15,7 @@ pub enum Record {
     Alias(&'static str),
 }
 
-/// What it knows. Other names do not exist; those that contain `silent` are never answered, those with `broken` fail.
+/// Its records. Other names do not exist; names that contain `silent` are never answered, those with `broken` fail.
 #[derive(Clone, Debug, Default)]
 pub struct Zone(BTreeMap<String, Vec<Record>>);
 
@@ -36,7 +36,7 @@ impl Zone {
         self.with(name, Record::Address(address.parse().unwrap()))
     }
 
-    /// Adds an MX record; "" is ".".
+    /// Adds an MX record; "" stands for ".".
     pub fn mx(self, name: &str, preference: u16, host: &'static str) -> Self {
         self.with(name, Record::Mx(preference, host))
     }
@@ -47,13 +47,13 @@ impl Zone {
         self.with(&format!("{}.in-addr.arpa", octets.join(".")), Record::Pointer(host))
     }
 
-    /// Takes all records of a name out.
+    /// Removes all records of a name.
     pub fn without(mut self, name: &str) -> Self {
         self.0.remove(name);
         self
     }
 
-    /// Serves it for as long as the runtime lives.
+    /// Serves the zone until the runtime ends.
     pub async fn serve(self) -> SocketAddr {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
@@ -69,7 +69,7 @@ impl Zone {
         address
     }
 
-    /// RFC 1035 §4.1.
+    /// RFC 1035 §4.1: the response to a query.
     fn answer(&self, query: &[u8]) -> Option<Vec<u8>> {
         let (mut at, mut labels) = (12, Vec::new());
         while query[at] != 0 {
@@ -104,7 +104,7 @@ impl Zone {
 }
 
 impl Record {
-    /// Type and data.
+    /// The type and data of the record.
     fn data(&self) -> (u16, Vec<u8>) {
         match self {
             Self::Text(text) => {

@@ -1,20 +1,20 @@
-//! Engines that fail when told to: before anything was written, or after, with the answer lost.
+//! Engines that fail on demand: before anything was written, or after it, with the response lost.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use depesch::store::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
 
-/// When in the failing commit the failure comes.
+/// When the failing commit fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Nothing was written.
+    /// Before anything was written.
     Before,
-    /// All was written, and nobody heard of it.
+    /// After everything was written; the response is lost.
     After,
 }
 
-/// Over another engine, which lives on when this one has failed.
+/// Wraps another engine, which survives the failure of this one.
 pub struct FailingCommits {
     inner: Arc<dyn Engine>,
     left: AtomicUsize,
@@ -63,7 +63,7 @@ impl Engine for FailingCommits {
     }
 }
 
-/// Which operations are counted.
+/// The operations that are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
     /// Reads, scans and commits.
@@ -72,7 +72,7 @@ pub enum Count {
     Commits,
 }
 
-/// Passes everything on to another engine, but for the failures it was told.
+/// Forwards everything to another engine, except for the failures it was asked for.
 pub struct FailingEngine {
     inner: Arc<dyn Engine>,
     seen: AtomicU64,
@@ -81,12 +81,12 @@ pub struct FailingEngine {
 }
 
 impl FailingEngine {
-    /// One that does not fail yet.
+    /// An engine that does not fail yet.
     pub fn over(inner: Arc<dyn Engine>) -> Self {
         Self { inner, seen: AtomicU64::new(0), commits: AtomicU64::new(0), plan: Mutex::new(Vec::new()) }
     }
 
-    /// Fails once, at the `nth` operation of that kind from now on; 1 is the next.
+    /// Fails once, at the `nth` counted operation from now on; 1 is the next.
     pub fn fail_at(&self, count: Count, nth: u64, failure: Failure) {
         let seen = match count {
             Count::All => self.seen.load(Ordering::SeqCst),
@@ -95,12 +95,12 @@ impl FailingEngine {
         self.plan.lock().unwrap().push((count, seen + nth, failure));
     }
 
-    /// How many operations it has seen.
+    /// The number of operations so far.
     pub fn operations(&self) -> u64 {
         self.seen.load(Ordering::SeqCst)
     }
 
-    /// How many commits it has seen.
+    /// The number of commits so far.
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::SeqCst)
     }

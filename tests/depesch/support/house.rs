@@ -1,4 +1,4 @@
-//! The house as it is built: its rooms, files and imports, and the table of rooms in `docs/ARCHITECTURE.md`.
+//! The structure of the code: its rooms, files and imports, and the table of rooms in `docs/ARCHITECTURE.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 pub struct Room {
     pub floor: u8,
     pub name: String,
-    /// The words in backticks that say which files it has.
+    /// The names of its files, in backticks in the table.
     pub files: BTreeSet<String>,
 }
 
@@ -53,7 +53,7 @@ pub fn rust_files(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The module that a file under `src` is, e.g. `store::journal`.
+/// The module of a file under `src`, e.g. `store::journal`.
 pub fn module_of(path: &Path) -> String {
     let inside = path.strip_prefix(root().join("src")).unwrap().with_extension("");
     let inside = if inside.ends_with("mod") { inside.parent().unwrap().to_owned() } else { inside };
@@ -66,7 +66,7 @@ pub fn code_of(text: &str) -> String {
     lines.map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
 }
 
-/// The paths that a `use` tree names, e.g. `a::{b, c::{self, D}}`.
+/// The paths in a `use` tree, e.g. `a::{b, c::{self, D}}`.
 fn leaves(tree: &str) -> Vec<String> {
     let tree = tree.trim();
     let Some((prefix, rest)) = tree.split_once('{') else {
@@ -94,7 +94,7 @@ fn leaves(tree: &str) -> Vec<String> {
         .collect()
 }
 
-/// The paths of a module's code that begin with `crate` or `super`, seen from the crate's root.
+/// The paths in a module's code that begin with `crate` or `super`, from the crate's root.
 fn paths(module: &str, code: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for word in ["crate::", "super::"] {
@@ -120,7 +120,7 @@ fn paths(module: &str, code: &str) -> Vec<Vec<String>> {
     found.iter().map(absolute).collect()
 }
 
-/// Which module imports which, save those in which it lies or that lie in it: a room shares what it has with its parts.
+/// The imports between modules, except those between a module and its own submodules.
 pub fn imports() -> BTreeMap<String, BTreeSet<String>> {
     let files = rust_files(&root().join("src"));
     let modules: BTreeSet<String> = files.iter().map(|path| module_of(path)).collect();
@@ -143,7 +143,7 @@ pub fn imports() -> BTreeMap<String, BTreeSet<String>> {
     imports
 }
 
-/// The groups of modules of which each needs every other one.
+/// The groups of modules that depend on each other in a cycle.
 pub fn circles(imports: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<Vec<String>> {
     let reached = |from: &String| {
         let (mut seen, mut open) = (BTreeSet::new(), vec![from]);

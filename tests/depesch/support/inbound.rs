@@ -1,4 +1,4 @@
-//! A place for mail that comes in: a store, a spool on disk, a list, and a worker with a handler of the test's own.
+//! Incoming mail for tests: a store, a spool on disk, a list, and a worker with a handler of the test's own.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -46,10 +46,10 @@ pub fn list(name: &str) -> List {
     }
 }
 
-/// What the test's handler is told to do with a message whose subject is this word.
+/// The outcome of the test's handler for a message, by its subject.
 pub type Script = dyn Fn(&str, &Store) -> Result<Effects, HandleError> + Send + Sync;
 
-/// Notes what it was given, and does as the script says.
+/// Records the messages it handles and does what the script says.
 pub struct Scripted {
     store: Store,
     script: Box<Script>,
@@ -67,7 +67,7 @@ impl Handler for Scripted {
     }
 }
 
-/// Mail that comes in, with its own store and spool.
+/// Incoming mail with its own store and spool.
 pub struct MailIn {
     pub store: Store,
     pub spool: Spool,
@@ -92,7 +92,7 @@ impl MailIn {
         Self { store, spool, clock, arrived: Notifier::new(), notifier: Notifier::new(), _directory: directory }
     }
 
-    /// The same after the daemon was killed, on another engine over the same records.
+    /// The same after the daemon was killed, with another engine over the same records.
     pub fn reborn(&self, engine: Arc<dyn Engine>) -> Self {
         Self {
             store: Store::new(engine),
@@ -104,7 +104,7 @@ impl MailIn {
         }
     }
 
-    /// Puts a message into the spool and the store, as the door does.
+    /// Puts a message into the spool and the store, as the ingest does.
     pub async fn arrives(&self, sender: Option<&str>, recipient: &str, bytes: &str) -> InboundId {
         let place = self.spool.append(bytes.as_bytes().to_vec()).await.unwrap();
         let id = InboundId(self.store.allocate("inbound", 1).await.unwrap());
@@ -124,7 +124,7 @@ impl MailIn {
         id
     }
 
-    /// A message from a reader with that subject.
+    /// A message from a reader with this subject.
     pub async fn note(&self, sender: &str, subject: &str) -> InboundId {
         let bytes = format!("From: <{sender}>\r\nSubject: {subject}\r\n\r\nx\r\n");
         self.arrives(Some(sender), "media@lists.example.org", &bytes).await
@@ -151,7 +151,7 @@ impl MailIn {
         (Arc::new(worker), handler)
     }
 
-    /// A worker with the handlers of the daemon, and the notices that they write.
+    /// A worker with the daemon's handlers, and the notices they write.
     pub fn triage(&self) -> (Arc<InboundWorker>, Notices) {
         let (store, clock) = (self.store.clone(), Arc::new(self.clock.clone()));
         let content = super::commands::content();
@@ -178,7 +178,7 @@ impl MailIn {
         self.store.inbound(id).await.unwrap().unwrap().value.state
     }
 
-    /// Runs the worker, with time passing, until nothing waits.
+    /// Runs the worker, letting time pass, until nothing is waiting.
     pub async fn handle_all(&self, worker: &Arc<InboundWorker>) {
         self.while_running(worker.clone().run_dry()).await;
     }
@@ -199,12 +199,12 @@ impl MailIn {
     }
 }
 
-/// No effect.
+/// Handled without effect.
 pub fn noted() -> Result<Effects, HandleError> {
     Ok(Effects::none(InboundKind::Notice, "noted"))
 }
 
-/// How many of each kind of state there are.
+/// The number of messages in each state.
 pub fn counts(states: impl IntoIterator<Item = InboundState>) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
     for state in states {

@@ -1,4 +1,4 @@
-//! JSON held against the schemas in `docs/schemas/`.
+//! Checks JSON against the schemas in `docs/schemas/`.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::daemon::Place;
 
-/// Where the schemas are.
+/// The directory of the schemas.
 pub fn schemas() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas")
 }
 
-/// One of them.
+/// The schema with this name.
 pub fn schema(name: &str) -> Value {
     let path = schemas().join(format!("{name}.json"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -31,7 +31,7 @@ fn type_of(value: &Value) -> &'static str {
     }
 }
 
-/// Whether the value has a type that the schema names; a schema without types allows each.
+/// Whether the value has a type that the schema allows; a schema without types allows all.
 fn has_type(schema: &Value, value: &Value) -> bool {
     let actual = type_of(value);
     let fits = |name: &Value| name == actual || (name == "number" && actual == "integer");
@@ -42,8 +42,8 @@ fn has_type(schema: &Value, value: &Value) -> bool {
     }
 }
 
-/// Adds what is wrong with a value by the part of JSON Schema that `docs/schemas/` uses. Stricter in one thing: where a
-/// schema lists properties, another one is wrong.
+/// Adds the errors of a value, for the part of JSON Schema used in `docs/schemas/`. Stricter in one point: if a schema
+/// lists properties, no others are allowed.
 pub fn check(schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
     if !has_type(schema, value) {
         wrong.push(format!("{at} is {}, not {}", type_of(value), schema["type"]));
@@ -67,7 +67,7 @@ pub fn check(schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
     }
 }
 
-/// Runs a command from the directory of the project.
+/// Runs a command in the project's directory.
 pub fn run(place: &Place, command: &str) -> String {
     let arguments: Vec<&str> = std::iter::once("--json").chain(command.split(' ')).collect();
     let output = place.command(&arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
@@ -76,7 +76,7 @@ pub fn run(place: &Place, command: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Waits until the command prints something that holds `words`.
+/// Waits until the command prints output that contains `words`.
 pub fn until(place: &Place, command: &str, words: &str) {
     let end = Instant::now() + Duration::from_secs(30);
     while !run(place, command).contains(words) {
@@ -85,14 +85,14 @@ pub fn until(place: &Place, command: &str, words: &str) {
     }
 }
 
-/// Runs a command and adds what of its output differs from the schema.
+/// Runs a command and adds the differences of its output from the schema.
 pub fn hold(place: &Place, name: &str, command: &str, wrong: &mut Vec<String>) {
     let printed = run(place, command);
     assert!(printed.len() > 2, "{command} printed nothing");
     hold_text(&printed, name, wrong);
 }
 
-/// Adds what of lines of JSON differs from the schema.
+/// Adds the differences of lines of JSON from the schema.
 pub fn hold_text(printed: &str, name: &str, wrong: &mut Vec<String>) {
     for line in printed.lines() {
         check(&schema(name), &serde_json::from_str(line).unwrap(), name, wrong);

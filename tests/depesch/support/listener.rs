@@ -1,4 +1,4 @@
-//! A running listener with a scripted ingest behind it, and a plain client.
+//! A running listener with a scripted ingest, and a plain client.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::smtp::{TestIngest, now, settings};
 
-/// Settings for SMTP on a free port of this machine.
+/// Settings for SMTP on a free port of the loopback interface.
 pub fn on_loopback() -> ListenerSettings {
     ListenerSettings { session: settings(), smtp: vec!["127.0.0.1:0".parse().unwrap()], ..ListenerSettings::default() }
 }
@@ -54,13 +54,13 @@ impl Running {
         client
     }
 
-    /// A client that has read nothing yet.
+    /// A client that has not read anything yet.
     pub async fn connect(&self) -> Client<TcpStream> {
         Client::new(TcpStream::connect(self.addresses[0]).await.unwrap())
     }
 }
 
-/// Speaks in lines and reads whole replies.
+/// Sends lines and reads whole replies.
 pub struct Client<S> {
     pub stream: S,
     read: Vec<u8>,
@@ -76,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.stream.flush().await.unwrap();
     }
 
-    /// The next reply, all its lines; empty at the end of the connection.
+    /// The next reply with all its lines; empty at the end of the connection.
     pub async fn reply(&mut self) -> String {
         let mut reply = String::new();
         loop {
@@ -94,13 +94,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
-    /// Sends a line and gives the reply to it.
+    /// Sends a line and returns the reply.
     pub async fn say(&mut self, line: &str) -> String {
         self.send(format!("{line}\r\n").as_bytes()).await;
         self.reply().await
     }
 
-    /// Says hello and begins a message, up to 354.
+    /// Sends EHLO and begins a message, up to the reply 354.
     pub async fn begin(&mut self) {
         for (line, code) in [
             ("EHLO peer.example", "250"),
@@ -113,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
-    /// A whole message, and what is said to it.
+    /// Sends a whole message and returns the reply.
     pub async fn message(&mut self, text: &str) -> String {
         self.begin().await;
         self.say(&format!("Subject: {text}\r\n\r\n{text}\r\n.")).await

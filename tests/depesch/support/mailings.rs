@@ -1,4 +1,4 @@
-//! Mailings, lists and subscribers to try things with.
+//! Sample mailings, lists and subscribers.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub fn store() -> Store {
     Store::new(Arc::new(MemoryEngine::new()))
 }
 
-/// So many minutes after 2026-11-21 09:00 UTC.
+/// `minutes` minutes after 2026-11-21 09:00 UTC.
 pub fn minute(minutes: i64) -> Timestamp {
     Utc.with_ymd_and_hms(2026, 11, 21, 9, 0, 0).unwrap() + chrono::Duration::minutes(minutes)
 }
@@ -51,14 +51,14 @@ pub fn mailing(id: u64, missed: MissedPolicy) -> Mailing {
     }
 }
 
-/// Puts a mailing that is not there yet.
+/// Stores a new mailing.
 pub async fn put(store: &Store, mailing: &Mailing) {
     let mut batch = Batch::new();
     put_mailing(&mut batch, mailing, None);
     assert_eq!(store.commit(batch).await.unwrap(), Commit::Applied);
 }
 
-/// Puts a mailing that is sending to the subscribers 1 to `audience`, all still waiting.
+/// Stores a mailing that is being sent to the subscribers 1 to `audience`, all still waiting.
 pub async fn put_frozen(store: &Store, id: u64, audience: u32) -> Mailing {
     let mut m = mailing(id, MissedPolicy::Send);
     let chunks = audience.div_ceil(CHUNK_SIZE);
@@ -91,7 +91,7 @@ pub fn list(name: &str) -> List {
     }
 }
 
-/// Puts a subscriber `s{id}` with the address `reader{id}@example.com`, active on `lists`.
+/// Stores a subscriber `s{id}` with the address `reader{id}@example.com`, active on `lists`.
 pub async fn put_subscriber(store: &Store, id: u64, lists: &[&str], edit: impl FnOnce(&mut Subscriber)) -> Subscriber {
     let mut subscriber = Subscriber {
         id: SubscriberId(id),
@@ -118,7 +118,7 @@ pub async fn put_subscriber(store: &Store, id: u64, lists: &[&str], edit: impl F
     subscriber
 }
 
-/// Settles deliveries of a mailing by hand, the first ones of the audience; writes the tally of each whole chunk.
+/// Settles the first deliveries of a mailing; writes the tally of each complete chunk.
 pub async fn settle(store: &Store, mailing: &Mailing, states: Vec<DeliveryState>) {
     let mut states = states.into_iter();
     for chunk in 0..mailing.frozen().unwrap().chunks {
@@ -141,23 +141,23 @@ pub async fn settle(store: &Store, mailing: &Mailing, states: Vec<DeliveryState>
     }
 }
 
-/// Accepted.
+/// The state accepted.
 pub fn accepted() -> DeliveryState {
     DeliveryState::Accepted { at: minute(61), reply: Reply::new(250, "2.0.0 queued as 4A") }
 }
 
-/// Failed with this reply to RCPT.
+/// The state failed, with this reply to RCPT.
 pub fn failed(code: u16, text: &str) -> DeliveryState {
     let cause = Cause::Reply { stage: ledger::Stage::Recipient, reply: Reply::new(code, text) };
     DeliveryState::Failed { at: minute(61), cause }
 }
 
-/// Uncertain.
+/// The state uncertain.
 pub fn uncertain() -> DeliveryState {
     DeliveryState::Uncertain { at: minute(61), cause: Cause::Stopped }
 }
 
-/// A user of this machine, as an old record names one.
+/// An operator in the form used in old records.
 pub fn operator(name: &str) -> depesch::model::operator::Operator {
     depesch::model::operator::Operator { name: name.to_owned(), uid: None }
 }

@@ -1,23 +1,23 @@
-//! What the behaviours share.
+//! Code shared by the tests.
 //!
-//! **Worlds**, a part of the program ready to work. Take the smallest one that can show the behaviour:
+//! **Worlds** are parts of the program, ready to work. Use the smallest one that shows the behaviour:
 //!
-//! | world | what works in it | use it for |
+//! | world | contents | use it for |
 //! |---|---|---|
-//! | [`office::Office`] | scheduler, dispatcher, a relay that answers by script | mailings and deliveries |
-//! | [`notices::World`] | the notice worker, a relay that answers by script | mails of our own |
-//! | [`inbound::MailIn`] | spool and worker, with a handler of the test's own | mail that comes in, before it is understood |
+//! | [`office::Office`] | scheduler, dispatcher, a relay that answers as scripted | mailings and deliveries |
+//! | [`notices::World`] | the notice worker, a relay that answers as scripted | notices |
+//! | [`inbound::MailIn`] | spool and worker, with a scripted handler | incoming mail, before it is classified |
 //! | [`commands::World`] | as `MailIn`, with the handlers for commands, bounces and complaints | commands by mail |
 //! | [`posts::PostOffice`] | as `MailIn`, with posts, scheduler, dispatcher and a relay | mail to a list |
-//! | [`rsvps::Hosts`] | as `commands::World`, with invitations that were sent | answers to invitations |
+//! | [`rsvps::Hosts`] | as `commands::World`, with sent invitations | answers to invitations |
 //! | [`listener::Running`] | the SMTP listener on a port | the SMTP dialogue over a socket |
-//! | [`api::TestApi`] | the API on a socket, over a store in memory | requests and commands |
+//! | [`api::TestApi`] | the API on a socket, with a store in memory | requests and commands |
 //! | [`site::Site`] | store, attachments, spool and backups on disk | backup, restore, check |
-//! | [`daemon::Daemon`] | the real program in a directory of its own | what only a process can show |
+//! | [`daemon::Daemon`] | the real program in its own directory | what only a process can show |
 //!
-//! **Things to put into them**: `bounces`, `mailings`, `people`, `planted`, `samples`, `wanting`, `written`.
-//! **Parts that fail or lie when told to**: `clock_jumps`, `damage`, `disk`, `dns`, `failing`, `relay`, `smtp`.
-//! **Readers of files**: `house`, `json_schema`, `promql`.
+//! **Sample data**: `bounces`, `mailings`, `people`, `planted`, `samples`, `wanting`, `written`.
+//! **Parts that fail or misbehave on demand**: `clock_jumps`, `damage`, `disk`, `dns`, `failing`, `relay`, `smtp`.
+//! **Parsers of files**: `house`, `json_schema`, `promql`.
 #![allow(dead_code)] // a helper may hold what only its dropping is for
 
 pub mod api;

@@ -1,4 +1,4 @@
-//! A place where notices are written, a relay that answers by script, and the worker between them.
+//! A desk where notices are written, a relay that answers as scripted, and the worker between them.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -27,7 +27,7 @@ use tempfile::TempDir;
 
 use super::office::{Relay, Way, noon};
 
-/// A mail for tests, by path: `greeting`, with a name that is always there and a note that may be missing.
+/// A template for tests, by path: `greeting`, with a name that is always present and an optional note.
 pub const GREETING: [(&str, &str); 3] = [
     ("mails/greeting/sample.toml", "name = \"Kim\"\n[optional]\nnote = \"Välkommen\"\n"),
     (
@@ -37,7 +37,7 @@ pub const GREETING: [(&str, &str); 3] = [
     ("mails/greeting/en.hbs", "Subject: Hello {{name}}\nHello **{{name}}**!\n\n{{#if note}}\n{{note}}\n{{/if}}\n"),
 ];
 
-/// The built-in templates with these files over them.
+/// The built-in templates, overridden by these files.
 pub fn templates(files: &[(&str, &str)]) -> Result<Templates, TemplateError> {
     let mut all: BTreeMap<String, TemplateFile> = read_all(None)?;
     for (path, text) in files {
@@ -67,7 +67,7 @@ impl World {
         Self::put_together(engine, FakeClock::at(noon()), Arc::default(), directory)
     }
 
-    /// The same desk after its daemon was killed: all that is not on disk is gone.
+    /// The same desk after its daemon was killed: only what is on disk remains.
     pub fn reborn(&self, engine: Arc<dyn Engine>) -> Self {
         Self::put_together(engine, self.clock.clone(), self.relay.clone(), self.directory.clone())
     }
@@ -79,7 +79,7 @@ impl World {
         directory: Arc<TempDir>,
     ) -> Self {
         let (store, key) = (Store::new(engine), Key::new([3; 32]));
-        // Read once: a desk is put together very often.
+        // Loaded once, because tests create desks very often.
         static CONTENT: LazyLock<Content> = LazyLock::new(|| Content {
             templates: Arc::new(templates(&GREETING).unwrap()),
             ..Content::built_in().unwrap()
@@ -92,12 +92,12 @@ impl World {
         Self { store, clock, relay, key, notices, spool, connections: 2, directory }
     }
 
-    /// Where everything lies that is on disk.
+    /// The directory of everything on disk.
     pub fn directory(&self) -> std::path::PathBuf {
         self.directory.path().to_owned()
     }
 
-    /// A worker on this desk.
+    /// A worker for this desk.
     pub fn notice_worker(&self) -> NoticeWorker {
         NoticeWorker::start(NoticeWorkerParts {
             store: self.store.clone(),
@@ -110,7 +110,7 @@ impl World {
         })
     }
 
-    /// Writes a greeting to `local_part@reader.example`, and commits it.
+    /// Writes and commits a greeting to `local_part@reader.example`.
     pub async fn greet(&self, local_part: &str) -> NoticeId {
         let mut batch = Batch::new();
         let to: Address = format!("{local_part}@reader.example").parse().unwrap();
@@ -120,7 +120,7 @@ impl World {
         id
     }
 
-    /// Keeps a message as one that came in from `sender`.
+    /// Stores a message as received from `sender`.
     pub async fn take_in(&self, sender: Option<&str>, bytes: &[u8]) -> (Inbound, Incoming) {
         let place = self.spool.append(bytes.to_vec()).await.unwrap();
         (inbound(sender, place), Incoming::parse(bytes).unwrap())
@@ -130,13 +130,13 @@ impl World {
         self.store.notice(id).await.unwrap().unwrap().value
     }
 
-    /// Lets everything run until `done`; the test fails when it never comes.
+    /// Runs everything until `done`; the test fails if that never happens.
     pub async fn until<F: Future<Output = bool>>(&self, mut done: impl FnMut() -> F) {
         for _ in 0..50_000 {
             if done().await {
                 return;
             }
-            // Also gives the threads time on which files are read.
+            // Gives the threads that read files time to run too.
             tokio::task::spawn_blocking(|| {}).await.unwrap();
         }
         panic!("this never came");
@@ -161,7 +161,7 @@ pub fn greeting<'a>(to: &'a Address, language: &'a Language) -> Draft<'a> {
     }
 }
 
-/// The record of a message that came in and lies at `place`.
+/// The record of an incoming message stored at `place`.
 pub fn inbound(sender: Option<&str>, place: SpoolPlace) -> Inbound {
     let arrival = Arrival {
         at: noon(),
@@ -181,7 +181,7 @@ pub fn head(bytes: &[u8]) -> String {
     String::from_utf8(bytes[..end].to_vec()).unwrap().replace("\r\n ", " ")
 }
 
-/// The value of a header field, which is there once at most.
+/// The value of a header field, which must not occur more than once.
 pub fn field(bytes: &[u8], name: &str) -> Option<String> {
     let head = head(bytes);
     let found: Vec<&str> = head.lines().filter_map(|line| line.strip_prefix(&format!("{name}: "))).collect();

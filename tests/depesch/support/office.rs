@@ -1,4 +1,4 @@
-//! A small press office in memory: a list, subscribers, a mailing, a relay that answers by script, and a dispatcher.
+//! A small press office in memory: a list, subscribers, a mailing, a relay that answers as scripted, and a dispatcher.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::future::Future;
@@ -36,16 +36,16 @@ pub fn accepted() -> Outcome {
     Outcome::Accepted(Reply::new(250, "2.0.0 taken"))
 }
 
-/// What the relay does with the mail to each local part; it accepts where nothing is said.
+/// The relay's action for each local part; by default it accepts.
 #[derive(Default)]
 pub struct Relay {
     pub script: Mutex<HashMap<String, VecDeque<Outcome>>>,
     pub connects: Mutex<VecDeque<ConnectError>>,
-    /// What it was given, in order: the recipient's local part.
+    /// The local parts of the recipients, in order of arrival.
     pub given: Mutex<Vec<String>>,
-    /// The same with envelope and content.
+    /// The envelope and content of each message, in the same order.
     pub carried: Mutex<Vec<(Envelope, Vec<u8>)>>,
-    /// Looks at the world in the middle of each transaction.
+    /// Called in the middle of each transaction, to examine the state.
     pub witness: Mutex<Option<Box<dyn Fn(&str) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>>>,
 }
 
@@ -61,7 +61,7 @@ impl Relay {
 
 struct Line(Arc<Relay>, bool);
 
-/// The way to it.
+/// The transport to the relay.
 pub struct Way(pub Arc<Relay>);
 
 impl Transport for Way {
@@ -109,7 +109,7 @@ impl Connection for Line {
     }
 }
 
-/// Makes the shortest of messages; fails for the subscriber named `broken`.
+/// Makes minimal messages; fails for the subscriber named `broken`.
 pub struct Plain;
 
 impl MessageSource for Plain {
@@ -166,7 +166,7 @@ impl Office {
         }
     }
 
-    /// The same office after its daemon was killed: all that is not in the store is gone.
+    /// The same office after its daemon was killed: only what is in the store remains.
     pub fn reborn(&self, engine: Arc<dyn Engine>) -> Self {
         Self {
             store: Store::new(engine),
@@ -217,7 +217,7 @@ impl Office {
         assert_eq!(self.store.commit(batch).await.unwrap(), Commit::Applied);
     }
 
-    /// A mailing to the list whose time has come.
+    /// A mailing to the list that is due.
     pub async fn mailing(&self, uncertain: UncertainPolicy) -> MailingId {
         let id = MailingId(self.store.allocate(mailings::COUNTER, 1).await.unwrap());
         let mailing = Mailing {
@@ -252,7 +252,7 @@ impl Office {
         self.dispatcher_over(Arc::new(Way(self.relay.clone()))).await
     }
 
-    /// A dispatcher that sends another way.
+    /// A dispatcher with another transport.
     pub async fn dispatcher_over(&self, transport: Arc<dyn Transport>) -> Result<Dispatcher, StoreError> {
         let settings = DispatchSettings { connections: self.connections, ..DispatchSettings::default() };
         Dispatcher::start(DispatchParts {
@@ -277,7 +277,7 @@ impl Office {
         self.store.mailing(id).await.unwrap().unwrap().value.stage
     }
 
-    /// Lets everything run until `done`; the test fails when it never comes.
+    /// Runs everything until `done`; the test fails if that never happens.
     pub async fn until<F: Future<Output = bool>>(&self, mut done: impl FnMut() -> F) {
         for _ in 0..200_000 {
             if done().await {
@@ -292,7 +292,7 @@ impl Office {
         self.until(|| async { matches!(self.stage(id).await, Stage::Finished { .. }) }).await;
     }
 
-    /// What became of each, by local part.
+    /// The outcome of each delivery, by local part.
     pub async fn outcomes(&self, id: MailingId) -> BTreeMap<String, Delivery> {
         let mailing = self.store.mailing(id).await.unwrap().unwrap().value;
         let mut outcomes = BTreeMap::new();

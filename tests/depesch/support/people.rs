@@ -1,4 +1,4 @@
-//! Importing texts and looking at what came of them.
+//! Importing texts and examining the results.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use depesch::subscribers::profile::{PersonError, SubscriberService};
 
 use super::mailings::{list, minute};
 
-/// What an import said.
+/// The events and result of an import.
 #[derive(Debug)]
 pub struct Imported {
     pub summary: Result<ImportSummary, ImportError>,
@@ -29,13 +29,13 @@ pub struct Imported {
 }
 
 impl Imported {
-    /// Line and reason of each reject.
+    /// The line and reason of each reject.
     pub fn reasons(&self) -> Vec<(u64, &str)> {
         self.rejects.iter().map(|reject| (reject.line, reject.reason.as_str())).collect()
     }
 }
 
-/// The key of every test's installation.
+/// The key used in every test.
 pub fn key() -> Key {
     Key::new([7; 32])
 }
@@ -47,18 +47,18 @@ pub async fn store() -> Store {
     store
 }
 
-/// Makes the lists `media` and `members`.
+/// Creates the lists `media` and `members`.
 pub async fn put_lists(store: &Store) {
     assert!(store.create_list(&list("media")).await.unwrap());
     assert!(store.create_list(&list("members")).await.unwrap());
 }
 
-/// An operator's desk, at a minute.
+/// The subscriber service of an operator, at a given minute.
 pub fn service(store: &Store, at: i64) -> SubscriberService {
     SubscriberService { store: store.clone(), key: key(), at: minute(at), who: "anna".to_owned() }
 }
 
-/// Erases somebody and does all the work at once; what stands in the way, if anything does.
+/// Erases a person and does all the work at once; returns what prevents completion, if anything.
 pub async fn erase(service: &SubscriberService, who: &str) -> Result<Vec<String>, PersonError> {
     service.erase(who, None).await?;
     let eraser = Eraser { store: service.store.clone(), key: service.key.clone(), files: None };
@@ -66,7 +66,7 @@ pub async fn erase(service: &SubscriberService, who: &str) -> Result<Vec<String>
     Ok(worked.open.into_iter().flat_map(|(_, why)| why).collect())
 }
 
-/// Onto `media`, with consent.
+/// Settings for an import to `media`, with consent.
 pub fn settings() -> ImportSettings {
     ImportSettings {
         file: "people.csv".to_owned(),
@@ -76,7 +76,7 @@ pub fn settings() -> ImportSettings {
     }
 }
 
-/// Imports bytes in pieces of some size.
+/// Imports bytes in pieces of this size.
 pub async fn import_with(store: &Store, settings: ImportSettings, file: &[u8], piece: usize) -> Imported {
     let pieces: Vec<_> = file.chunks(piece).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
     let (events, mut told) = tokio::sync::mpsc::channel(16);
@@ -104,23 +104,23 @@ pub async fn import_with(store: &Store, settings: ImportSettings, file: &[u8], p
     Imported { summary, headings, rejects, format, notes, changes }
 }
 
-/// Imports a text onto `media`, with consent.
+/// Imports a text to `media`, with consent.
 pub async fn import_text(store: &Store, file: &str) -> Imported {
     import_with(store, settings(), file.as_bytes(), 64 * 1024).await
 }
 
-/// The subscriber with an address.
+/// The subscriber with this address.
 pub async fn subscriber(store: &Store, address: &str) -> Option<Subscriber> {
     store.subscriber_by_address(&address.parse().unwrap()).await.unwrap().map(|read| read.value)
 }
 
-/// Where a subscriber stands on a list.
+/// The state of a subscriber on a list.
 pub async fn state(store: &Store, address: &str, list: &str) -> Option<SubscriptionState> {
     let list: ListName = list.parse().unwrap();
     subscriber(store, address).await?.state_on(&list)
 }
 
-/// All mailings, the oldest first.
+/// All mailings, oldest first.
 pub async fn all_mailings(store: &Store) -> Vec<depesch::model::mailing::Mailing> {
     let (mut pages, mut mailings) = (store.pages(depesch::store::mailings::all()), Vec::new());
     while let Some(read) = pages.next().await.unwrap() {
@@ -129,7 +129,7 @@ pub async fn all_mailings(store: &Store) -> Vec<depesch::model::mailing::Mailing
     mailings
 }
 
-/// The whole store, for comparing.
+/// All records of the store, for comparison.
 pub async fn everything(store: &Store) -> Vec<(Vec<u8>, Vec<u8>)> {
     let from = depesch::store::engine::Key(vec![1]);
     let range = depesch::store::engine::KeyRange::new(from, None);

@@ -1,5 +1,5 @@
-//! One person whose address and name stand in every family of records and in every kind of file, among others of whom
-//! nothing may be lost.
+//! One person whose address and name are in every family of records and in every kind of file, among other people whose
+//! data must not be lost.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,27 +33,27 @@ use depesch::subscribers::profile::SubscriberService;
 use super::mailings::{mailing, minute, put, put_frozen, put_subscriber};
 use super::people::key;
 
-/// Their address; nothing else in a store holds its parts.
+/// The address; nothing else in a store contains its parts.
 pub const ADDRESS: &str = "Zebulon.Kvist@Tidning.example";
-/// Their name.
+/// The name.
 pub const NAME: &str = "Zebulon Quistgaard";
-/// What must be found nowhere after an erasure, in lower case.
+/// Words that must not be found anywhere after an erasure, in lower case.
 pub const WORDS: [&str; 3] = ["zebulon", "quistgaard", "kvist"];
-/// What must be there before and after.
+/// An address that must be there before and after.
 pub const OTHER: &str = "reader2@example.com";
 
-/// A captured mail that does not name them.
+/// A captured mail that does not name the person.
 pub const CAPTURED: &str = "new/1795251600.M000003P7Q000002.depesch";
 
-/// Someone with traces everywhere, in a state directory.
+/// A person with personal data everywhere in a state directory.
 pub struct Planted {
     pub store: Store,
     pub state: PathBuf,
     pub files: Files,
-    /// Where their mails and those of others lie.
+    /// The spool places of the person's mails and of other people's.
     pub theirs: Vec<SpoolPlace>,
     pub others: SpoolPlace,
-    /// Files of theirs.
+    /// Files kept for the person.
     pub evidence: Blob,
 }
 
@@ -73,7 +73,7 @@ async fn commit(store: &Store, fill: impl FnOnce(&mut Batch)) {
 }
 
 impl Planted {
-    /// Plants them in `store`, with files below `state`. They are subscriber 1.
+    /// Adds the person, as subscriber 1, to `store` and to files in `state`.
     pub async fn in_store(store: Store, state: &Path) -> Self {
         let clock = Arc::new(FakeClock::at(minute(0)));
         let settings = SpoolSettings { reserve_bytes: 0, ..SpoolSettings::default() };
@@ -108,12 +108,12 @@ impl Planted {
         planted
     }
 
-    /// An operator's desk.
+    /// The subscriber service of an operator.
     pub fn service(&self, at: Timestamp) -> SubscriberService {
         SubscriberService { store: self.store.clone(), key: key(), at, who: "anna".to_owned() }
     }
 
-    /// What carries erasures out.
+    /// The eraser.
     pub fn eraser(&self) -> Eraser {
         Eraser { store: self.store.clone(), key: key(), files: Some(self.files.clone()) }
     }
@@ -170,7 +170,7 @@ impl Planted {
             );
         })
         .await;
-        // One that sends a post of theirs, and was stopped with a server's words.
+        // A mailing that sends a post of the person's, stopped with a reply of a server.
         let mut other = depesch::model::mailing::Mailing { created_by: ADDRESS.to_owned(), ..mailing_of(2) };
         other.pause =
             Some(Pause { since: minute(3), reason: PauseReason::Breaker { evidence: format!("554 {ADDRESS}") } });
@@ -180,7 +180,7 @@ impl Planted {
     async fn mail_in(&mut self) {
         let texts = [
             (Some(ADDRESS), mail(&format!("{NAME} <{ADDRESS}>"), "7bit", "Hej")),
-            // What others send names them where nobody reads it at once.
+            // Other people's mail names the person in encoded text.
             (None, mail("MAILER-DAEMON@mx.example", "base64", "VG86IHplYnVsb24ua3Zpc3RAdGlkbmluZy5leGFtcGxl")),
             (
                 None,
@@ -215,7 +215,7 @@ impl Planted {
         self.store.allocate("inbound", 4).await.unwrap();
     }
 
-    /// Notes that a message that came in was handled.
+    /// Records that an incoming message was handled.
     pub async fn handle(&self, id: InboundId) {
         let read = self.store.inbound(id).await.unwrap().unwrap();
         commit(&self.store, |batch| inbound::put_handled(batch, &read, minute(5), InboundKind::Command, "subscribed"))

@@ -1,5 +1,5 @@
-//! A place where mail to lists is handled for real: spool, triage, notices, scheduler, dispatcher, and a relay that keeps what
-//! it was given. Only the authors' domains are made up.
+//! Real handling of mail to lists: spool, triage, notices, scheduler, dispatcher, and a relay that keeps what it
+//! receives. Only the DNS data of the authors' domains is simulated.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -38,7 +38,7 @@ use super::inbound::{MailIn, list};
 use super::mailings;
 use super::office::{Relay, Way};
 
-/// What each author's domain says of mail in its name; nothing where nothing is set.
+/// The authentication results of each author's domain; nothing by default.
 #[derive(Default)]
 pub struct Domains(Mutex<BTreeMap<String, Authentication>>);
 
@@ -70,7 +70,7 @@ pub struct PostOffice {
     directory: Arc<tempfile::TempDir>,
 }
 
-/// One notice of ours: to whom, about what, where answers go.
+/// A notice: its recipient, subject matter and reply address.
 #[derive(Clone, Debug)]
 pub struct Question {
     pub template: String,
@@ -90,7 +90,7 @@ impl PostOffice {
         Self::put_together(mail_in, Arc::default(), Arc::default(), Arc::new(tempfile::tempdir().unwrap()))
     }
 
-    /// The same after its daemon was killed: all that is not on disk is gone.
+    /// The same after its daemon was killed: only what is on disk remains.
     pub fn reborn(&self, engine: Arc<dyn Engine>) -> Self {
         let mail_in = self.mail_in.reborn(engine);
         Self::put_together(mail_in, self.relay.clone(), self.domains.clone(), self.directory.clone())
@@ -124,19 +124,19 @@ impl PostOffice {
         self.directory.path().to_owned()
     }
 
-    /// Makes a list with these rules.
+    /// Creates a list with these rules.
     pub async fn list(&self, name: &str, kind: ListKind, rules: impl FnOnce(&mut List)) {
         let mut list = List { kind, title: name.to_owned(), ..list(name) };
         rules(&mut list);
         assert!(self.store.create_list(&list).await.unwrap());
     }
 
-    /// `reader{id}@example.com`, on these lists.
+    /// Creates `reader{id}@example.com`, subscribed to these lists.
     pub async fn reader(&self, id: u64, lists: &[&str]) {
         mailings::put_subscriber(&self.store, id, lists, |_| {}).await;
     }
 
-    /// The handler of all mail, with a worker around it.
+    /// The worker with the handlers of all mail.
     pub fn worker(&self) -> Arc<InboundWorker> {
         let usual = commands::triage(
             &self.store,
@@ -161,7 +161,7 @@ impl PostOffice {
         })
     }
 
-    /// A message comes in and is handled: what it was taken for, and the note.
+    /// Receives and handles a message; returns its kind and the note.
     pub async fn comes(&self, sender: &str, to: &str, bytes: &[u8]) -> (InboundKind, String) {
         let id = self.mail_in.arrives(Some(sender), to, std::str::from_utf8(bytes).unwrap()).await;
         self.mail_in.handle_all(&self.worker()).await;
@@ -175,7 +175,7 @@ impl PostOffice {
         }
     }
 
-    /// Somebody answers a question with these words.
+    /// A reply to a question with this text.
     pub async fn answers(&self, question: &Question, from: &str, text: &str) -> (InboundKind, String) {
         let quoted: String = question.text.lines().map(|line| format!("> {line}\r\n")).collect();
         let bytes = format!(
@@ -186,7 +186,7 @@ impl PostOffice {
         self.comes(from, &question.reply_to, bytes.as_bytes()).await
     }
 
-    /// All notices of ours, the oldest first; what was passed on has no bytes here.
+    /// All notices, oldest first; forwarded messages have no bytes here.
     pub async fn questions(&self) -> Vec<Question> {
         let mut notices = self.store.notices(None, 1000).await.unwrap();
         notices.reverse();
@@ -205,7 +205,7 @@ impl PostOffice {
         questions
     }
 
-    /// The notices made from this template.
+    /// The notices written from this template.
     pub async fn notices(&self, template: &str) -> Vec<Question> {
         self.questions().await.into_iter().filter(|question| question.template == template).collect()
     }
@@ -218,7 +218,7 @@ impl PostOffice {
         crate::support::people::all_mailings(&self.store).await
     }
 
-    /// What makes messages, as the daemon puts it together.
+    /// The message source, as configured in the daemon.
     pub fn messages(&self) -> ByContent {
         let (store, blobs, clock) = (self.store.clone(), self.blobs.clone(), Arc::new(self.clock.clone()));
         let posts = PostMessages::new(store, blobs, self.key.clone(), clock, Default::default());
@@ -239,7 +239,7 @@ impl PostOffice {
         dispatcher.await.unwrap()
     }
 
-    /// Begins and sends every mailing whose time has come.
+    /// Starts and sends every mailing that is due.
     pub async fn send_all(&self) {
         let scheduler = Scheduler::new(self.store.clone(), Arc::new(self.clock.clone()), Notifier::new());
         scheduler.checking(Arc::new(self.messages())).tick().await.unwrap();
@@ -256,7 +256,7 @@ impl PostOffice {
         dispatcher.drain().await;
     }
 
-    /// What the relay was given: to whom, from which envelope sender, and the message.
+    /// What the relay received: recipient, envelope sender and message.
     pub fn carried(&self) -> Vec<(String, String, String)> {
         let carried = self.relay.carried.lock().unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -265,7 +265,7 @@ impl PostOffice {
     }
 }
 
-/// The fields of this name in a message's header.
+/// The fields with this name in a message's header.
 pub fn fields<'a>(message: &'a str, name: &str) -> Vec<&'a str> {
     let (header, _) = message.split_once("\r\n\r\n").unwrap();
     let wanted = format!("{}:", name.to_lowercase());

@@ -1,21 +1,21 @@
-//! Which metrics and labels an expression of PromQL asks for: names and labels are told apart from functions and
-//! keywords, and nothing more is understood (prometheus.io, "Querying basics" and "Operators").
+//! The metrics and labels in a PromQL expression: names and labels are distinguished from functions and keywords, and
+//! nothing more is parsed (prometheus.io, "Querying basics" and "Operators").
 
-/// Words that name no metric.
+/// Words that are not metrics.
 const KEYWORDS: [&str; 10] = ["and", "or", "unless", "bool", "offset", "inf", "nan", "start", "end", "atan2"];
-/// Words whose parentheses hold labels.
+/// Words followed by labels in parentheses.
 const BEFORE_LABELS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
 
-/// What is asked for.
+/// The metrics and labels of an expression.
 #[derive(Debug, Default)]
 pub struct Asked {
-    /// Each selector's name, with its labels and, where one value is asked for, that value.
+    /// The name of each selector, with its labels and, if one value is required, that value.
     pub metrics: Vec<(String, Vec<(String, Option<String>)>)>,
-    /// Labels that series are grouped or matched by.
+    /// Labels used for grouping or matching series.
     pub by: Vec<String>,
 }
 
-/// Reads an expression, or one line of an exposition without its value.
+/// Parses an expression, or one line of an exposition without its value.
 pub fn asked(expression: &str) -> Asked {
     let mut asked = Asked::default();
     let mut rest = expression.trim_start();
@@ -37,7 +37,7 @@ pub fn asked(expression: &str) -> Asked {
                     rest = then;
                 }
             } else if word == "label_values" {
-                // Grafana's own: a selector, then the label.
+                // Specific to Grafana: a selector, then the label.
                 let (selector, then) = rest.strip_prefix('(').unwrap().rsplit_once(',').unwrap();
                 asked.metrics.extend(self::asked(selector).metrics);
                 asked.by.push(then.split(')').next().unwrap().trim().to_owned());
@@ -62,13 +62,13 @@ pub fn legend_labels(legend: &str) -> Vec<String> {
     legend.split("{{").skip(1).map(|part| part.split("}}").next().unwrap().trim().to_owned()).collect()
 }
 
-/// `sum by (…) (…)`: what stands before its labels is no metric.
+/// `sum by (…) (…)`: a word before labels is not a metric.
 fn is_aggregation(word: &str, rest: &str) -> bool {
     ["sum", "min", "max", "avg", "count", "topk", "bottomk"].contains(&word)
         && (rest.starts_with("by") || rest.starts_with("without"))
 }
 
-/// Matchers up to the brace that ends them.
+/// Parses matchers up to the closing brace.
 fn matchers(mut rest: &str) -> (Vec<(String, Option<String>)>, &str) {
     let mut labels = Vec::new();
     loop {
@@ -92,7 +92,7 @@ fn word(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len()))
 }
 
-/// What stands in quotes at the beginning, and the rest. Escapes are not used here.
+/// The quoted text at the beginning, and the rest. Escapes are not supported.
 fn quoted(text: &str) -> (&str, &str) {
     text[1..].split_once('"').unwrap()
 }

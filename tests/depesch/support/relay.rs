@@ -1,4 +1,4 @@
-//! A relay for tests: a [`MockServer`] and connections to it that do not wait long.
+//! A relay for tests: a [`MockServer`], and connections to it with short timeouts.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use depesch::mock_smtp::{MockServer, SinkSettings};
 use depesch::transport::relay::{Encryption, Relay, RelaySettings, Timeouts};
 use depesch::transport::{Connection, Envelope, Outcome, Transport};
 
-/// A sink that keeps whole messages and accepts everything.
+/// A mock server that keeps whole messages and accepts everything.
 pub fn mock() -> MockServer {
     MockServer::start(SinkSettings::default()).unwrap()
 }
 
-/// A sink that follows `script`.
+/// A mock server that follows `script`.
 pub fn scripted(script: impl Script) -> MockServer {
     let mock = mock();
     mock.follow(script);
     mock
 }
 
-/// Settings for a relay at `mock`, without TLS, patient enough for a busy machine.
+/// Settings for a relay at `mock`, without TLS, with timeouts long enough for a busy machine.
 pub fn settings(mock: &MockServer) -> RelaySettings {
     RelaySettings {
         host: "127.0.0.1".to_owned(),
@@ -31,7 +31,7 @@ pub fn settings(mock: &MockServer) -> RelaySettings {
     }
 }
 
-/// All timeouts the same.
+/// The same value for all timeouts.
 pub fn timeouts(all: Duration) -> Timeouts {
     Timeouts { connect: all, greeting: all, command: all, data: all, block: all, message: all, quit: all }
 }
@@ -60,7 +60,7 @@ pub fn message(id: &str) -> Vec<u8> {
     format!("Message-ID: <{id}>\r\nFrom: press@example.org\r\nSubject: Invented\r\n\r\nGood morning.\r\n").into_bytes()
 }
 
-/// Sends one message over a new connection; `None` if there was no connection to be had.
+/// Sends one message over a new connection; `None` if no connection could be opened.
 pub async fn send_one(relay: &Relay, recipient: &str, id: &str) -> Option<Outcome> {
     let mut connection = relay.connect().await.ok()?;
     let outcome = connection.send(&envelope(recipient), &message(id)).await;

@@ -1,4 +1,4 @@
-//! An office that has sent invitations, and the mail that answers them.
+//! A press office that has sent invitations, and the mail that answers them.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use super::mailings::{list, mailing, put};
 use super::notices::World;
 use super::office::noon;
 
-/// Where answers to the invitations go.
+/// The address for answers to the invitations.
 pub const RSVP: &str = "anmalan@press.example";
 /// The press contact of the invitations.
 pub const CONTACT: &str = "oskar@press.example";
@@ -39,7 +39,7 @@ pub struct Hosts {
 }
 
 impl Hosts {
-    /// The list `media`, and no invitation yet.
+    /// Creates the list `media`, without an invitation.
     pub async fn new() -> Self {
         let world = World::new();
         world.store.create_list(&list("media")).await.unwrap();
@@ -50,7 +50,7 @@ impl Hosts {
         Self { world, triage, directory }
     }
 
-    /// With one invitation, to an event in a week, sent as mailing 1.
+    /// Creates the list and one invitation, to an event in a week, sent as mailing 1.
     pub async fn with_one() -> Self {
         let hosts = Self::new().await;
         let release = hosts.invite("Så bygger vi fler bostäder", "2026-11-26T09:30:00", "").await;
@@ -58,12 +58,12 @@ impl Hosts {
         hosts
     }
 
-    /// Adds an invitation; `more` is further lines of `[event.rsvp]` or whatever may follow it.
+    /// Adds an invitation; `more` is further lines of `[event.rsvp]` or of sections after it.
     pub async fn invite(&self, headline: &str, start: &str, more: &str) -> ReleaseId {
         self.invite_with(headline, &format!("[event]\nstart = {start}\nvenue = \"Salen\"\n"), more).await
     }
 
-    /// The same with lines of `[event]` written out.
+    /// As [`Self::invite`], with all lines of `[event]` given.
     pub async fn invite_with(&self, headline: &str, event: &str, more: &str) -> ReleaseId {
         let source = format!(
             "+++\nkind = \"invitation\"\nlanguage = \"sv\"\nheadline = \"{headline}\"\nissuers = [\"Exempelförbundet\"]\n\n\
@@ -84,7 +84,7 @@ impl Hosts {
         self.world.store.add_invitation(record, invitation.as_ref()).await.unwrap().id
     }
 
-    /// A mailing of a release to `media`, sent.
+    /// Sends a mailing of a release to `media`.
     pub async fn send(&self, id: u64, release: ReleaseId) {
         let stage = Stage::Sending(Frozen { at: noon(), chunks: 0, audience: 0 });
         put(
@@ -104,7 +104,7 @@ impl Hosts {
         format!("{}.{token}@lists.example.org", MailingId(mailing))
     }
 
-    /// A mail comes in, and is handled: what it was taken for, and the note.
+    /// Receives and handles a mail; returns its kind and the note.
     pub async fn comes(&self, sender: Option<&str>, to: &str, mail: &str) -> (InboundKind, String) {
         for _ in 0..10 {
             let item = self.item(sender, to, mail).await;
@@ -133,24 +133,24 @@ impl Hosts {
         self.world.clock.now()
     }
 
-    /// A plain mail from somebody at `example.com`, to the RSVP address.
+    /// A plain mail from a person at `example.com` to the RSVP address.
     pub async fn writes(&self, who: &str, text: &str) -> (InboundKind, String) {
         self.comes(Some(&format!("{who}@example.com")), RSVP, &plain(who, text)).await
     }
 
-    /// What is answered to the event of a release.
+    /// The answers to the event of a release.
     pub async fn overview(&self, release: u64) -> Overview {
         Overview::of(&self.world.store, ReleaseId(release)).await.unwrap()
     }
 
-    /// What somebody at `example.com` answers to the event of release 1.
+    /// The answer of a person at `example.com` to the event of release 1.
     pub async fn answer_of(&self, who: &str) -> Option<Rsvp> {
         let address = format!("{who}@example.com");
         let all = self.overview(1).await.answers.into_iter().map(|answered| answered.rsvp);
         all.into_iter().find(|rsvp| rsvp.address.as_str() == address)
     }
 
-    /// All notices written so far, the oldest first.
+    /// All notices written so far, oldest first.
     pub async fn notices(&self) -> Vec<Notice> {
         let mut notices: Vec<Notice> =
             self.world.store.notices(None, 100).await.unwrap().into_iter().map(|read| read.value).collect();
@@ -158,14 +158,14 @@ impl Hosts {
         notices
     }
 
-    /// To whom mails were passed on.
+    /// The recipients of forwarded mails.
     pub async fn forwarded_to(&self) -> Vec<String> {
         let notices = self.notices().await.into_iter();
         let passed = notices.filter(|notice| matches!(notice.body, NoticeBody::Forwarded { .. }));
         passed.map(|notice| notice.recipient.to_string()).collect()
     }
 
-    /// Receipts: to whom, and the text.
+    /// The recipients and texts of receipts.
     pub async fn receipts(&self) -> Vec<(String, String)> {
         let mut receipts = Vec::new();
         for notice in self.notices().await.into_iter().filter(|notice| notice.about == "rsvp-receipt") {
@@ -185,7 +185,7 @@ pub fn plain(who: &str, text: &str) -> String {
     with_fields(who, "", text)
 }
 
-/// A plain mail with further header fields, each with its line end.
+/// A plain mail with additional header fields, each including its line end.
 pub fn with_fields(who: &str, fields: &str, text: &str) -> String {
     format!(
         "From: {who} <{who}@example.com>\nTo: {RSVP}\nSubject: Sv: Inbjudan\nMessage-ID: <{}@example.com>\n{fields}\

@@ -1,4 +1,4 @@
-//! The samples in docs/samples, and a recipient for them.
+//! The samples in docs/samples, and a recipient.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use depesch::render::source::{SourceSettings, book::parse_book, parse};
 /// All samples.
 pub const ALL: [&str; 3] = ["inbjudan-riksmote.md", "press-release-small-towns.md", "dokumentation-konferens.md"];
 
-/// A release of docs/samples.
+/// A release in docs/samples.
 pub fn release(name: &str) -> Release {
     let path = |name: &str| concat!(env!("CARGO_MANIFEST_DIR"), "/docs/samples/").to_owned() + name;
     release_of(&std::fs::read_to_string(path(name)).unwrap())
@@ -33,13 +33,13 @@ pub fn templates() -> Arc<Templates> {
     Arc::new(Templates::load(None).unwrap())
 }
 
-/// A release ready for its recipients, all attachments in the mail.
+/// A release prepared for sending, with all attachments in the mail.
 pub fn prepared(release: &Release) -> PreparedRelease {
     let travel = vec![Travel::InMail; release.attachments.len()];
     PreparedRelease::new(&templates(), release, &travel).unwrap()
 }
 
-/// Somebody who gets it.
+/// A recipient.
 pub struct Reader {
     pub name: Option<String>,
     pub organisation: Option<String>,
@@ -59,7 +59,7 @@ impl Default for Reader {
 }
 
 impl Reader {
-    /// As templates see them.
+    /// The recipient in the form used by templates.
     pub fn recipient(&self) -> Recipient<'_> {
         Recipient {
             name: self.name.as_deref(),

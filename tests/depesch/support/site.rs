@@ -1,4 +1,4 @@
-//! A store with attachments and mail that came in, and a repository of backups beside it.
+//! A store with attachments and incoming mail, and a backup repository next to it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -68,7 +68,7 @@ impl Site {
         Store::new(self.engine.clone())
     }
 
-    /// Sets record `number`, of a table that nothing else uses.
+    /// Sets record `number` in a table that nothing else uses.
     pub async fn put(&self, number: u32, value: &str) {
         let mut batch = Batch::new();
         batch.put(Key(format!("Z{number:05}").into_bytes()), value.as_bytes());
@@ -101,7 +101,7 @@ impl Site {
         })
     }
 
-    /// Everything that is wrong with the repository, by all that `backup verify --all` finds.
+    /// All faults of the repository that `backup verify --all` finds.
     pub fn faults(&self) -> Vec<Fault> {
         let found = Repository::open_to_read(&self.repository()).and_then(|r| verify(&r, &[], &unwatched));
         match found {
@@ -112,12 +112,12 @@ impl Site {
         }
     }
 
-    /// Restores onto an empty machine.
+    /// Restores to an empty machine.
     pub async fn restore(&self, wanted: Wanted) -> Result<(tempfile::TempDir, Restored), RestoreError> {
         self.restore_as(|pending| Restoration { wanted, ..pending }).await
     }
 
-    /// As [`Self::restore`], but what is whole suffices.
+    /// As [`Self::restore`], but undamaged parts suffice.
     pub async fn restore_partly(&self, wanted: Wanted) -> Result<(tempfile::TempDir, Restored), RestoreError> {
         self.restore_as(|pending| Restoration { wanted, extent: Extent::Partial, ..pending }).await
     }
@@ -132,7 +132,7 @@ impl Site {
         Ok((target, restored))
     }
 
-    /// The newest, onto an empty machine.
+    /// A restoration of the newest backup to an empty machine.
     pub fn restoration(&self, target: &tempfile::TempDir) -> Restoration {
         Restoration {
             from: self.repository(),
@@ -144,13 +144,13 @@ impl Site {
         }
     }
 
-    /// As the daemon does each night: reads a part, writes again what is damaged, makes a backup, forgets old ones.
+    /// The daemon's nightly work: verifies a part, rewrites what is damaged, makes a backup, removes old ones.
     pub fn night(&self, keep: Keep) -> Result<BackupReport, BackupError> {
         use depesch::base::clock::Clock;
         self.with_source(|source, repository| make(source, repository, keep, self.clock.now(), &unwatched, &|_| {}))
     }
 
-    /// Only the part that is due is read again.
+    /// Verifies only the part that is due.
     pub fn read_part(&self) -> Result<Upkeep, BackupError> {
         use depesch::base::clock::Clock;
         self.with_source(|source, repository| upkeep(source, repository, self.clock.now(), 0, &unwatched))
@@ -189,7 +189,7 @@ pub fn open(target: &tempfile::TempDir, clock: &Arc<FakeClock>) -> Arc<EmbeddedE
     Arc::new(EmbeddedEngine::open(&target.path().join("state/store"), settings).unwrap().engine)
 }
 
-/// Writes files, by their paths below a directory.
+/// Writes files, by path below a directory.
 pub fn put_files(directory: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) {
     for (name, bytes) in files {
         let path = directory.join(name);
@@ -198,7 +198,7 @@ pub fn put_files(directory: &Path, files: &BTreeMap<PathBuf, Vec<u8>>) {
     }
 }
 
-/// Every file below a directory with its content, by its path below it.
+/// All files below a directory, with their content, by relative path.
 pub fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut waiting = vec![directory.to_owned()];

@@ -1,4 +1,4 @@
-//! The other side of the SMTP server: a dialogue without sockets, and a scripted ingest behind it.
+//! The peers of the SMTP server: a dialogue without sockets, and a scripted ingest.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,12 +9,12 @@ use depesch::model::inbound::Arrival;
 use depesch::smtp::memory::MessageMemory;
 use depesch::smtp::session::{Message, Peer, Protocol, Session, SessionSettings, Step};
 
-/// An instant for all that is not about time.
+/// An instant for tests in which time does not matter.
 pub fn now() -> Timestamp {
     "2026-11-02T08:05:09Z".parse().unwrap()
 }
 
-/// What the door says of an address: by its first letters.
+/// The decision of the scripted ingest about an address.
 pub fn welcome(address: &str) -> Recipient {
     match address {
         "forged@lists.example.org" => Recipient::Forged,
@@ -30,11 +30,11 @@ pub fn welcome(address: &str) -> Recipient {
 pub struct Dialogue {
     pub session: Session,
     pub memory: Arc<MessageMemory>,
-    /// What the door said of messages, the next one first; `Ok` when there is nothing left.
+    /// The ingest's replies to messages, in order; `Ok` when the list is empty.
     pub endings: Vec<Result<(), Refusal>>,
-    /// The messages that were to be taken.
+    /// The messages passed to the ingest.
     pub messages: Vec<Message>,
-    /// The recipients that were asked for.
+    /// The recipients the ingest was asked about.
     pub asked: Vec<String>,
     pub closed: bool,
     pub handshake: bool,
@@ -64,14 +64,14 @@ impl Dialogue {
         Self::with(settings(), Protocol::Lmtp)
     }
 
-    /// One that has said hello, the replies to that thrown away.
+    /// A dialogue after EHLO, with the replies discarded.
     pub fn greeted() -> Self {
         let mut dialogue = Self::smtp();
         dialogue.say("EHLO peer.example");
         dialogue
     }
 
-    /// Sends bytes and gives all that the session answers. What comes after its end, or before TLS is on, is not read.
+    /// Sends bytes and returns all replies. Bytes after the end, or before TLS is on, are not read.
     pub fn send(&mut self, bytes: &[u8]) -> String {
         if !self.closed && !self.handshake {
             self.session.receive(bytes);
@@ -101,21 +101,21 @@ impl Dialogue {
         self.send(bytes.as_bytes())
     }
 
-    /// TLS is on.
+    /// Switches TLS on.
     pub fn encrypt(&mut self) {
         assert!(self.handshake);
         self.handshake = false;
         self.session.encrypted();
     }
 
-    /// What the one message holds after our own field.
+    /// The content of the only message, after the Received field.
     pub fn content(&self) -> &[u8] {
         assert_eq!(self.messages.len(), 1);
         after_received(&self.messages[0].bytes)
     }
 }
 
-/// A message without the Received field at its front.
+/// The message without its first field, Received.
 pub fn after_received(bytes: &[u8]) -> &[u8] {
     assert!(bytes.starts_with(b"Received: from "));
     let mut at = 0;
@@ -127,7 +127,7 @@ pub fn after_received(bytes: &[u8]) -> &[u8] {
     }
 }
 
-/// The codes of replies, e.g. `250 2.1.0`; of a reply of several lines only the last one's.
+/// The codes of replies, e.g. `250 2.1.0`; of a multi-line reply only that of the last line.
 pub fn codes(replies: &str) -> Vec<String> {
     let ends = replies.lines().filter(|line| line.as_bytes().get(3) == Some(&b' '));
     let code = |line: &str| {
@@ -138,7 +138,7 @@ pub fn codes(replies: &str) -> Vec<String> {
     ends.map(code).collect()
 }
 
-/// What a scripted door took in.
+/// The messages that a scripted ingest accepted.
 #[derive(Clone, Debug)]
 pub struct Taken {
     pub arrival: Arrival,
@@ -146,11 +146,11 @@ pub struct Taken {
     pub bytes: Vec<u8>,
 }
 
-/// A door that says of recipients what [`welcome`] says, and keeps messages in memory.
+/// An ingest that decides about recipients with [`welcome`] and keeps messages in memory.
 #[derive(Default)]
 pub struct TestIngest {
     pub taken: Mutex<Vec<Taken>>,
-    /// What it says of messages instead of taking them.
+    /// The refusal of messages, if set.
     pub refusal: Mutex<Option<Refusal>>,
 }
 

@@ -1,4 +1,4 @@
-//! Messages that want something of their readers.
+//! Messages that require attributes of their readers.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use depesch::model::mailing::Mailing;
 use depesch::model::subscriber::Subscriber;
 use depesch::transport::Envelope;
 
-/// Makes short messages; each reader must have every attribute of `wants`. What they share is `content`.
+/// Makes short messages; each reader must have every attribute in `wants`. The shared part is `content`.
 #[derive(Clone, Default)]
 pub struct Wanting {
     pub wants: Vec<&'static str>,

@@ -1,4 +1,4 @@
-//! A release as a press officer types it, as its reader gets it, and what `release check` says of it.
+//! A release as a press officer types it, as its reader receives it, and the findings of `release check`.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::samples::{Reader, prepared};
 /// A release file.
 pub struct Written(String);
 
-/// What its reader gets; hard spaces are kept.
+/// What its reader receives; non-breaking spaces are kept.
 pub struct Read {
     pub subject: String,
     pub text: String,
@@ -24,7 +24,7 @@ impl Written {
         Self::of("press-release", "sv", "", body)
     }
 
-    /// A release of a kind with more fields; the body begins with the line after them.
+    /// A release of a kind with more fields; the body begins on the line after them.
     pub fn of(kind: &str, language: &str, front: &str, body: &str) -> Self {
         Self(format!(
             "+++\nkind = \"{kind}\"\nlanguage = \"{language}\"\nheadline = \"Provtext\"\nlead = \"Ingress.\"\nissuers = [\"F\"]\n\
@@ -32,7 +32,7 @@ impl Written {
         ))
     }
 
-    /// What `release check` says.
+    /// The findings of `release check`.
     pub fn findings(&self) -> Vec<Finding> {
         let (book, files) = (ContactBook::default(), BTreeMap::new());
         let now = "2027-01-20T08:00:00Z".parse().unwrap();
@@ -40,7 +40,7 @@ impl Written {
         Content::built_in().unwrap().check(&self.0, &against).findings
     }
 
-    /// Checks which rules speak.
+    /// Checks that exactly these rules have findings.
     #[track_caller]
     pub fn check(&self, rules: &[&str]) -> Vec<Finding> {
         let found = self.findings();
@@ -48,13 +48,13 @@ impl Written {
         found
     }
 
-    /// The release as its reader gets it.
+    /// The release as its reader receives it.
     #[track_caller]
     pub fn read(&self) -> Read {
         assert!(!has_errors(&self.findings()), "{:#?}", self.findings());
         let personal =
             prepared(&super::samples::release_of(&self.0)).for_recipient(&Reader::default().recipient()).unwrap();
-        // Styles are of no concern here.
+        // Styles are irrelevant here.
         let mut html = String::new();
         for (place, part) in personal.html().split(" style=\"").enumerate() {
             html.push_str(if place == 0 { part } else { part.split_once('"').unwrap().1 });
@@ -64,7 +64,7 @@ impl Written {
 }
 
 impl Read {
-    /// Checks that text and HTML hold these.
+    /// Checks that text and HTML contain these.
     #[track_caller]
     pub fn holds(&self, texts: &[&str], html: &[&str]) {
         for part in texts {

@@ -1,4 +1,4 @@
-//! The capture folder: whole messages in a maildir that any mail client opens.
+//! The capture folder: complete messages in a maildir that any mail client opens.
 
 use depesch::base::clock::FakeClock;
 use depesch::transport::capture::{Capture, CaptureSettings};

@@ -1,4 +1,4 @@
-//! The sink itself: what it says it took, it took, and nothing else; other tests and the bench lean on that.
+//! The mock SMTP server itself: it accepted exactly what it reports; other tests and the bench rely on that.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;

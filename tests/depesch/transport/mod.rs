@@ -1,4 +1,4 @@
-//! The behaviours of `transport`.
+//! Tests of `transport`.
 
 mod capture;
 mod mock_smtp;

@@ -1,4 +1,4 @@
-//! A message over a relay arrives just as it was written, with what the relay offers made use of.
+//! A message arrives unchanged over a relay, using the extensions the relay offers.
 
 use depesch::mock_smtp::script::{Action, Point, Rules};
 use depesch::mock_smtp::{MockServer, SinkSettings};

@@ -1,5 +1,5 @@
-//! Whatever a relay does, the outcome says exactly what is known: a message that was surely not taken is never called
-//! taken or in doubt, and one that may have been taken is never called not sent.
+//! Whatever a relay does, the outcome states exactly what is known: a message certainly not accepted is never reported
+//! as accepted or in doubt, and one that may have been accepted is never reported as not sent.
 
 use std::io::{Read, Write};
 use std::sync::Mutex;

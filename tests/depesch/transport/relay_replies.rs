@@ -1,5 +1,5 @@
-//! Relays that speak SMTP in their own way: HELO instead of EHLO, an answer without a name, replies that are none. What
-//! they say is kept, and one strange answer is about one recipient.
+//! Relays with unusual SMTP: HELO instead of EHLO, a reply without a name, invalid replies. The replies are kept, and
+//! one strange reply concerns one recipient only.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! TLS and login: what shall be encrypted is, with the relay that was meant, and a password never leaves in the clear.
+//! TLS and login: encryption where required, with the intended relay, and passwords never sent in the clear.
 
 use std::path::PathBuf;
 use std::sync::Arc;
