@@ -40,7 +40,7 @@ pub struct Overview {
 pub struct Answered {
     /// The recorded answer.
     pub rsvp: Rsvp,
-    /// Whether earlier acceptances already fill the capacity.
+    /// Whether this acceptance and the earlier ones exceed the capacity.
     pub over_capacity: bool,
 }
 
