@@ -3,7 +3,7 @@
 //! 1. The spool's segment is ended; existing attachments and mail are copied.
 //! 2. The journal's segment is ended: that is the mark of the backup. Segments and checkpoint are copied.
 //! 3. Attachments and mail that arrived in between are copied too: a commit up to the mark names only what was durable
-//! before it, and what was dropped in between was copied in 1. So every record of the backup finds its file in it.
+//!    before it, and what was dropped in between was copied in 1. So every record of the backup finds its file in it.
 //! 4. The manifest is written. Only then does the backup exist.
 //!
 //! Files that the previous backup has (by name, length and salt) are not even read again.
