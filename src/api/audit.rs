@@ -39,7 +39,7 @@ pub struct AuditLine {
     pub at: String,
     /// The user's name.
     pub who: String,
-    /// The user id, in digits; empty if there is none.
+    /// The user id, in digits; empty if absent.
     pub uid: String,
     /// The number of the request's first entry.
     pub request: u64,

@@ -76,7 +76,7 @@ pub struct ChangeView {
     pub address: String,
     /// The field; for an attribute, its name.
     pub field: String,
-    /// The stored value; empty if there is none.
+    /// The stored value; empty if absent.
     pub old: String,
     /// The value in the file.
     pub new: String,

@@ -72,7 +72,7 @@ pub use start_error::StartError;
 pub enum Begin {
     /// A store must exist: a lost disk is never taken for a new installation (invariant 12).
     Never,
-    /// An empty store is created where there is none yet.
+    /// An empty store is created if none exists yet.
     WhereNone,
 }
 

@@ -85,7 +85,7 @@ impl Text {
     }
 }
 
-/// The text shown to a reader; if there is none, the first part with any.
+/// The text shown to a reader; if absent, the first part with any.
 fn body(mail: &Incoming) -> std::borrow::Cow<'_, str> {
     if !mail.text().trim().is_empty() {
         return mail.text().into();

@@ -62,7 +62,7 @@ impl Kind {
 /// What a message says about one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecipientReading {
-    /// The recipient, as written in the message; `None` if there is none.
+    /// The recipient, as written in the message; `None` if absent.
     pub address: Option<String>,
     /// Other addresses in the same failure: from before or after a forwarding.
     pub also: Vec<String>,

@@ -15,7 +15,7 @@ Examples:
   depesch serve --config my.toml --create     the first start, with an empty store
   depesch serve --config my.toml              every later start")]
 pub struct ServeCommand {
-    /// Create an empty store if there is none; without this option that is an error, so that a lost disk is noticed
+    /// Create an empty store if absent; without this option that is an error, so that a lost disk is noticed
     #[arg(long)]
     create: bool,
     /// Sockets opened by systemd.

@@ -31,7 +31,7 @@ pub enum Tried {
     NoPassword(String),
 }
 
-/// Tries the relay; `None` if there is none.
+/// Tries the relay; `None` if absent.
 pub async fn look(config: &Config) -> Option<Tried> {
     if config.transport != TransportChoice::Relay {
         return None;

@@ -46,7 +46,7 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
-    /// Parses the first field of that name; empty if there is none.
+    /// Parses the first field of that name; empty if absent.
     pub(super) fn of(header: &RawHeader<'_>, name: &str) -> Self {
         header.named(name).next().map(|field| Self::read(&field.unfolded())).unwrap_or_default()
     }

@@ -46,7 +46,7 @@ pub struct Header {
 /// A mailbox in an address field (RFC 5322 §3.4), as written by the sender: not validated as an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Correspondent {
-    /// The display name, decoded; empty if there is none.
+    /// The display name, decoded; empty if absent.
     pub name: String,
     /// The address, without angle brackets.
     pub address: String,
@@ -206,7 +206,7 @@ impl Incoming {
         self.correspondents("Reply-To").into_iter().chain(self.correspondents("From")).next()
     }
 
-    /// The subject, decoded; empty if there is none.
+    /// The subject, decoded; empty if absent.
     pub fn subject(&self) -> &str {
         self.header("Subject").unwrap_or_default()
     }

@@ -129,7 +129,7 @@ impl Row {
         Self { sequence: row.sequence, subscriber: row.subscriber, address: None, delivery, later: None }
     }
 
-    /// Time of its last event; for a deferred one, of the next attempt; `None` if there is none.
+    /// Time of its last event; for a deferred one, of the next attempt; `None` if absent.
     pub fn at(&self) -> Option<Timestamp> {
         match self.delivery.state {
             DeliveryState::Waiting => None,

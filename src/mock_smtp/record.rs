@@ -184,7 +184,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The value of the Message-ID field of a message, as written; empty if there is none.
+/// The value of the Message-ID field of a message, as written; empty if absent.
 pub(super) fn message_id(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
     while let Some(end) = memchr::memchr(b'\n', rest) {

@@ -88,7 +88,7 @@ pub struct Rules {
 /// The result of one rule, or what it would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ruled {
-    /// Its name: the configuration key, or a description if there is none.
+    /// Its name: the configuration key, or a description if absent.
     pub rule: &'static str,
     /// What is deleted.
     pub what: &'static str,

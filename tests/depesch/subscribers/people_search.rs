@@ -1,13 +1,10 @@
 //! People are found by prefixes of words in name, organisation and address, ignoring case and accents; a change updates
 //! the search, and an erased person is no longer found.
 
-use std::sync::Arc;
-
 use depesch::base::id::SubscriberId;
 use depesch::base::language::Language;
 use depesch::model::subscriber::Subscriber;
-use depesch::store::embedded::{EmbeddedEngine, Settings};
-use depesch::store::engine::{Batch, Engine};
+use depesch::store::engine::Batch;
 use depesch::store::search::{Search, SearchCursor};
 use depesch::store::{Store, StoreError, subscribers};
 
@@ -127,65 +124,4 @@ async fn many_of_one_name_are_found_page_by_page() {
     assert_eq!(found(&store, "anna").await.len(), 1200);
     assert_eq!(found(&store, "anna 117").await, [117, 1170, 1171, 1172, 1173, 1174, 1175, 1176, 1177, 1178, 1179]);
     assert_eq!(found(&store, "press anna berg 1200").await, [1200]);
-}
-
-/// 1,000,000 people: what the index costs, how long a search takes, and what trigrams would cost. By hand:
-/// `cargo test --test depesch people_search::a_million -- --ignored --nocapture` (`DEPESCH_PEOPLE` for another number).
-#[tokio::test]
-#[ignore = "takes minutes; measured by hand"]
-async fn a_million() {
-    use std::collections::BTreeSet;
-    use std::time::Instant;
-    #[allow(clippy::disallowed_methods)] // for another number by hand
-    let count: u64 = std::env::var("DEPESCH_PEOPLE").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
-    let directory = tempfile::tempdir().unwrap();
-    let settings = Settings { create: true, reserve_bytes: 0, ..Settings::default() };
-    let engine = Arc::new(EmbeddedEngine::open(directory.path(), settings).unwrap().engine);
-    let store = Store::new(engine.clone() as Arc<dyn Engine>);
-    let syllables =
-        ["ka", "rin", "bo", "an", "der", "ols", "lind", "berg", "ek", "strom", "vik", "sund", "norr", "lov"];
-    let word = |seed: u64, parts: u64| -> String {
-        (0..parts).map(|at| syllables[(seed / 14u64.pow(at as u32) % 14) as usize]).collect()
-    };
-    let (begun, mut trigrams, mut bytes) = (Instant::now(), 0usize, 0usize);
-    for first in (1..=count).step_by(500) {
-        let mut batch = Batch::new();
-        for id in first..(first + 500).min(count + 1) {
-            let mixed = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
-            let (given, family, house) = (word(mixed % 300, 2), word(mixed / 300 % 40_000, 4), word(mixed % 9_000, 3));
-            let person =
-                person(id, &format!("{given}.{family}{id}@{house}.example"), &format!("{given} {family}"), &house);
-            let texts = [person.address.as_str(), person.name.as_deref().unwrap_or(""), &house].join(" ");
-            let notices: Vec<char> = texts.chars().collect();
-            let set: BTreeSet<&[char]> = notices.windows(3).collect();
-            trigrams += set.len();
-            subscribers::put_new(&mut batch, &person);
-        }
-        bytes += batch.written_bytes();
-        store.commit(batch).await.unwrap();
-    }
-    println!("{count} people put in {:?}; {bytes} bytes written, {} records", begun.elapsed(), engine.records());
-    println!("trigrams would be {trigrams} rows more instead of {}", engine.records() - 2 * count);
-    for text in ["karin", "ka", "karin olslindbergek", "bo vik", "ekstromvik", "an an.", "nowhere", "olslind karin"] {
-        let Some(search) = Search::new(text) else { continue };
-        let mut longest = std::time::Duration::ZERO;
-        let (mut found, mut calls) = (0, 0);
-        let mut after = None;
-        while found < 50 && calls < 20 {
-            let begun = Instant::now();
-            let page = store.search_people(&search, after.as_ref(), 50).await.unwrap();
-            longest = longest.max(begun.elapsed());
-            (found, calls) = (found + page.people.len(), calls + 1);
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
-        }
-        println!("{text:>22}: {found} found in {calls} calls, the longest {longest:?}");
-    }
-    engine.close().unwrap();
-    drop((store, engine));
-    let begun = Instant::now();
-    let again = EmbeddedEngine::open(directory.path(), Settings::default()).unwrap();
-    println!("opened again in {:?} ({} records)", begun.elapsed(), again.report.records);
 }

@@ -108,7 +108,7 @@ impl NoticeSender {
         Ok(())
     }
 
-    /// Opens a connection if there is none, waiting while the relay is in trouble; `false` when the daemon drains.
+    /// Opens a connection if absent, waiting while the relay is in trouble; `false` when the daemon drains.
     async fn have_connection(&mut self) -> bool {
         if self.connection.as_ref().is_some_and(|connection| connection.is_usable()) {
             return true;
