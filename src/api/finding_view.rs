@@ -20,7 +20,7 @@ pub struct FindingView {
     /// What is wrong.
     pub message: String,
     /// How to fix it.
-    pub mend: String,
+    pub fix: String,
 }
 
 impl FindingView {
@@ -28,8 +28,8 @@ impl FindingView {
     pub fn line_of_text(&self) -> String {
         let line = self.line.map_or_else(|| " ".to_owned(), |line| format!("{line}: "));
         let key = self.key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
-        let mend = if self.mend.is_empty() { String::new() } else { format!("; {}", self.mend) };
-        format!("{line}{}: {key}{}{mend} [{}]", self.severity, self.message, self.rule)
+        let fix = if self.fix.is_empty() { String::new() } else { format!("; {}", self.fix) };
+        format!("{line}{}: {key}{}{fix} [{}]", self.severity, self.message, self.rule)
     }
 }
 
@@ -41,7 +41,7 @@ impl From<&Finding> for FindingView {
             line: finding.line,
             key: finding.key.clone(),
             message: finding.message.clone(),
-            mend: finding.mend.clone(),
+            fix: finding.fix.clone(),
         }
     }
 }

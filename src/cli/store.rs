@@ -74,7 +74,7 @@ pub async fn run(command: StoreCommand, context: &Context) -> Result<Done, CliEr
     match command {
         StoreCommand::Create { directory } => create(&place(directory, context)?, context),
         StoreCommand::Check { directory, repair } => check(&place(directory, context)?, repair, context).await,
-        StoreCommand::Recover { directory, yes } => mend(&place(directory, context)?, yes, context),
+        StoreCommand::Recover { directory, yes } => fix(&place(directory, context)?, yes, context),
         StoreCommand::Checkpoint { directory } => write_checkpoint(&place(directory, context)?, context),
     }
 }
@@ -201,7 +201,7 @@ pub fn leave_audit_note(state_directory: &Path, what: &str, detail: &str) {
     }
 }
 
-fn mend(directory: &Path, yes: bool, context: &Context) -> Result<Done, CliError> {
+fn fix(directory: &Path, yes: bool, context: &Context) -> Result<Done, CliError> {
     let survey = survey(directory, &Settings::default()).map_err(failed)?;
     let plan = plans(&survey).into_iter().next();
     if yes {

@@ -143,8 +143,8 @@ impl Content {
         if !has_errors(&findings)
             && let Err(error) = self.try_rendering(&release)
         {
-            let mend = "fix the template, or the fields that the release gives it";
-            findings.push(Finding::error("template", error.to_string(), mend));
+            let fix = "fix the template, or the fields that the release gives it";
+            findings.push(Finding::error("template", error.to_string(), fix));
         }
         if !has_errors(&findings) {
             self.warn_of_unshown(&draft, &release, &mut findings);

@@ -61,14 +61,14 @@ fn what_is_wrong(reason: &RenderErrorReason) -> String {
 
 fn missing(path: &str) -> String {
     let path = path.trim_start_matches("@root.").replace('/', ".");
-    let mend = match path.split('.').next() {
+    let fix = match path.split('.').next() {
         Some("labels" | "own") => "add the word to the labels files".to_owned(),
         Some("recipient") => {
             format!("give it to every subscriber, or write {{{{#if {path}}}}} … {{{{/if}}}} around it")
         }
         _ => format!("fill it in, or write {{{{#if {path}}}}} … {{{{/if}}}} around it"),
     };
-    format!("{path} is missing; {mend}")
+    format!("{path} is missing; {fix}")
 }
 
 pub(super) fn syntax_error(file: &str, error: &handlebars::TemplateError) -> TemplateError {

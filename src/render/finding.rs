@@ -35,19 +35,19 @@ pub struct Finding {
     /// What is wrong.
     pub message: String,
     /// How to fix it.
-    pub mend: String,
+    pub fix: String,
 }
 
 impl Finding {
     /// Creates a finding that stops the release.
-    pub fn error(rule: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
-        let (message, mend) = (message.into(), mend.into());
-        Self { severity: Severity::Error, rule, line: None, key: None, message, mend }
+    pub fn error(rule: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        let (message, fix) = (message.into(), fix.into());
+        Self { severity: Severity::Error, rule, line: None, key: None, message, fix }
     }
 
     /// Creates a finding that is only shown.
-    pub fn warning(rule: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(rule, message, mend) }
+    pub fn warning(rule: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(rule, message, fix) }
     }
 
     /// Sets the line.
@@ -73,8 +73,8 @@ impl fmt::Display for Finding {
             write!(f, "{key}: ")?;
         }
         write!(f, "{}", self.message)?;
-        if !self.mend.is_empty() {
-            write!(f, "; {}", self.mend)?;
+        if !self.fix.is_empty() {
+            write!(f, "; {}", self.fix)?;
         }
         write!(f, " [{}]", self.rule)
     }

@@ -48,12 +48,12 @@ fn subject_length(subject: &Subject<'_>, most: usize, findings: &mut Vec<Finding
 fn unknown_kind(subject: &Subject<'_>) -> Finding {
     let kind = subject.release.kind.as_str();
     let known = subject.context.kinds.iter().copied();
-    let mend = match nearest(kind, known.clone()) {
+    let fix = match nearest(kind, known.clone()) {
         Some(near) => format!("did you mean \u{201c}{near}\u{201d}?"),
         None => format!("there are: {}", known.collect::<Vec<_>>().join(", ")),
     };
     let said = format!("there are no templates for the kind \u{201c}{kind}\u{201d}");
-    subject.place(Finding::error("kind", said, mend), "kind")
+    subject.place(Finding::error("kind", said, fix), "kind")
 }
 
 fn required(subject: &Subject<'_>, missing: &[&str]) -> Finding {
@@ -64,9 +64,9 @@ fn required(subject: &Subject<'_>, missing: &[&str]) -> Finding {
         [field] => format!("{article} {kind} needs {field}"),
         _ => format!("{article} {kind} needs one of {}", names.join(", ")),
     };
-    let mend = missing.iter().copied().map(example).collect::<Vec<_>>().join(", or ");
+    let fix = missing.iter().copied().map(example).collect::<Vec<_>>().join(", or ");
     let key = names.first().copied().unwrap_or_default().to_owned();
-    Finding::error("required", said, mend).of(key).at(Some(1))
+    Finding::error("required", said, fix).of(key).at(Some(1))
 }
 
 /// The name of a field in release files.
@@ -110,11 +110,11 @@ fn references(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         if known().any(|name| name == file) {
             continue;
         }
-        let mend = match nearest(file, known()) {
+        let fix = match nearest(file, known()) {
             Some(near) => format!("did you mean \u{201c}{near}\u{201d}?"),
             None => "add it under [[attachments]]".to_owned(),
         };
         let said = format!("\u{201c}{file}\u{201d} is not among the attachments");
-        findings.push(subject.place(Finding::error("unknown-reference", said, mend), key));
+        findings.push(subject.place(Finding::error("unknown-reference", said, fix), key));
     }
 }

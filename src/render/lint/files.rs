@@ -61,8 +61,8 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             one_file(subject, file, &format!("images[{index}].file"), findings);
         }
         if image.alt.is_none() {
-            let mend = "write alt = \"what it shows\", for those who do not see it";
-            let finding = Finding::warning("alt-text", "the image has no alt text", mend);
+            let fix = "write alt = \"what it shows\", for those who do not see it";
+            let finding = Finding::warning("alt-text", "the image has no alt text", fix);
             findings.push(subject.place(finding, format!("images[{index}]")));
         }
     }
@@ -113,8 +113,8 @@ fn budget(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     if taken > total {
         let said =
             format!("images of {} do not fit: one mail can hold {} of files", megabytes(taken), megabytes(total));
-        let mend = "make them smaller, or put them on the web and give their url";
-        findings.push(subject.place(Finding::error("too-large", said, mend), "images[0]".to_owned()));
+        let fix = "make them smaller, or put them on the web and give their url";
+        findings.push(subject.place(Finding::error("too-large", said, fix), "images[0]".to_owned()));
     }
     for (index, (attachment, travel)) in attachments.iter().zip(budget.plan(&attachments, &images)).enumerate() {
         let size = attachment.blob.map_or(0, |blob| blob.size);
@@ -128,8 +128,8 @@ fn budget(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
                     megabytes(size),
                     megabytes(total)
                 );
-                let mend = "make it smaller, or put it on the web and give its url";
-                findings.push(subject.place(Finding::error("too-large", said, mend), key));
+                let fix = "make it smaller, or put it on the web and give its url";
+                findings.push(subject.place(Finding::error("too-large", said, fix), key));
             }
         }
     }

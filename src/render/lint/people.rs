@@ -13,8 +13,8 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
 
 fn contacts(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     if subject.release.press_contacts().next().is_none() {
-        let mend = "write [[contacts]] with role = \"press\", or contacts = [\"id-of-the-contact-book\"]";
-        let finding = Finding::warning("no-press-contact", "no press contact is named", mend);
+        let fix = "write [[contacts]] with role = \"press\", or contacts = [\"id-of-the-contact-book\"]";
+        let finding = Finding::warning("no-press-contact", "no press contact is named", fix);
         findings.push(finding.of("contacts").at(subject.positions.line("contacts")));
     }
     for (index, named) in subject.release.contacts.iter().enumerate() {
@@ -34,8 +34,8 @@ fn phones(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             let key = format!("contacts[{index}].phones");
             if phone.e164.is_none() {
                 let said = format!("\u{201c}{}\u{201d} is not a phone number that can be dialled", phone.printed);
-                let mend = "write it as 070-174 06 05, or as { printed = \"…\", e164 = \"+46…\" }";
-                findings.push(subject.place(Finding::warning("phone", said, mend), key.clone()));
+                let fix = "write it as 070-174 06 05, or as { printed = \"…\", e164 = \"+46…\" }";
+                findings.push(subject.place(Finding::warning("phone", said, fix), key.clone()));
             }
             let number = phone.e164.as_ref().unwrap_or(&phone.printed).clone();
             match owners.insert(number, &named.contact.name) {

@@ -32,20 +32,20 @@ fn check_event(subject: &Subject<'_>, event: &Event, findings: &mut Vec<Finding>
     let over = end.unwrap_or(start) < subject.context.now;
     let looks_back = subject.release.relations.iter().any(|r| r.kind.word() == "documentation-of");
     if over && subject.release.kind.as_str() != "documentation" && !looks_back {
-        let mend = "check year and month; only a documentation release may be about a past event";
-        say(Finding::warning("past-event", "the event is in the past", mend), "event.start");
+        let fix = "check year and month; only a documentation release may be about a past event";
+        say(Finding::warning("past-event", "the event is in the past", fix), "event.start");
     }
     if event.status == EventStatus::Moved && event.previous_start.is_none() {
-        let mend = "write previous_start, so that readers see what changed";
-        say(Finding::warning("moved", "the event is moved, but its previous start is missing", mend), "event.status");
+        let fix = "write previous_start, so that readers see what changed";
+        say(Finding::warning("moved", "the event is moved, but its previous start is missing", fix), "event.status");
     }
     if event.status != EventStatus::Planned {
         check_update(subject, event, findings);
     }
     let mut say = |finding: Finding, key: &str| findings.push(subject.place(finding, key));
     if event.status == EventStatus::Planned && event.previous_start.is_some() {
-        let mend = "write status = \"moved\"";
-        say(Finding::warning("moved", "there is a previous start, but the event is not moved", mend), "event");
+        let fix = "write status = \"moved\"";
+        say(Finding::warning("moved", "there is a previous start, but the event is not moved", fix), "event");
     }
 }
 
@@ -57,9 +57,9 @@ fn check_update(subject: &Subject<'_>, event: &Event, findings: &mut Vec<Finding
     let status = event.status.word();
     if event.uid.is_none() && subject.release.announced_in().is_none() {
         let said = format!("the event is {status}, but calendars cannot tell which one: it has no uid");
-        let mend =
+        let fix =
             "write the uid of the invitation, or [[relations]] with kind = \"update-of\" and to = its number (r12)";
-        findings.push(subject.place(Finding::warning("event-uid", said, mend), "event.status"));
+        findings.push(subject.place(Finding::warning("event-uid", said, fix), "event.status"));
     }
 }
 
@@ -92,8 +92,8 @@ fn check_programme(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         }
         let Some(start) = slot.start else { continue };
         if before.is_some_and(|(last, time)| last.date == slot.date && start < time) {
-            let mend = "check the time; on another day, give the slot its date";
-            let finding = Finding::warning("programme-order", "this slot begins before the one above it", mend);
+            let fix = "check the time; on another day, give the slot its date";
+            let finding = Finding::warning("programme-order", "this slot begins before the one above it", fix);
             findings.push(subject.place(finding, key));
         }
         before = Some((slot, start));
@@ -106,12 +106,12 @@ fn check_publication(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let sent = subject.context.send_at.unwrap_or(subject.context.now);
     if let Some(embargo) = &release.embargo {
         if embargo.ends() <= sent {
-            let mend = "remove it, or set a later time";
-            say(Finding::warning("embargo", "the embargo is over when this is sent", mend), "embargo.until");
+            let fix = "remove it, or set a later time";
+            say(Finding::warning("embargo", "the embargo is over when this is sent", fix), "embargo.until");
         } else if subject.context.send_at.is_some() {
             let said = "this is sent before its embargo ends: all recipients are trusted to wait";
-            let mend = "send it when the embargo ends, unless that is what you mean";
-            say(Finding::warning("embargo", said, mend), "embargo.until");
+            let fix = "send it when the embargo ends, unless that is what you mean";
+            say(Finding::warning("embargo", said, fix), "embargo.until");
         }
     }
     let instant = |m: crate::model::release::Moment| m.instant(release.zone);

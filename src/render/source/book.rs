@@ -57,8 +57,8 @@ fn id(section: &mut Section<'_, '_>, key: &'static str, example: &str) -> Option
     }
     if !is_book_id(&id) {
         let said = "this is not an id";
-        let mend = "write 1 to 60 of a-z, 0-9, \u{201c}-\u{201d} and \u{201c}.\u{201d}, e.g. karin-ek";
-        section.refuse(&section.path_of(key), section.line().unwrap_or(1), said, mend);
+        let fix = "write 1 to 60 of a-z, 0-9, \u{201c}-\u{201d} and \u{201c}.\u{201d}, e.g. karin-ek";
+        section.refuse(&section.path_of(key), section.line().unwrap_or(1), said, fix);
         return None;
     }
     Some(id)

@@ -76,8 +76,8 @@ impl Log {
     /// Reports a TOML syntax error.
     pub(super) fn syntax(&self, error: &toml::de::Error) {
         let line = error.span().map(|Range { start, .. }| self.line(start));
-        let mend = "the fields are TOML: key = \"text\", dates as 2026-11-26, times as 09:30:00";
-        self.say(Finding::error("toml", error.message().trim().to_owned(), mend).at(line));
+        let fix = "the fields are TOML: key = \"text\", dates as 2026-11-26, times as 09:30:00";
+        self.say(Finding::error("toml", error.message().trim().to_owned(), fix).at(line));
     }
 
     pub(super) fn into_parts(self) -> (Vec<Finding>, Positions) {

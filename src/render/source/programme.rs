@@ -41,8 +41,8 @@ impl<'i, 'l> Section<'i, 'l> {
                 (None, NaiveTime::from_hms_opt(time.hour.into(), time.minute.into(), 0), None)
             }
             other => {
-                let mend = "write \"9.30–10.00\" in quotation marks, or 09:30:00";
-                self.wrong(&found.key, found.line, other, "a clock time or a range", mend);
+                let fix = "write \"9.30–10.00\" in quotation marks, or 09:30:00";
+                self.wrong(&found.key, found.line, other, "a clock time or a range", fix);
                 (None, None, None)
             }
         }
@@ -110,8 +110,8 @@ fn series_row(mut section: Section<'_, '_>) -> Option<SeriesRow> {
             day.map(SeriesDate::Day)
         }
         Some((other, key, line)) => {
-            let mend = "write 2026-11-26, or \"våren 2026\" in quotation marks";
-            section.wrong(&key, line, &other, "a day or a season", mend);
+            let fix = "write 2026-11-26, or \"våren 2026\" in quotation marks";
+            section.wrong(&key, line, &other, "a day or a season", fix);
             None
         }
     };

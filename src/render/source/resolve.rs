@@ -28,10 +28,10 @@ pub(super) fn resolve(draft: &Draft, book: &ContactBook) -> (Release, Vec<Findin
 
 fn unknown<'a>(draft: &Draft, key: String, id: &str, what: &str, known: impl Iterator<Item = &'a String>) -> Finding {
     let near = nearest(id, known.map(String::as_str)).map(|n| format!("did you mean \u{201c}{n}\u{201d}?"));
-    let mend = near.unwrap_or_else(|| "import it with \u{201c}depesch contact import\u{201d}, or write it out".into());
+    let fix = near.unwrap_or_else(|| "import it with \u{201c}depesch contact import\u{201d}, or write it out".into());
     let said = format!("the contact book has no {what} \u{201c}{id}\u{201d}");
     let line = draft.positions.line(&key);
-    Finding::error("unknown-reference", said, mend).of(key).at(line)
+    Finding::error("unknown-reference", said, fix).of(key).at(line)
 }
 
 fn name_issuer(issuer: &mut Issuer, index: usize, draft: &Draft, book: &ContactBook) -> Result<(), Finding> {
@@ -97,9 +97,9 @@ fn find_boilerplate(
                 None => format!("text in {language}"),
             };
             let said = format!("\u{201c}{organisation}\u{201d} has no boilerplate {which}");
-            let mend = "add one with \u{201c}depesch organisation boilerplate\u{201d}";
+            let fix = "add one with \u{201c}depesch organisation boilerplate\u{201d}";
             let line = draft.positions.line(&key);
-            Err(Finding::error("unknown-reference", said, mend).of(key).at(line))
+            Err(Finding::error("unknown-reference", said, fix).of(key).at(line))
         }
     }
 }

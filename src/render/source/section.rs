@@ -105,8 +105,8 @@ impl<'i, 'l> Section<'i, 'l> {
                 TextOrSection::Section(section) => sections.push(section),
                 TextOrSection::Text(path, _, line) => {
                     let said = "a table is expected here, not a text";
-                    let mend = format!("write [[{}]] on a separate line", self.path_of(key));
-                    log.say(Finding::error("type", said, mend).of(path).at(Some(line)));
+                    let fix = format!("write [[{}]] on a separate line", self.path_of(key));
+                    log.say(Finding::error("type", said, fix).of(path).at(Some(line)));
                 }
             }
         }
@@ -150,14 +150,14 @@ impl<'i, 'l> Section<'i, 'l> {
     }
 
     /// Reports a value of the wrong type.
-    pub(super) fn wrong(&self, key: &str, line: u32, value: &DeValue<'_>, expected: &str, mend: &str) {
+    pub(super) fn wrong(&self, key: &str, line: u32, value: &DeValue<'_>, expected: &str, fix: &str) {
         let said = format!("{expected} is expected, not {}", type_name(value));
-        self.log.say(Finding::error("type", said, mend).of(key).at(Some(line)));
+        self.log.say(Finding::error("type", said, fix).of(key).at(Some(line)));
     }
 
     /// Reports an invalid value.
-    pub(super) fn refuse(&self, key: &str, line: u32, said: impl Into<String>, mend: impl Into<String>) {
-        self.log.say(Finding::error("value", said, mend).of(key).at(Some(line)));
+    pub(super) fn refuse(&self, key: &str, line: u32, said: impl Into<String>, fix: impl Into<String>) {
+        self.log.say(Finding::error("value", said, fix).of(key).at(Some(line)));
     }
 
     /// Reports every value that was not taken as unknown.
@@ -165,7 +165,7 @@ impl<'i, 'l> Section<'i, 'l> {
         for (name, _) in &self.table {
             let given: &str = name.get_ref();
             let shown: String = given.chars().filter(|c| !c.is_control()).take(60).collect();
-            let mend = match nearest(given, self.known.iter().copied()) {
+            let fix = match nearest(given, self.known.iter().copied()) {
                 // In TOML a key belongs to the table above it: the most frequent mistake of people who know it
                 // little.
                 _ if !self.path.is_empty() && is_of_first_level(given) => {
@@ -176,7 +176,7 @@ impl<'i, 'l> Section<'i, 'l> {
             };
             let said = format!("there is no field \u{201c}{shown}\u{201d} here");
             let line = self.log.line(name.span().start);
-            self.log.say(Finding::error("unknown-key", said, mend).of(self.path_of(&shown)).at(Some(line)));
+            self.log.say(Finding::error("unknown-key", said, fix).of(self.path_of(&shown)).at(Some(line)));
         }
     }
 }

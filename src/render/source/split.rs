@@ -36,15 +36,15 @@ pub(super) fn split(text: &str) -> Result<Split, Finding> {
     let text = normalise(text);
     let lines: Vec<&str> = text.split('\n').collect();
     let first = lines.iter().position(|line| !line.trim().is_empty());
-    let mend = "write +++, then the fields in TOML, then +++, then the text in Markdown";
+    let fix = "write +++, then the fields in TOML, then +++, then the text in Markdown";
     let Some(opening) = first.filter(|at| is_fence(lines[*at])) else {
         let line = first.map_or(1, |at| number(at + 1));
         let said = "a release file begins with a line +++";
-        return Err(Finding::error("front-matter", said, mend).at(Some(line)));
+        return Err(Finding::error("front-matter", said, fix).at(Some(line)));
     };
     let Some(length) = lines[opening + 1..].iter().position(|line| is_fence(line)) else {
         let said = "the fields that begin here have no closing line +++";
-        return Err(Finding::error("front-matter", said, mend).at(Some(number(opening + 1))));
+        return Err(Finding::error("front-matter", said, fix).at(Some(number(opening + 1))));
     };
     let closing = opening + 1 + length;
     Ok(Split {

@@ -88,14 +88,14 @@ impl Section<'_, '_> {
     }
 
     /// A value with a textual form of its own.
-    pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self, key: &'static str, mend: &str) -> Option<T> {
+    pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self, key: &'static str, fix: &str) -> Option<T> {
         let found = self.take(key)?;
         let text = self.string(&found)?;
         match text.trim().parse() {
             Ok(value) => Some(value),
             Err(error) => {
                 let said: String = error.to_string().chars().filter(|c| !c.is_control()).collect();
-                self.refuse(&found.key, found.line, said, mend);
+                self.refuse(&found.key, found.line, said, fix);
                 None
             }
         }
@@ -156,14 +156,14 @@ impl Section<'_, '_> {
     /// A day with or without a time, in local time of `zone`.
     pub(super) fn moment(&mut self, key: &'static str, zone: Tz) -> Option<Moment> {
         let found = self.take(key)?;
-        let mend = "write a date and time, unquoted: 2026-11-26T09:30:00, or a date alone: 2026-11-26";
+        let fix = "write a date and time, unquoted: 2026-11-26T09:30:00, or a date alone: 2026-11-26";
         let DeValue::Datetime(value) = &found.value else {
-            self.wrong(&found.key, found.line, &found.value, "a date or a date with a time", mend);
+            self.wrong(&found.key, found.line, &found.value, "a date or a date with a time", fix);
             return None;
         };
         let moment = read_moment(value, zone);
         match moment {
-            None => self.refuse(&found.key, found.line, format!("{value} does not exist"), mend),
+            None => self.refuse(&found.key, found.line, format!("{value} does not exist"), fix),
             Some(moment) if !moment.exists(zone) => {
                 let said = format!("{value} does not exist in {zone}: the clock is set forward past it");
                 self.refuse(&found.key, found.line, said, "write a time before or after the change");

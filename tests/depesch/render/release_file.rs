@@ -80,7 +80,7 @@ fn what_must_be_there_is_missed() {
 
 #[test]
 fn a_file_without_fields_is_told_how_to_begin() {
-    assert!(findings("# Nytt\n")[0].mend.contains("+++"));
+    assert!(findings("# Nytt\n")[0].fix.contains("+++"));
     assert_eq!(findings("\n\n+++\nkind = 1\n")[0].line, Some(3));
     assert_eq!(findings("")[0].rule, "front-matter");
 }
@@ -156,8 +156,8 @@ fn names_are_looked_up_and_a_wrong_one_gets_the_nearest() {
     assert_eq!(good.resolve(&good.snapshot(&book)).unwrap(), release);
     let bad = draft("contacts = [\"karin-e\"]\nboilerplate = \"forbudnet\"").resolve(&book).unwrap_err();
     assert_eq!(bad.len(), 2);
-    assert!(bad[0].mend.contains("karin-ek") && bad[0].line == Some(5), "{bad:?}");
-    assert!(bad[1].mend.contains("forbundet") && bad[1].line == Some(6), "{bad:?}");
+    assert!(bad[0].fix.contains("karin-ek") && bad[0].line == Some(5), "{bad:?}");
+    assert!(bad[1].fix.contains("forbundet") && bad[1].line == Some(6), "{bad:?}");
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_contact_book_says_all_that_is_wrong_with_it() {
         parse_book("[[contacts]]\nid = \"Å\"\nname = \"x\"\n[[organisation]]\nid = \"a\"", &SourceSettings::default());
     let said = said.unwrap_err();
     assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said[1].mend.contains("organisations"));
+    assert!(said[1].fix.contains("organisations"));
 }
 
 proptest! {

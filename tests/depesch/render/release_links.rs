@@ -26,7 +26,7 @@ fn what_cannot_work_is_reported_with_its_line_and_stays_visible() {
     {
         let written = Written::body(&format!("Text.\n\nSe [sidan]({link}) nu."));
         let found = written.check(&["link"]);
-        assert!(found[0].line == Some(15) && !found[0].mend.is_empty(), "{found:?}");
+        assert!(found[0].line == Some(15) && !found[0].fix.is_empty(), "{found:?}");
         written.read().holds(&[&format!("Se sidan ({link}) nu.")], &[&format!("Se sidan ({link}) nu.")]);
     }
     for link in ["javascript:alert(1)", "data:text/html,x"] {
@@ -69,7 +69,7 @@ fn fields_for_links_follow_the_same_rule() {
     let read = Written::of("press-release", "sv", &link("www.example.org/a b"), "").read();
     read.holds(&["* A: https://www.example.org/a%20b"], &["href=\"https://www.example.org/a%20b\">A</a>"]);
     let found = Written::of("press-release", "sv", &link("/om-oss"), "").check(&["value"]);
-    assert!(found[0].line == Some(10) && found[0].mend.contains("complete address"), "{found:?}");
+    assert!(found[0].line == Some(10) && found[0].fix.contains("complete address"), "{found:?}");
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn what_the_kind_requires_must_be_there() {
     assert!(said.iter().all(|f| f.severity == Severity::Error));
     assert!(text.iter().any(|t| t.contains("needs one of event.rsvp, media_welcome")), "{text:?}");
     let said = Case::text(format!("+++\n{}{HEADLINE}{LEAD}{CONTACT}+++\n", HEAD.replace("press-release", "invitaton")));
-    assert!(said.check(&["kind"])[0].mend.contains("invitation"));
+    assert!(said.check(&["kind"])[0].fix.contains("invitation"));
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn what_markdown_leaves_standing_is_reported() {
         ("1. ett\n2. två\n10. tio", "numbering"),
     ] {
         let found = Written::body(body).check(&[rule]);
-        assert!(found[0].line.is_some() && !found[0].mend.is_empty(), "{found:?}");
+        assert!(found[0].line.is_some() && !found[0].fix.is_empty(), "{found:?}");
     }
     for body in ["1. ett\n1. två\n1. tre", "5. fem\n6. sex", "#hashtag", "```\n**kod** [a](b c)\n```", "`[x](y z)`"] {
         Written::body(body).check(&[]);
