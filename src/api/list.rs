@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::base::id::ListName;
 use crate::model::list::List;
-use crate::store::{Store, search};
+use crate::store::{Store, members as on_lists};
 
 use super::ApiState;
 use super::error::ApiError;
@@ -151,7 +151,7 @@ fn taken(name: &ListName) -> ApiError {
 }
 
 async fn count(store: &Store, name: &ListName) -> Result<BTreeMap<String, u64>, ApiError> {
-    let (mut counts, mut members) = (BTreeMap::new(), store.pages(search::members(name)));
+    let (mut counts, mut members) = (BTreeMap::new(), store.pages(on_lists::of_list(name)));
     while let Some((_, state)) = members.next().await? {
         *counts.entry(state.word().to_owned()).or_default() += 1;
     }

@@ -108,7 +108,7 @@ const FOUND: usize = 50;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
-    /// Prefixes of words in the name, organisation and address.
+    /// Parts of the name, organisation and address, in any order.
     search: String,
     /// The `next` of the previous response.
     after: Option<String>,
@@ -118,7 +118,7 @@ struct Wanted {
 /// The people found by a search.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct FoundPeopleView {
-    /// The people, in order of the rarest search word.
+    /// The people, in order of id.
     pub people: Vec<SubscriberView>,
     /// The `after` that continues the search; absent at its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,7 +130,7 @@ async fn find_people(
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Json<FoundPeopleView>, ApiError> {
     let search = Search::new(&wanted.search).ok_or_else(|| {
-        ApiError::invalid("the search has no letter or digit; give the beginning of a name or an address")
+        ApiError::invalid("the search has no letter or digit; give a part of a name, an organisation or an address")
     })?;
     let after = match &wanted.after {
         Some(text) => Some(SearchCursor::from_text(text).ok_or_else(|| {

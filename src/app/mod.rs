@@ -278,5 +278,8 @@ async fn complete(store: &Store) -> Result<(), StoreError> {
     if indexed > 0 {
         tracing::info!(invitations = indexed, "invitations added before answers could come by mail are found now");
     }
+    let store = store.clone();
+    // So that the first search does not have to read all people; it tries again after an error.
+    tokio::spawn(async move { store.prepare_search().await });
     Ok(())
 }

@@ -44,7 +44,7 @@ pub enum SubscriberCommand {
     },
     /// Find people by name, organisation or address
     ///
-    /// Each word is the beginning of a word of theirs, in any case, with or without accents.
+    /// Each word may be any part of them, in any order and case, with or without accents.
     #[command(
         after_help = "Exit codes: 0 also when the search finds none.\n\nExamples:\n  depesch subscriber search karin ek\n  \
                             depesch subscriber search 'skövde dagbl'\n  depesch subscriber search kvarnvik.example"

@@ -286,23 +286,24 @@ impl InboundWorker {
     }
 
     async fn effects(&self, inbound: &Inbound, heartbeat: &Heartbeat) -> Result<Effects, HandleError> {
-        let slot = self.reading.slot(inbound.place.length, heartbeat).await;
-        let bytes = match self.spool.read(inbound.place).await {
-            Ok(bytes) => Arc::new(bytes),
-            Err(
-                error @ (SpoolError::Damaged { .. }
-                | SpoolError::Dropped { .. }
-                | SpoolError::Newer { .. }
-                | SpoolError::Erased { .. }),
-            ) => {
-                return Err(HandleError::Broken(error.to_string()));
-            }
-            Err(error) => return Err(HandleError::Spool(error)),
-        };
-        let (directory, handler, inbound) = (self.directory.clone(), self.handler.clone(), inbound.clone());
-        // Parses the message and does everything the handler reads in it: the only place where untrusted mail is
+        let length = inbound.place.length;
+        let (spool, directory, handler) = (self.spool.clone(), self.directory.clone(), self.handler.clone());
+        let inbound = inbound.clone();
+        // Loads and parses the message and does everything the handler reads in it: the only place where untrusted mail is
         // processed.
         let work = async move {
+            let bytes = match spool.read(inbound.place).await {
+                Ok(bytes) => Arc::new(bytes),
+                Err(
+                    error @ (SpoolError::Damaged { .. }
+                    | SpoolError::Dropped { .. }
+                    | SpoolError::Newer { .. }
+                    | SpoolError::Erased { .. }),
+                ) => {
+                    return Err(HandleError::Broken(error.to_string()));
+                }
+                Err(error) => return Err(HandleError::Spool(error)),
+            };
             // A message that cannot be parsed is treated as empty and forwarded to the list's owner.
             let message = Incoming::parse(&bytes).unwrap_or_else(|_| Incoming::unreadable());
             let destination = match directory.resolve(&inbound.recipient).await? {
@@ -313,7 +314,7 @@ impl InboundWorker {
             let item = Item { inbound, bytes, message, destination };
             handler.handle(&item).await
         };
-        match self.reading.read(slot, work).await {
+        match self.reading.read(length, heartbeat, work).await {
             Ok(effects) => effects,
             Err(error @ ReadingError::TooLong(_)) => Err(HandleError::Broken(error.to_string())),
             Err(error @ ReadingError::NoThread(_)) => Err(HandleError::Later(error.to_string())),

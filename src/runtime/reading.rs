@@ -57,7 +57,7 @@ pub struct ReadingPool {
 }
 
 /// The memory and the thread for one message; released when dropped.
-pub struct Slot {
+struct Slot {
     _memory: Option<OwnedSemaphorePermit>,
     thread: Option<OwnedSemaphorePermit>,
 }
@@ -80,9 +80,9 @@ impl ReadingPool {
         Self { time_limit, ..self }
     }
 
-    /// Waits for a slot for a message of `length` bytes, before it is loaded. The heartbeat continues meanwhile; the
-    /// lanes whose messages are being parsed have heartbeats of their own.
-    pub async fn slot(&self, length: u32, heartbeat: &Heartbeat) -> Slot {
+    /// Waits for a slot for a message of `length` bytes. The heartbeat continues meanwhile; the lanes whose messages are
+    /// being parsed have heartbeats of their own.
+    async fn slot(&self, length: u32, heartbeat: &Heartbeat) -> Slot {
         // Small ones do not wait for large ones: even one in each lane uses little memory.
         if length as usize <= SMALL {
             return Slot { _memory: None, thread: None };
@@ -103,15 +103,18 @@ impl ReadingPool {
         }
     }
 
-    /// Parses one message: a large one on a thread of its own, under the time limit. A panic in it is propagated.
+    /// Waits for a slot for a message of `length` bytes, then does `work`, which loads and parses it: a large one on a
+    /// thread of its own, under the time limit. A panic in it is propagated.
     ///
     /// # Errors
     /// [`ReadingError`].
     pub async fn read<T: Send + 'static>(
         &self,
-        slot: Slot,
+        length: u32,
+        heartbeat: &Heartbeat,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, ReadingError> {
+        let slot = self.slot(length, heartbeat).await;
         if slot.thread.is_none() {
             return Ok(work.await);
         }

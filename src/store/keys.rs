@@ -8,7 +8,6 @@
 //! | `B` | mailing, subscriber | the bounce of a delivery |
 //! | `E` | hash of a mail | the subscriber whose confirmation it is, kept as evidence |
 //! | `S` | `l`, list name, NUL, subscriber | index: a subscriber is or was on a list; the subscription's state |
-//! | `S` | `w`, word, NUL, subscriber | index: a subscriber is found by this word of name, organisation or address |
 //! | `T` | pending request | a request by mail awaiting confirmation; a used token stays until it expires |
 //! | `F` | mailing, domain | refusals of a mailing (at a domain, or all) are being taken back |
 //! | `J` | event, keyed hash of an address | the answer to an invitation |
@@ -75,7 +74,7 @@ pub use mail_in::{
 };
 pub use people::{
     address, aging_erasure, aging_erasures, bounce_of, bounces_of, erasure, erasures, evidence, member, members,
-    open_erasure, open_erasures, person_word, person_word_of, person_words, score, subscriber, suppression,
+    open_erasure, open_erasures, score, subscriber, subscriber_of, suppression, words_of_people,
 };
 pub use sending::{
     all_deliveries, bounce, bounces, chunk, deliveries, delivery, due, due_after, due_until, lease, mailing,

@@ -36,12 +36,14 @@ pub mod later;
 pub mod ledger;
 pub mod lists;
 pub mod mailings;
+mod member_rows;
+pub mod members;
 pub mod memory;
 pub mod names;
 pub mod notices;
 pub mod pages;
 pub mod pending_requests;
-mod person_rows;
+mod person_texts;
 pub mod posts;
 pub mod record;
 pub mod releases;
@@ -57,6 +59,7 @@ mod update;
 mod upgrades;
 
 use engine::{Batch, Commit, Engine, EngineError, Value};
+use person_texts::PersonTexts;
 use record::RecordError;
 
 pub use update::{Attempt, Change, Changeable};
@@ -69,6 +72,7 @@ pub type Conflict = engine::Key;
 #[derive(Clone)]
 pub struct Store {
     engine: Arc<dyn Engine>,
+    texts: Arc<PersonTexts>,
 }
 
 /// A record as read, with the bytes that a later write can require to be unchanged.
@@ -116,7 +120,7 @@ pub const CONFLICT_TRIES: u32 = 50;
 impl Store {
     /// A store over `engine`.
     pub fn new(engine: Arc<dyn Engine>) -> Self {
-        Self { engine }
+        Self { engine, texts: Arc::default() }
     }
 
     /// Applies a batch completely or not at all; once it returns "applied", the batch is durable (invariant 1).
@@ -124,6 +128,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Engine`]: nothing was applied, except after [`EngineError::Ambiguous`].
     pub async fn commit(&self, batch: Batch) -> Result<Commit, StoreError> {
-        Ok(self.engine.commit(batch).await?)
+        let mut writing = self.texts.writing(&batch);
+        let answer = self.engine.commit(batch).await;
+        writing.is_answered = !matches!(answer, Err(EngineError::Ambiguous { .. }));
+        Ok(answer?)
     }
 }

@@ -9,7 +9,7 @@ use crate::model::subscriber::Subscriber;
 
 use super::engine::{Batch, Value};
 use super::pages::Query;
-use super::{CONFLICT_TRIES, Change, Changeable, Read, Store, StoreError, bounces, keys, person_rows, record};
+use super::{CONFLICT_TRIES, Change, Changeable, Read, Store, StoreError, bounces, keys, member_rows, record};
 
 mod form;
 
@@ -64,7 +64,7 @@ pub fn put_new(batch: &mut Batch, subscriber: &Subscriber) {
     batch.expect_absent(key.clone());
     batch.put(key, encode(subscriber));
     batch.put(address, subscriber.id.0.to_be_bytes().as_slice());
-    person_rows::put_new(batch, subscriber);
+    member_rows::put_new(batch, subscriber);
 }
 
 /// Writes a changed subscriber in `batch`, if it is unchanged since `before` was read. A new address is claimed, if no
@@ -78,7 +78,7 @@ fn put_over(batch: &mut Batch, before: &Read<Subscriber>, subscriber: &Subscribe
     let stamp = encode(subscriber);
     batch.expect(key.clone(), before.stamp.clone());
     batch.put(key, stamp.clone());
-    person_rows::put_changed(batch, &before.value, subscriber);
+    member_rows::put_changed(batch, &before.value, subscriber);
     let (old, new) = (keys::address(&before.value.address), keys::address(&subscriber.address));
     if old != new {
         batch.expect_absent(new.clone());
@@ -117,7 +117,7 @@ pub fn delete(batch: &mut Batch, before: &Read<Subscriber>) {
     batch.expect(key.clone(), before.stamp.clone());
     batch.delete(key);
     batch.delete(keys::address(&before.value.address));
-    person_rows::delete(batch, &before.value);
+    member_rows::delete(batch, &before.value);
     bounces::delete_score(batch, before.value.id);
 }
 

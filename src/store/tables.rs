@@ -6,7 +6,7 @@ use crate::model::mailing::{Mailing, Stage};
 use super::engine::{Batch, Key};
 use super::mailings::{self, is_open};
 use super::pages::{PAGE, Query};
-use super::{Read, Store, StoreError, keys, person_rows, subscribers, upgrades};
+use super::{Read, Store, StoreError, keys, member_rows, subscribers, upgrades};
 
 /// Wrong rows collected at once, to be shown or repaired.
 const MOST: usize = 10_000;
@@ -70,7 +70,7 @@ impl Store {
         let (mut people, mut expected) = (self.pages(subscribers::all()), 0);
         while let Some(read) = readable(people.next().await)? {
             let Some(Read { value: person, .. }) = read else { continue };
-            for (key, right) in person_rows::rows(&person) {
+            for (key, right) in member_rows::rows(&person) {
                 expected += 1;
                 if self.engine.get(&key).await?.as_deref() != Some(&right) && wrong.len() < MOST {
                     wrong.push(WrongRow { key, right: Some(right) });
@@ -89,7 +89,7 @@ impl Store {
                 Err(StoreError::Record(_)) => continue,
                 found => found?,
             };
-            if person.is_none_or(|read| !person_rows::rows(&read.value).contains_key(&key)) && wrong.len() < MOST {
+            if person.is_none_or(|read| !member_rows::rows(&read.value).contains_key(&key)) && wrong.len() < MOST {
                 wrong.push(WrongRow { key, right: None });
             }
         }

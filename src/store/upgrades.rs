@@ -4,10 +4,10 @@
 //! Each upgrade has a name, and under it in the settings a note of its progress: it can be interrupted at any time and
 //! continues from there. While one runs, nothing else may write what it reads.
 
-use super::engine::{Batch, Key};
+use super::engine::{Batch, Key, KeyRange};
 use super::pages::Query;
 use super::record::{self, RecordError};
-use super::{Read, Store, StoreError, keys, mailings, person_rows, subscribers};
+use super::{Read, Store, StoreError, keys, mailings, member_rows, subscribers};
 
 const FAMILY: &str = "note of an upgrade";
 
@@ -18,8 +18,10 @@ const LOGGED_EVERY: u64 = 100_000;
 
 /// The index of open mailings, and of the mailings of each release.
 pub(super) const MAILINGS: &str = "index of mailings";
-/// The index of the subscribers of each list, and of the words by which people are found.
+/// The index of the subscribers of each list.
 pub(super) const PEOPLE: &str = "index of people";
+/// The index of the words by which people were found, which is not used any more, is removed.
+const WORDS: &str = "index of words removed";
 
 impl Store {
     /// Builds the missing index tables. Run it before anything else reads or writes records.
@@ -28,7 +30,12 @@ impl Store {
     /// [`StoreError`]: run it again; it continues from its last commit.
     pub async fn upgrade(&self) -> Result<(), StoreError> {
         self.build((MAILINGS, b'M'), mailings::after, mailings::put_rows, |mailing| mailing.id.0).await?;
-        self.build((PEOPLE, b'S'), subscribers::after, person_rows::put_new, |subscriber| subscriber.id.0).await
+        self.build((PEOPLE, b'S'), subscribers::after, member_rows::put_new, |subscriber| subscriber.id.0).await?;
+        if !self.is_upgraded(WORDS).await? {
+            self.clear(keys::words_of_people()).await?;
+            self.note_upgraded(WORDS).await?;
+        }
+        Ok(())
     }
 
     /// Writes the rows of all records after the last one noted; each commit notes the progress.
@@ -45,7 +52,7 @@ impl Store {
             Some([0, last @ ..]) => record::decode_counter(last)?,
             Some(_) => return Err(RecordError::Damaged { family: FAMILY, reason: name.to_owned() }.into()),
             None => {
-                self.clear(table).await?;
+                self.clear(keys::table(table)).await?;
                 0
             }
         };
@@ -75,10 +82,10 @@ impl Store {
         }
     }
 
-    /// Removes all rows of a table before it is rebuilt.
-    async fn clear(&self, table: u8) -> Result<(), StoreError> {
+    /// Removes all rows of a table, before it is rebuilt or for good.
+    async fn clear(&self, table: KeyRange) -> Result<(), StoreError> {
         loop {
-            let rows = self.engine.scan(keys::table(table), TOGETHER).await?;
+            let rows = self.engine.scan(table.clone(), TOGETHER).await?;
             if rows.is_empty() {
                 return Ok(());
             }

@@ -16,6 +16,12 @@ pub fn subscriber(id: SubscriberId) -> Key {
     key(b's', &[&id.0.to_be_bytes()])
 }
 
+/// The subscriber whose record is stored under a key; `None` for another record's key.
+pub fn subscriber_of(key: &Key) -> Option<SubscriberId> {
+    let id = key.0.strip_prefix(b"s")?.try_into().ok()?;
+    Some(SubscriberId(u64::from_be_bytes(id)))
+}
+
 /// Index row: a subscriber is or was on a list. The name is followed by NUL, so that no list's range includes
 /// another's.
 pub fn member(list: &ListName, id: SubscriberId) -> Key {
@@ -27,21 +33,9 @@ pub fn members(list: &ListName) -> KeyRange {
     KeyRange::prefix(key(b'S', &[b"l", list.as_str().as_bytes(), &[0]]).0)
 }
 
-/// Index row: a subscriber is found by a word.
-pub fn person_word(word: &str, id: SubscriberId) -> Key {
-    key(b'S', &[b"w", word.as_bytes(), &[0], &id.0.to_be_bytes()])
-}
-
-/// The rows of all words that begin with this one.
-pub fn person_words(beginning: &str) -> KeyRange {
-    KeyRange::prefix(key(b'S', &[b"w", beginning.as_bytes()]).0)
-}
-
-/// The word and the subscriber in a [`person_word`] key.
-pub fn person_word_of(row: &Key) -> Option<(String, SubscriberId)> {
-    let (word, id) = row.0.strip_prefix(b"Sw")?.split_last_chunk::<8>()?;
-    let word = std::str::from_utf8(word.strip_suffix(&[0])?).ok()?;
-    Some((word.to_owned(), SubscriberId(u64::from_be_bytes(*id))))
+/// Index rows of the words by which subscribers were found in stores written between two versions: to be removed.
+pub fn words_of_people() -> KeyRange {
+    KeyRange::prefix(key(b'S', &[b"w"]).0)
 }
 
 /// A suppression, by the keyed hash of its address.

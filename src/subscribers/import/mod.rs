@@ -217,7 +217,8 @@ where
     let finder = HeadingFinder { headings: Arc::new(headings), named: settings.columns };
     let known_lists = lists.keys().cloned().collect();
     let reading = Reading::new(known_lists, settings.consent.is_some(), finder, settings.encoding);
-    let importer = Arc::new(Importer::new(store.clone(), key.clone(), terms, settings.dry_run).await?);
+    let is_dry = settings.dry_run;
+    let importer = Arc::new(Importer::new(store.clone(), key.clone(), terms, is_dry).await?);
     let (sender, receiver) = mpsc::channel(2);
     // Reading and deciding run concurrently; dropping the receiver ends the reading.
     let reader = tokio::spawn(reading.run(source, sender));
@@ -226,7 +227,13 @@ where
         reader.abort();
     }
     match reader.await {
-        Ok(Ok(())) => summary,
+        Ok(Ok(())) => {
+            if !is_dry {
+                // Only so that the next search does not have to read all these people; it tries again after an error.
+                let _ = store.prepare_search().await;
+            }
+            summary
+        }
         Ok(Err(error)) => summary.and(Err(error)),
         Err(_) => summary.and(Err(ImportError::Source("its reader failed".to_owned()))),
     }

@@ -97,7 +97,7 @@ async fn no_byte_of_the_installation_names_them_and_of_others_nothing_is_missing
     let engine = open(state);
     let planted = Planted::in_store(Store::new(engine.clone()), state).await;
     // What a family of records holds of a person is planted, or it is searched in vain.
-    assert_eq!(tables(&engine).await.iter().collect::<String>(), "BJLSTadmnpsvxy");
+    assert_eq!(tables(&engine).await.iter().collect::<String>(), "BJLTadmnpsvxy");
     everything_is_in_their_record(&planted).await;
     engine.checkpoint().await.unwrap();
     planted.service(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();

@@ -12,10 +12,12 @@ use depesch::store::backup::repository::Repository;
 use depesch::store::backup::restore::{Extent, lay_out};
 use depesch::store::backup::unwatched;
 use depesch::store::embedded::{EmbeddedEngine, Settings};
-use depesch::store::engine::Engine;
+use depesch::store::engine::{Batch, Engine, Key};
+use depesch::store::for_tests::keys;
 use depesch::store::mailings;
+use depesch::store::members;
 use depesch::store::pages::Query;
-use depesch::store::search::{Search, members};
+use depesch::store::search::Search;
 
 use crate::support::failing::{FailingCommits, Failure};
 use crate::support::house::root;
@@ -67,7 +69,7 @@ async fn is_whole(store: &Store) {
     assert_eq!(store.tally(&sent).await.unwrap().accepted, 6);
     assert_eq!(ids(store, mailings::open(), |read| read.value.id.0).await, [2]);
     assert_eq!(ids(store, mailings::of_release(ReleaseId(1)), |read| read.value.id.0).await, [1, 2, 3]);
-    assert_eq!(ids(store, members(&"media".parse().unwrap()), |(id, _)| id.0).await, [1, 2, 3, 4, 5, 6]);
+    assert_eq!(ids(store, members::of_list(&"media".parse().unwrap()), |(id, _)| id.0).await, [1, 2, 3, 4, 5, 6]);
     let found = store.search_people(&Search::new("ek kvarn").unwrap(), None, 10).await.unwrap();
     assert_eq!(found.people.iter().map(|read| read.value.id).collect::<Vec<_>>(), [karin.value.id]);
     assert_eq!(store.wrong_rows().await.unwrap(), []);
@@ -117,4 +119,20 @@ async fn a_backup_of_before_is_restored_and_gets_its_tables() {
     let store = Store::new(open(&laid_out.store()));
     store.upgrade().await.unwrap();
     is_whole(&store).await;
+}
+
+/// For two days of development, people had an index row for each word of their name.
+#[tokio::test]
+async fn rows_that_no_search_uses_any_more_are_removed() {
+    let directory = old();
+    let store = Store::new(open(&directory.path().join("store")));
+    store.upgrade().await.unwrap();
+    let whole = everything(&store).await;
+    let mut batch = Batch::new();
+    batch.put(Key(b"Swkarin\0\0\0\0\0\0\0\0\x01".to_vec()), Vec::new());
+    batch.delete(keys::setting("index of words removed"));
+    store.commit(batch).await.unwrap();
+    assert_ne!(everything(&store).await, whole);
+    store.upgrade().await.unwrap();
+    assert_eq!(everything(&store).await, whole);
 }

@@ -6,7 +6,7 @@ use depesch::model::subscriber::Subscriber;
 use depesch::store::engine::Batch;
 use depesch::store::for_tests::keys;
 use depesch::store::pages::{PAGE, Pages};
-use depesch::store::{Read, Store, StoreError, search, subscribers};
+use depesch::store::{Read, Store, StoreError, members, subscribers};
 
 use crate::support::mailings::{put_subscriber, store};
 
@@ -39,7 +39,7 @@ async fn each_record_comes_once_in_both_orders() {
         let backward: Vec<u64> = expected.into_iter().rev().collect();
         assert_eq!(ids(store.pages(subscribers::all().backward())).await, (backward, 0), "{count}");
         assert_eq!(store.count(subscribers::all()).await.unwrap(), count as u64);
-        assert_eq!(store.count(search::members(&"media".parse().unwrap())).await.unwrap(), count as u64);
+        assert_eq!(store.count(members::of_list(&"media".parse().unwrap())).await.unwrap(), count as u64);
     }
 }
 

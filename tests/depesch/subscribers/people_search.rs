@@ -1,13 +1,17 @@
-//! People are found by prefixes of words in name, organisation and address, ignoring case and accents; a change updates
-//! the search, and an erased person is no longer found.
+//! People are found by any part of name, organisation and address, ignoring case and accents; a change updates the
+//! search, also if its commit was abandoned or its outcome is unknown, and an erased person is no longer found.
+
+use std::sync::{Arc, Mutex};
 
 use depesch::base::id::SubscriberId;
 use depesch::base::language::Language;
 use depesch::model::subscriber::Subscriber;
-use depesch::store::engine::Batch;
+use depesch::store::engine::{Batch, Commit, Engine, EngineFuture, Key, KeyRange, Value};
+use depesch::store::memory::MemoryEngine;
 use depesch::store::search::{Search, SearchCursor};
 use depesch::store::{Store, StoreError, subscribers};
 
+use crate::support::failing::{FailingCommits, Failure};
 use crate::support::mailings::{minute, store};
 
 fn person(id: u64, address: &str, name: &str, organisation: &str) -> Subscriber {
@@ -63,7 +67,7 @@ async fn found(store: &Store, text: &str) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn any_beginning_of_any_word_finds_them() {
+async fn any_part_of_any_word_finds_them() {
     let store = newsroom().await;
     for (text, expected) in [
         ("karin", &[1, 4][..]),
@@ -86,7 +90,17 @@ async fn any_beginning_of_any_word_finds_them() {
         ("kvarnvik.com", &[]),
         ("karin karin", &[1, 4]),
         ("karin nowhere", &[]),
-        ("arin", &[]),
+        ("arin", &[1, 4]),
+        ("vik dag", &[1, 3]),
+        ("ander", &[2]),
+        ("ekman-søby", &[4]),
+        ("søby-ekman", &[4]),
+        ("k@kvarn", &[1]),
+        ("ek kvarnvik dagblad karin", &[1]),
+        ("dagbladkarin", &[]),
+        ("example redaktion", &[3]),
+        ("<karin.ek@kvarnvik.example>,", &[1]),
+        ("dagblad karin.ek", &[1]),
         ("", &[]),
         (" .@ ", &[]),
     ] {
@@ -122,6 +136,67 @@ async fn many_of_one_name_are_found_page_by_page() {
         put(&store, id, &format!("p{id}@press.example"), &format!("Anna Berg {id}"), "Press").await;
     }
     assert_eq!(found(&store, "anna").await.len(), 1200);
-    assert_eq!(found(&store, "anna 117").await, [117, 1170, 1171, 1172, 1173, 1174, 1175, 1176, 1177, 1178, 1179]);
+    assert_eq!(
+        found(&store, "anna 117").await,
+        [117, 1117, 1170, 1171, 1172, 1173, 1174, 1175, 1176, 1177, 1178, 1179]
+    );
     assert_eq!(found(&store, "press anna berg 1200").await, [1200]);
+}
+
+/// Commits after which the caller does not know what happened: the search finds what was written nevertheless.
+#[tokio::test]
+async fn a_change_whose_answer_is_lost_is_found() {
+    for failure in [Failure::Before, Failure::After] {
+        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+        let dying = FailingCommits::new(engine.clone(), 2, failure);
+        let store = Store::new(dying);
+        put(&store, 1, "karin.ek@kvarnvik.example", "Karin Ek", "").await;
+        put(&store, 2, "bo@norralv.example", "Bo Lind", "").await;
+        assert_eq!(found(&store, "karin").await, [1]);
+        let read = store.subscriber(SubscriberId(1)).await.unwrap().unwrap();
+        let mut batch = Batch::new();
+        let after = Subscriber { name: Some("Karin Alm".to_owned()), ..read.value.clone() };
+        subscribers::put_changed(&mut batch, &read, &after);
+        store.commit(batch).await.unwrap_err();
+        let is_written = failure == Failure::After;
+        assert_eq!(found(&store, "alm").await, if is_written { vec![1] } else { vec![] }, "{failure:?}");
+        assert_eq!(found(&store, "karin ek").await.len(), 1, "by the address");
+    }
+}
+
+/// A commit that takes effect only after its caller has gone, and after a search.
+#[tokio::test]
+async fn an_abandoned_change_is_found_once_it_takes_effect() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let slow = Arc::new(Slow { engine: engine.clone(), held: Mutex::default() });
+    let store = Store::new(slow.clone());
+    assert_eq!(found(&store, "karin").await, Vec::<u64>::new());
+    let mut batch = Batch::new();
+    subscribers::put_new(&mut batch, &person(1, "karin.ek@kvarnvik.example", "Karin Ek", ""));
+    assert!(futures_util::FutureExt::now_or_never(store.commit(batch)).is_none(), "it is under way");
+    assert_eq!(found(&store, "karin").await, Vec::<u64>::new());
+    let held = slow.held.lock().unwrap().take().unwrap();
+    engine.commit(held).await.unwrap();
+    assert_eq!(found(&store, "karin").await, [1]);
+}
+
+/// An engine whose commits are held back until the test applies them.
+struct Slow {
+    engine: Arc<dyn Engine>,
+    held: Mutex<Option<Batch>>,
+}
+
+impl Engine for Slow {
+    fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {
+        self.engine.get(key)
+    }
+
+    fn scan(&self, range: KeyRange, limit: usize) -> EngineFuture<'_, Vec<(Key, Value)>> {
+        self.engine.scan(range, limit)
+    }
+
+    fn commit(&self, batch: Batch) -> EngineFuture<'_, Commit> {
+        *self.held.lock().unwrap() = Some(batch);
+        Box::pin(std::future::pending())
+    }
 }
