@@ -42,7 +42,7 @@ pub mod audit;
 pub mod authentication;
 pub mod base;
 #[cfg(feature = "bench")]
-pub mod bench;
+pub(crate) mod bench;
 pub mod bounce;
 pub mod cli;
 pub mod composition;
@@ -55,7 +55,7 @@ pub mod mailings;
 pub mod metrics;
 pub mod mock_smtp;
 pub mod model;
-pub mod monitor;
+pub(crate) mod monitor;
 pub mod operations;
 pub mod outbound;
 pub mod privacy;

@@ -35,7 +35,7 @@ pub enum SocketError {
 ///
 /// # Errors
 /// [`SocketError::NoSocket`], [`SocketError::NoGroup`]; [`open`] refuses the same in the same words.
-pub fn examine(path: &Path, group: Option<&str>) -> Result<(), SocketError> {
+pub(crate) fn examine(path: &Path, group: Option<&str>) -> Result<(), SocketError> {
     if std::fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
         return Err(SocketError::NoSocket(path.to_owned()));
     }
@@ -46,7 +46,7 @@ pub fn examine(path: &Path, group: Option<&str>) -> Result<(), SocketError> {
 ///
 /// # Errors
 /// [`SocketError`].
-pub async fn open(path: &Path, mode: u32, group: Option<&str>) -> Result<UnixListener, SocketError> {
+pub(crate) async fn open(path: &Path, mode: u32, group: Option<&str>) -> Result<UnixListener, SocketError> {
     let failed = |action: &'static str| {
         let path = path.to_owned();
         move |error| SocketError::Io { action, path, error }

@@ -99,7 +99,7 @@ impl AuditLine {
 }
 
 /// Parses a SHA-256 hash in hexadecimal.
-pub fn read_hash(text: &str) -> Option<[u8; 32]> {
+pub(crate) fn read_hash(text: &str) -> Option<[u8; 32]> {
     crate::store::blobs::parse_sha256(text)
 }
 
@@ -177,7 +177,7 @@ struct VerifyParameters {
 }
 
 /// The routes of the audit log.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/audit", get(page))
         .route("/v1/audit/verify", get(verify))
@@ -283,7 +283,7 @@ async fn verify(
 ///
 /// # Errors
 /// A description of the expected form.
-pub fn read_link(text: &str) -> Result<ChainLink, String> {
+pub(crate) fn read_link(text: &str) -> Result<ChainLink, String> {
     let link = text.split_once(':').and_then(|(number, hash)| {
         Some(ChainLink { number: number.trim().parse().ok()?, hash: read_hash(hash.trim())? })
     });

@@ -119,7 +119,7 @@ pub const RULES: &[Rule] = &[
 
 /// The audit entry of a request in progress; a handler takes it from the request to add details.
 #[derive(Clone)]
-pub struct Trail {
+pub(crate) struct Trail {
     inner: Arc<Inner>,
 }
 
@@ -132,17 +132,17 @@ struct Inner {
 
 impl Trail {
     /// Sets the details of the outcome, in machine-readable form, e.g. the id of what was created.
-    pub fn detail(&self, detail: impl Into<String>) {
+    pub(crate) fn detail(&self, detail: impl Into<String>) {
         *self.inner.detail.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = detail.into();
     }
 
     /// Declares that the work continues after the handler has returned; [`Trail::ended`] will record the outcome.
-    pub fn goes_on(&self) {
+    pub(crate) fn goes_on(&self) {
         self.inner.goes_on.store(true, Ordering::SeqCst);
     }
 
     /// Records the outcome of work that continued.
-    pub async fn ended(&self, outcome: AuditOutcome, detail: impl Into<String>) {
+    pub(crate) async fn ended(&self, outcome: AuditOutcome, detail: impl Into<String>) {
         let note = AuditNote { outcome, detail: detail.into(), ..self.inner.note.clone() };
         if let Err(error) = self.inner.log.append(&note).await {
             // The work is done and its start is in the log, so the response stands.

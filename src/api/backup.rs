@@ -27,7 +27,7 @@ use super::{ApiState, stream};
 
 /// A backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BackupView {
+pub(crate) struct BackupView {
     /// Its id.
     pub id: String,
     /// When it was made; `None` if it cannot be read.
@@ -52,7 +52,7 @@ pub struct BackupView {
 
 /// The result of making a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Made {
+pub(crate) struct Made {
     /// The new backup.
     pub backup: BackupView,
     /// The directory of the backups.
@@ -99,7 +99,7 @@ impl std::fmt::Display for FaultView {
 
 /// The progress of a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Copied {
+pub(crate) struct Copied {
     /// Bytes processed.
     pub bytes: u64,
     /// Total bytes, as far as known.
@@ -125,7 +125,7 @@ impl From<&Manifest> for BackupView {
 
 impl Made {
     /// The result for a report of a backup in `directory`.
-    pub fn of(report: &BackupReport, directory: &std::path::Path) -> Self {
+    pub(crate) fn of(report: &BackupReport, directory: &std::path::Path) -> Self {
         Self {
             backup: (&report.manifest).into(),
             directory: directory.display().to_string(),
@@ -176,7 +176,7 @@ pub fn list(repository: &Repository) -> Result<Vec<BackupView>, BackupError> {
 }
 
 /// The routes of backups.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/backups", get(all).post(make))
 }
 

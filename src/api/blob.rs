@@ -28,7 +28,7 @@ pub struct BlobView {
 }
 
 /// The routes of attachments. Files are streamed to disk, so the limit is [`crate::store::blobs::MAX_BLOB`].
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/blobs/{sha256}", put(keep).get(show)).layer(DefaultBodyLimit::disable())
 }
 

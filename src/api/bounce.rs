@@ -105,14 +105,14 @@ pub struct SuspensionView {
 
 /// The result of a reset.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Reset {
+pub(crate) struct Reset {
     /// The lists whose subscriptions are active again.
     pub lists: Vec<ListName>,
 }
 
 /// The result of forgiving all bounces of a mailing.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Forgiven {
+pub(crate) struct Forgiven {
     /// The number of subscribers who receive mail again.
     pub subscribers: u64,
 }
@@ -128,7 +128,7 @@ struct ListParameters {
 }
 
 /// The routes of bounces.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/bounces", get(list))
         .route("/v1/bounces/{who}", get(show))
@@ -246,7 +246,7 @@ pub(super) async fn view(control: &ApiState, bounce: &Bounce, addresses: bool) -
 
 impl BounceView {
     /// A bounce in JSON. Without `addresses`, addresses in the report's text are masked.
-    pub fn new(bounce: &Bounce, address: String, addresses: bool) -> Self {
+    pub(crate) fn new(bounce: &Bounce, address: String, addresses: bool) -> Self {
         let (source, inbound) = match bounce.source {
             BounceSource::Session => ("session", None),
             BounceSource::Mail(id) => ("mail", Some(id)),

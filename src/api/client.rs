@@ -52,7 +52,7 @@ impl Client {
     }
 
     /// The socket's path.
-    pub fn socket(&self) -> &Path {
+    pub(crate) fn socket(&self) -> &Path {
         &self.socket
     }
 
@@ -242,7 +242,7 @@ impl Answer {
     ///
     /// # Errors
     /// [`ClientError::Broken`].
-    pub async fn line<T: DeserializeOwned>(&mut self) -> Result<Option<T>, ClientError> {
+    pub(crate) async fn line<T: DeserializeOwned>(&mut self) -> Result<Option<T>, ClientError> {
         let mut searched = 0;
         let line = loop {
             if let Some(end) = self.rest[searched..].iter().position(|byte| *byte == b'\n') {

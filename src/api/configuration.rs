@@ -14,7 +14,7 @@ use super::error::ApiError;
 
 /// One key and its value in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyView {
+pub(crate) struct KeyView {
     /// The key with its section, e.g. `relay.port`.
     pub key: String,
     /// The value in force, in TOML; secrets are not shown.
@@ -25,7 +25,7 @@ pub struct KeyView {
 
 /// The configuration in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InForce {
+pub(crate) struct InForce {
     /// The absolute path of the configuration file; `None` if the daemon runs with the defaults.
     pub file: Option<String>,
     /// Every key, in order.
@@ -34,13 +34,13 @@ pub struct InForce {
 
 /// The result of a reload.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reloaded {
+pub(crate) struct Reloaded {
     /// Changed keys that come into force only at the next start.
     pub waiting_for_restart: Vec<String>,
 }
 
 /// A request to reload; the result is sent back, or the reason why nothing was applied.
-pub type ReloadRequest = oneshot::Sender<Result<Reloaded, String>>;
+pub(crate) type ReloadRequest = oneshot::Sender<Result<Reloaded, String>>;
 
 /// The configuration that the API shows. Empty in a daemon that was not started by `serve`.
 #[derive(Default)]
@@ -51,17 +51,17 @@ pub struct Configuration {
 
 impl Configuration {
     /// Sets the configuration in force.
-    pub fn is_in_force(&self, shown: InForce) {
+    pub(crate) fn is_in_force(&self, shown: InForce) {
         *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Some(shown);
     }
 
     /// The configuration in force.
-    pub fn in_force(&self) -> Option<InForce> {
+    pub(crate) fn in_force(&self) -> Option<InForce> {
         self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A receiver for reload requests from now on.
-    pub fn reloads(&self) -> mpsc::Receiver<ReloadRequest> {
+    pub(crate) fn reloads(&self) -> mpsc::Receiver<ReloadRequest> {
         let (sender, receiver) = mpsc::channel(1);
         *self.reloads.write().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         receiver
@@ -73,7 +73,7 @@ impl Configuration {
 }
 
 /// The routes of the configuration.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/configuration", get(show)).route("/v1/configuration/reload", post(reload))
 }
 

@@ -78,7 +78,7 @@ struct ReportParameters {
 }
 
 /// The routes of consent.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/lists/{name}/consent", get(of_list))
         .route("/v1/subscribers/{who}/consent", get(of_subscriber))

@@ -104,7 +104,7 @@ pub struct AddBoilerplate {
 }
 
 /// The routes of contacts and organisations.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/contacts", get(contacts))
         .route("/v1/contacts/import", post(import))

@@ -50,7 +50,7 @@ struct Wanted {
 }
 
 /// The routes of this search.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/deliveries", get(find))
 }
 

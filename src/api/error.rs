@@ -24,14 +24,14 @@ pub struct ApiError {
 
 /// The error as a JSON body.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct ErrorBody {
+pub(crate) struct ErrorBody {
     /// The error.
     pub error: ErrorFields,
 }
 
 /// The fields of an error in JSON.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct ErrorFields {
+pub(crate) struct ErrorFields {
     /// For programs.
     pub code: String,
     /// For people: what is wrong and where.
@@ -43,44 +43,44 @@ pub struct ErrorFields {
 
 impl ApiError {
     /// An error with any status and code, without a hint.
-    pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
         Self { status, code: code.to_owned(), message: message.into(), hint: None }
     }
 
     /// Adds how to fix it.
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// 400: the request itself is wrong.
-    pub fn invalid(message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(400, "invalid", message)
     }
 
     /// 404: not found.
-    pub fn not_found(message: impl Into<String>) -> Self {
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(404, "not-found", message)
     }
 
     /// 409: the request conflicts with the current state.
-    pub fn conflict(message: impl Into<String>) -> Self {
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Self::new(409, "conflict", message)
     }
 
     /// 507: the disk is full.
-    pub fn full(message: impl Into<String>) -> Self {
+    pub(crate) fn full(message: impl Into<String>) -> Self {
         Self::new(507, "full", message)
             .hint("Nothing was changed. Make room on the disk; the same request may then be sent again.")
     }
 
     /// 500: a fault in the daemon.
-    pub fn internal(message: impl Into<String>) -> Self {
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::new(500, "internal", message)
     }
 
     /// The JSON body.
-    pub fn body(&self) -> ErrorBody {
+    pub(crate) fn body(&self) -> ErrorBody {
         let (code, message, hint) = (self.code.clone(), self.message.clone(), self.hint.clone());
         ErrorBody { error: ErrorFields { code, message, hint } }
     }

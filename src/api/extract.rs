@@ -20,7 +20,7 @@ use super::error::ApiError;
 
 /// The caller: the user at the other end of the socket, as reported by the kernel. Recorded as the author of changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// The user's name, or e.g. `uid 1000` if it has none.
     pub name: String,
     /// The user id.
@@ -29,7 +29,7 @@ pub struct Caller {
 
 impl Caller {
     /// The caller in the form used in records.
-    pub fn operator(&self) -> Operator {
+    pub(crate) fn operator(&self) -> Operator {
         Operator { name: self.name.clone(), uid: self.uid }
     }
 }
@@ -74,7 +74,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 /// A JSON body, normalised to Unicode NFC. Unlike with axum's `Json`, an invalid body is answered in the API's error
 /// form, with line and column.
-pub struct Body<T>(pub T);
+pub(crate) struct Body<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
@@ -107,7 +107,7 @@ async fn composed<S: Send + Sync>(request: Request, state: &S) -> Result<Request
 }
 
 /// The query parameters.
-pub struct Parameters<T>(pub T);
+pub(crate) struct Parameters<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
     type Rejection = ApiError;
@@ -123,7 +123,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
 /// Parameters for a page of records, newest first.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PageBefore<S> {
+pub(crate) struct PageBefore<S> {
     /// Only records older than this one.
     pub before: Option<String>,
     /// The maximum number of records.
@@ -138,14 +138,14 @@ pub struct PageBefore<S> {
 /// The parameter that shows addresses in full.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AddressParameters {
+pub(crate) struct AddressParameters {
     /// Whether to show addresses in full; masked by default.
     #[serde(default)]
     pub addresses: bool,
 }
 
 /// A path segment parsed with [`std::str::FromStr`], e.g. `Segment<MailingId>`.
-pub struct Segment<T>(pub T);
+pub(crate) struct Segment<T>(pub T);
 
 impl<S, T> FromRequestParts<S> for Segment<T>
 where

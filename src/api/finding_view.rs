@@ -25,7 +25,7 @@ pub struct FindingView {
 
 impl FindingView {
     /// The finding as text to follow the file's name on one line: `7: error: …`.
-    pub fn line_of_text(&self) -> String {
+    pub(crate) fn line_of_text(&self) -> String {
         let line = self.line.map_or_else(|| " ".to_owned(), |line| format!("{line}: "));
         let key = self.key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
         let fix = if self.fix.is_empty() { String::new() } else { format!("; {}", self.fix) };
@@ -47,6 +47,6 @@ impl From<&Finding> for FindingView {
 }
 
 /// The views of all findings.
-pub fn views(findings: &[Finding]) -> Vec<FindingView> {
+pub(crate) fn views(findings: &[Finding]) -> Vec<FindingView> {
     findings.iter().map(FindingView::from).collect()
 }

@@ -155,7 +155,7 @@ struct ExportParameters {
 }
 
 /// The routes of import and export.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/subscribers/import", post(take)).route("/v1/subscribers/export", get(give))
 }
 

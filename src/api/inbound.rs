@@ -101,7 +101,7 @@ enum StateName {
 }
 
 /// The routes of incoming mail.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/inbound", get(list))
         .route("/v1/inbound/{id}", get(show))

@@ -27,10 +27,10 @@ pub const LARGEST: usize = 25 * 1024 * 1024;
 const LONGEST_ADDRESS: usize = 320;
 
 /// Error code: the message has no recipient here, or not every given recipient is one.
-pub const NO_SUCH_RECIPIENT: &str = "no-such-recipient";
+pub(crate) const NO_SUCH_RECIPIENT: &str = "no-such-recipient";
 
 /// Error code: the message itself cannot be used.
-pub const UNUSABLE: &str = "unusable-message";
+pub(crate) const UNUSABLE: &str = "unusable-message";
 
 /// The result of injecting a message.
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ struct InjectParameters {
 }
 
 /// The route for injecting. The handler reads the body itself, so the limit is [`LARGEST`].
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/inbound", post(inject)).layer(DefaultBodyLimit::disable())
 }
 

@@ -35,7 +35,7 @@ struct SetParameters {
 }
 
 /// The routes of lists.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/lists", get(all)).route("/v1/lists/{name}", get(show).put(set).patch(edit))
 }
 

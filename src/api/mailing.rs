@@ -34,7 +34,7 @@ pub mod view;
 use view::{MailingView, counted};
 
 /// The routes of mailings.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/mailings", get(list).post(queue::queue))
         .route("/v1/mailings/{id}", get(show))

@@ -28,17 +28,17 @@ use crate::subscribers::profile::SubscriberService;
 
 pub mod audit;
 pub mod audit_trail;
-pub mod backup;
+pub(crate) mod backup;
 pub mod blob;
 pub mod bounce;
 pub mod client;
-pub mod configuration;
+pub(crate) mod configuration;
 pub mod consent;
 pub mod contact;
 pub mod delivery;
-pub mod error;
+pub(crate) mod error;
 pub mod extract;
-pub mod finding_view;
+pub(crate) mod finding_view;
 pub mod import;
 pub mod inbound;
 pub mod inject;
@@ -51,11 +51,11 @@ pub mod path;
 pub mod person_view;
 pub mod post;
 pub mod release;
-pub mod retention;
+pub(crate) mod retention;
 pub mod rsvp;
 pub mod server;
 pub mod status;
-pub mod stream;
+pub(crate) mod stream;
 pub mod subscriber;
 pub mod suppression;
 
@@ -63,7 +63,7 @@ use error::ApiError;
 
 /// Largest JSON body, in bytes. A resource with larger bodies sets its own [`DefaultBodyLimit`] on its routes, or takes
 /// the raw body and streams it.
-pub const BODY_LIMIT: usize = 2 * 1024 * 1024;
+pub(crate) const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
 /// The state shared by all handlers.
 pub struct ApiState {
@@ -154,7 +154,7 @@ impl ApiState {
 }
 
 /// The whole API. The routes of each resource are merged here, in alphabetical order.
-pub fn router(control: Arc<ApiState>) -> Router {
+pub(crate) fn router(control: Arc<ApiState>) -> Router {
     Router::new()
         .merge(audit::routes())
         .merge(backup::routes())

@@ -74,7 +74,7 @@ pub struct NoticePage {
 }
 
 /// The routes of notices.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/notices", get(list))
         .route("/v1/notices/{id}", get(show))

@@ -35,7 +35,7 @@ pub struct FlushAnswer {
 }
 
 /// The route for flushing.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/outbound/flush", post(flush_now))
 }
 

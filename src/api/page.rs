@@ -19,7 +19,7 @@ const MOST: usize = 5000;
 ///
 /// # Errors
 /// 400 if `before` is not an id; errors of the store.
-pub async fn newest<T, Id, V, Older>(
+pub(crate) async fn newest<T, Id, V, Older>(
     asked: &PageBefore<impl Sized>,
     older: impl Fn(Option<Id>, usize) -> Older,
     id: impl Fn(&T) -> Id,

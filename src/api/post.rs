@@ -96,7 +96,7 @@ struct ListParameters {
 }
 
 /// The routes of posts.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/posts", get(list))
         .route("/v1/posts/{id}", get(show))

@@ -112,7 +112,7 @@ struct ListParameters {
 }
 
 /// The routes of releases.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/releases", get(list).post(add))
         .route("/v1/releases/check", post(check))

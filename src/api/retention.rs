@@ -23,7 +23,7 @@ const PAGE: usize = 500;
 
 /// A retention rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RuleView {
+pub(crate) struct RuleView {
     /// The configuration key, or `fixed`.
     pub rule: String,
     /// What is removed.
@@ -36,7 +36,7 @@ pub struct RuleView {
 
 /// An erasure. It does not identify the person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErasureView {
+pub(crate) struct ErasureView {
     /// The keyed hash of the address, in hexadecimal.
     pub hash: String,
     /// When it was requested.
@@ -50,7 +50,7 @@ pub struct ErasureView {
 }
 
 /// The routes of retention and erasures.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/retention", get(show).post(run)).route("/v1/erasures", get(erasures))
 }
 

@@ -147,7 +147,7 @@ struct ExportParameters {
 }
 
 /// The routes of answers.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/rsvps/{event}", get(show).post(enter)).route("/v1/rsvps/{event}/export", get(export))
 }
 

@@ -233,7 +233,7 @@ pub struct Deliveries {
 }
 
 /// The route of the status.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/status", get(show))
 }
 

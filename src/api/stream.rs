@@ -12,7 +12,7 @@ use super::error::{ApiError, ErrorFields};
 /// One line of a streamed response.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Line<P, R> {
+pub(crate) enum Line<P, R> {
     /// Progress so far.
     Progress(P),
     /// The work succeeded; always the last line.
@@ -22,26 +22,26 @@ pub enum Line<P, R> {
 }
 
 /// Writes the lines of a response, from the task that does the work.
-pub struct LineSender {
+pub(crate) struct LineSender {
     lines: mpsc::Sender<Vec<u8>>,
 }
 
 /// The client has disconnected; work that only serves the response may stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the client has gone away")]
-pub struct Gone;
+pub(crate) struct Gone;
 
 impl LineSender {
     /// Sends a progress line.
     ///
     /// # Errors
     /// [`Gone`] if the client has disconnected.
-    pub async fn progress<P: Serialize>(&self, progress: P) -> Result<(), Gone> {
+    pub(crate) async fn progress<P: Serialize>(&self, progress: P) -> Result<(), Gone> {
         self.line(&Line::<P, ()>::Progress(progress)).await
     }
 
     /// Sends the result and ends the response.
-    pub async fn finish<R: Serialize>(self, result: Result<R, ApiError>) {
+    pub(crate) async fn finish<R: Serialize>(self, result: Result<R, ApiError>) {
         let line = match result {
             Ok(result) => Line::<(), R>::Result(result),
             Err(error) => Line::Error(error.body().error),
@@ -54,28 +54,20 @@ impl LineSender {
     ///
     /// # Errors
     /// [`Gone`] if the client has disconnected.
-    pub async fn line<T: Serialize>(&self, line: &T) -> Result<(), Gone> {
+    pub(crate) async fn line<T: Serialize>(&self, line: &T) -> Result<(), Gone> {
         let mut bytes = serde_json::to_vec(line).map_err(|_| Gone)?;
         bytes.push(b'\n');
-        self.lines.send(bytes).await.map_err(|_| Gone)
-    }
-
-    /// Sends bytes unchanged, for responses in another format, e.g. CSV.
-    ///
-    /// # Errors
-    /// [`Gone`] if the client has disconnected.
-    pub async fn bytes(&self, bytes: Vec<u8>) -> Result<(), Gone> {
         self.lines.send(bytes).await.map_err(|_| Gone)
     }
 }
 
 /// A response of lines and its sender: spawn the work with the sender and return the response.
-pub fn lines() -> (LineSender, Response) {
+pub(crate) fn lines() -> (LineSender, Response) {
     streamed("application/x-ndjson")
 }
 
 /// A streamed response with any content type, and its sender.
-pub fn streamed(content_type: &'static str) -> (LineSender, Response) {
+pub(crate) fn streamed(content_type: &'static str) -> (LineSender, Response) {
     let (sender, receiver) = mpsc::channel::<Vec<u8>>(16);
     let stream = futures_util::stream::unfold(receiver, |mut receiver| async {
         receiver.recv().await.map(|line| (Ok::<_, std::convert::Infallible>(line), receiver))

@@ -81,7 +81,7 @@ pub struct ErasedView {
 }
 
 /// The routes of subscribers.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/subscribers", post(add).get(find_people))
         .route("/v1/subscribers/{who}", get(show).patch(edit).delete(erase))
@@ -117,7 +117,7 @@ struct Wanted {
 
 /// The people found by a search.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct FoundPeopleView {
+pub(crate) struct FoundPeopleView {
     /// The people, in order of id.
     pub people: Vec<SubscriberView>,
     /// The `after` that continues the search; absent at its end.

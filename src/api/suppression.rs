@@ -81,7 +81,7 @@ struct PageParameters {
 }
 
 /// The routes of suppressions.
-pub fn routes() -> Router<Arc<ApiState>> {
+pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/suppressions", get(page).post(add))
         .route("/v1/suppressions/{address}", get(show).delete(remove))

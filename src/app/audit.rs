@@ -16,7 +16,7 @@ use super::StartError;
 const LOOK: &str = "47 3 * * *";
 
 /// Records the start, after what commands did to the files while the daemon was stopped.
-pub async fn started(log: &AuditLog, state_directory: &Path) -> Result<(), StoreError> {
+pub(crate) async fn started(log: &AuditLog, state_directory: &Path) -> Result<(), StoreError> {
     take_notes(log, state_directory).await?;
     let detail = concat!("version ", env!("CARGO_PKG_VERSION"));
     log.append(&AuditNote::of_daemon("daemon start", "", detail)).await?;
@@ -24,7 +24,7 @@ pub async fn started(log: &AuditLog, state_directory: &Path) -> Result<(), Store
 }
 
 /// Records the stop. A failure to write the entry is logged and does not delay the stop.
-pub async fn stopped(log: &AuditLog) {
+pub(crate) async fn stopped(log: &AuditLog) {
     if let Err(error) = log.append(&AuditNote::of_daemon("daemon stop", "", "")).await {
         tracing::warn!(%error, "the stop could not be noted in the audit log");
     }
@@ -32,7 +32,7 @@ pub async fn stopped(log: &AuditLog) {
 
 /// Notes that the configuration was read again, whether it was taken over, and a hash of its lines as `config show` prints
 /// them: equal hashes, equal settings.
-pub async fn reloaded(log: &AuditLog, config: Option<(&Loaded, bool)>) {
+pub(crate) async fn reloaded(log: &AuditLog, config: Option<(&Loaded, bool)>) {
     let detail = match config {
         Some((config, taken)) => {
             let lines: String = config.entries.iter().map(|one| format!("{} = {}\n", one.key, one.value)).collect();
@@ -49,7 +49,7 @@ pub async fn reloaded(log: &AuditLog, config: Option<(&Loaded, bool)>) {
 
 /// The daily job that verifies the chain and writes its head to the daemon's log, where a user who
 /// can change the store cannot change it.
-pub fn job(config: &Config, log: &AuditLog) -> Result<Job, StartError> {
+pub(crate) fn job(config: &Config, log: &AuditLog) -> Result<Job, StartError> {
     let key = "audit";
     let times = Recurrence::new(LOOK, &config.schedule.zone).map_err(|error| StartError::Times { key, error })?;
     let log = log.clone();

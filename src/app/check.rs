@@ -17,7 +17,7 @@ const CLOSING: Duration = Duration::from_secs(10);
 
 /// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checked {
+pub(crate) struct Checked {
     /// What is wrong: the errors that `serve` would report, and contradictions with the unit.
     pub wrong: Vec<String>,
     /// What could not be checked here, and why.
@@ -25,7 +25,7 @@ pub struct Checked {
 }
 
 /// Checks a configuration against the files that it names and the unit; `unit` is `None` where no unit is installed.
-pub fn check(config: &Config, unit: Option<&Unit>, clock: Arc<dyn Clock>) -> Checked {
+pub(crate) fn check(config: &Config, unit: Option<&Unit>, clock: Arc<dyn Clock>) -> Checked {
     let mut checked = Checked::default();
     let config = as_the_service_sees(config, unit, &mut checked.not_seen);
     if let Err(wrong) = prepare(&config, clock) {

@@ -116,7 +116,7 @@ impl StorageEraser {
 }
 
 /// Builds the storage eraser of this daemon.
-pub fn storage_eraser(
+pub(crate) fn storage_eraser(
     config: &Config,
     store: &Store,
     key: &Key,
@@ -135,7 +135,7 @@ pub fn storage_eraser(
 ///
 /// # Errors
 /// What failed, as text; the next run continues.
-pub async fn drop_old(rules: &Rules, storage_eraser: &StorageEraser, now: Timestamp) -> Result<String, String> {
+pub(crate) async fn drop_old(rules: &Rules, storage_eraser: &StorageEraser, now: Timestamp) -> Result<String, String> {
     // Erasures continue even if a retention rule fails.
     let ruled = rules.apply(now, false).await.map_err(|error| error.to_string());
     let worked = storage_eraser.eraser.work(storage_eraser.clock.now()).await.map_err(|error| error.to_string())?;
@@ -153,7 +153,7 @@ pub async fn drop_old(rules: &Rules, storage_eraser: &StorageEraser, now: Timest
 ///
 /// # Errors
 /// [`StartError::Times`].
-pub fn job(config: &Config, storage_eraser: &StorageEraser) -> Result<Job, StartError> {
+pub(crate) fn job(config: &Config, storage_eraser: &StorageEraser) -> Result<Job, StartError> {
     let key = "schedule.erasure";
     let times = Recurrence::new(&config.schedule.erasure, &config.schedule.zone)
         .map_err(|error| StartError::Times { key, error })?;
@@ -165,7 +165,7 @@ pub fn job(config: &Config, storage_eraser: &StorageEraser) -> Result<Job, Start
 }
 
 /// Where data too large for records is stored.
-pub fn files(config: &Config, spool: &Spool) -> Files {
+pub(crate) fn files(config: &Config, spool: &Spool) -> Files {
     Files {
         spool: spool.clone(),
         blobs: Blobs::in_state_directory(&config.state_directory),

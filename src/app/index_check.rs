@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Compares the index repeatedly, until `stop` completes.
-pub async fn keep_checked(engine: Arc<EmbeddedEngine>, clock: Arc<dyn Clock>, stop: impl Future<Output = ()>) {
+pub(crate) async fn keep_checked(engine: Arc<EmbeddedEngine>, clock: Arc<dyn Clock>, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
     // The start has just compared it.
     let (mut last, mut under_way) = (clock.now(), false);

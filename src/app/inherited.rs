@@ -7,7 +7,7 @@ use crate::smtp::session::Protocol;
 
 /// An inherited socket that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum InheritedError {
+pub(crate) enum InheritedError {
     /// Its name does not say which protocol to speak on it.
     #[error(
         "a socket was passed in under the name \u{201c}{0}\u{201d}; its unit needs FileDescriptorName=smtp or \
@@ -29,7 +29,7 @@ pub enum InheritedError {
 /// # Errors
 /// [`InheritedError`]: an open socket that is never served would look like a daemon that
 /// hangs.
-pub fn sort(sockets: InheritedSockets) -> Result<Vec<Inherited>, InheritedError> {
+pub(crate) fn sort(sockets: InheritedSockets) -> Result<Vec<Inherited>, InheritedError> {
     let InheritedSockets { mut sockets, names } = sockets;
     let mut sorted = Vec::new();
     for place in 0..sockets.len() {

@@ -18,13 +18,13 @@ use crate::base::clock::Clock;
 use crate::config::{LogConfig, LogFormat, environment};
 
 /// Changes the level of a log that is already installed.
-pub struct LogHandle {
+pub(crate) struct LogHandle {
     filter: reload::Handle<EnvFilter, Registry>,
 }
 
 impl LogHandle {
     /// Sets the log level to that of `config`.
-    pub fn set_level(&self, config: &LogConfig) {
+    pub(crate) fn set_level(&self, config: &LogConfig) {
         if let Err(error) = self.filter.reload(filter(config)) {
             tracing::error!(%error, "the log's level could not be changed");
         }
@@ -40,7 +40,7 @@ fn filter(config: &LogConfig) -> EnvFilter {
 ///
 /// # Errors
 /// When one is installed already.
-pub fn install(config: &LogConfig, clock: Arc<dyn Clock>) -> Result<LogHandle, TryInitError> {
+pub(crate) fn install(config: &LogConfig, clock: Arc<dyn Clock>) -> Result<LogHandle, TryInitError> {
     let (filter, handle) = reload::Layer::new(filter(config));
     let journald = environment::is_under_journald();
     let lines = match config.format {

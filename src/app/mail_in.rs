@@ -44,7 +44,7 @@ use super::task_end::ended;
 use super::{StartError, until};
 
 /// What it is assembled from.
-pub struct Parts {
+pub(crate) struct Parts {
     pub store: Store,
     /// The spool of incoming messages.
     pub spool: Spool,
@@ -64,7 +64,7 @@ pub struct Parts {
 }
 
 /// Incoming mail, ready to run: sockets are open, nothing is accepted yet.
-pub struct Prepared {
+pub(crate) struct Prepared {
     /// What the control API works with.
     pub control: MailIn,
     /// Returns how many connections there are and were.
@@ -81,7 +81,7 @@ pub struct Prepared {
 }
 
 /// Incoming mail, running.
-pub struct Running {
+pub(crate) struct Running {
     /// Local addresses of the TCP listeners.
     pub addresses: Vec<SocketAddr>,
     ingest: Arc<SpoolIngest>,
@@ -93,7 +93,7 @@ pub struct Running {
 }
 
 /// Opens the sockets, beside those that are `inherited`.
-pub async fn prepare(
+pub(crate) async fn prepare(
     config: &Config,
     settings: ListenerSettings,
     parts: Parts,
@@ -193,7 +193,7 @@ fn connections_of(listener: &Listener) -> Arc<dyn Fn() -> MailConnections + Send
 
 impl Prepared {
     /// Starts accepting mail.
-    pub fn start(self, stopping: &watch::Sender<bool>) -> Running {
+    pub(crate) fn start(self, stopping: &watch::Sender<bool>) -> Running {
         let listening = self.listener.addresses();
         for (protocol, address) in &listening {
             tracing::info!(%address, ?protocol, "listening for mail");
@@ -209,18 +209,18 @@ impl Prepared {
 
 impl Running {
     /// Whether a part has ended.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.listener.is_finished() || self.worker.is_finished()
     }
 
     /// Reads the certificate again, if one is configured; the old one stays in use until
     /// [`Self::replace_certificate`].
-    pub fn read_certificate(&self) -> Result<Option<Certificate>, StartError> {
+    pub(crate) fn read_certificate(&self) -> Result<Option<Certificate>, StartError> {
         Ok(self.tls.as_ref().map(|tls| tls.read_again()).transpose().map_err(ListenError::from)?)
     }
 
     /// Applies the certificate that [`Self::read_certificate`] returned.
-    pub fn replace_certificate(&self, new: Option<Certificate>) {
+    pub(crate) fn replace_certificate(&self, new: Option<Certificate>) {
         if let (Some(tls), Some(new)) = (&self.tls, new) {
             tls.replace(new);
         }
@@ -228,7 +228,7 @@ impl Running {
 
     /// Waits until messages being received are stored and those being handled are done; then closes
     /// the ingest.
-    pub async fn ended(self) {
+    pub(crate) async fn ended(self) {
         ended(self.listener, "the listener").await;
         self.ingest.close();
         ended(self.worker, "the inbound worker").await;

@@ -9,18 +9,18 @@ use crate::composition::message::{MessageSource, PrepareError, PreparedMailing};
 use crate::model::mailing::{Mailing, MailingContent};
 
 /// Asks the current source. A prepared mailing keeps the source it was prepared with.
-pub struct ReloadableSource {
+pub(crate) struct ReloadableSource {
     inner: RwLock<Arc<dyn MessageSource>>,
 }
 
 impl ReloadableSource {
     /// Starts with `source`.
-    pub fn new(source: Arc<dyn MessageSource>) -> Self {
+    pub(crate) fn new(source: Arc<dyn MessageSource>) -> Self {
         Self { inner: RwLock::new(source) }
     }
 
     /// Replaces the source for mailings prepared from now on.
-    pub fn replace(&self, source: Arc<dyn MessageSource>) {
+    pub(crate) fn replace(&self, source: Arc<dyn MessageSource>) {
         *self.inner.write().unwrap_or_else(PoisonError::into_inner) = source;
     }
 }

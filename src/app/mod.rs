@@ -38,34 +38,34 @@ use crate::store::{Store, StoreError};
 use crate::transport::Transport;
 
 mod audit;
-pub mod check;
+pub(crate) mod check;
 pub mod checkpoints;
 pub mod erasures;
-pub mod index_check;
-pub mod inherited;
+pub(crate) mod index_check;
+pub(crate) mod inherited;
 pub mod liveness;
-pub mod log;
+pub(crate) mod log;
 mod mail_in;
 pub mod messages;
 mod monitoring;
-pub mod notify;
+pub(crate) mod notify;
 pub mod parts;
-pub mod posts;
-pub mod prepared;
+pub(crate) mod posts;
+pub(crate) mod prepared;
 mod room;
 mod running;
-pub mod service;
+pub(crate) mod service;
 mod start_error;
 mod task_end;
-pub mod test_clock;
-pub mod unit;
+pub(crate) mod test_clock;
+pub(crate) mod unit;
 
 use erasures::StorageEraser;
 use messages::ReloadableSource;
 use prepared::Prepared;
 
 pub use running::RunningApp;
-pub use start_error::StartError;
+pub(crate) use start_error::StartError;
 
 /// Whether an empty store may be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>, begin: Begin) -> Resu
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn start_with(
+pub(crate) async fn start_with(
     config: &Config,
     clock: Arc<dyn Clock>,
     begin: Begin,

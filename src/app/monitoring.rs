@@ -24,7 +24,7 @@ use crate::subscribers::bounces::Doubts;
 use super::{mail_in, until};
 
 /// What is watched in addition to what the control API uses.
-pub struct Watched {
+pub(crate) struct Watched {
     /// The store's engine.
     pub engine: Arc<EmbeddedEngine>,
     /// The spool of incoming mail.
@@ -41,7 +41,7 @@ pub struct Watched {
 
 impl Watched {
     /// Collects them.
-    pub fn of(engine: &Arc<EmbeddedEngine>, spool: &Spool, jobs: &[Job], mail_in: &mail_in::Prepared) -> Self {
+    pub(crate) fn of(engine: &Arc<EmbeddedEngine>, spool: &Spool, jobs: &[Job], mail_in: &mail_in::Prepared) -> Self {
         Self {
             engine: engine.clone(),
             spool: spool.clone(),
@@ -54,7 +54,7 @@ impl Watched {
 }
 
 /// Monitoring whose port is open but does not answer yet.
-pub struct Monitoring {
+pub(crate) struct Monitoring {
     /// Counts the outcomes of incoming messages.
     pub inbound: InboundMetrics,
     port: Option<Monitor>,
@@ -63,7 +63,7 @@ pub struct Monitoring {
 
 /// Opens the port, if one is configured. A port that cannot be opened does not stop mail: the log and `depesch
 /// status` report it.
-pub async fn prepare(config: &Config) -> Monitoring {
+pub(crate) async fn prepare(config: &Config) -> Monitoring {
     let kinds: Vec<&str> = InboundKind::ALL.iter().map(|kind| kind.word()).chain(["stuck"]).collect();
     let classes: Vec<&str> = Class::ALL.iter().map(|class| class.word()).collect();
     let bound = match config.monitor.address {
@@ -82,12 +82,17 @@ pub async fn prepare(config: &Config) -> Monitoring {
 
 impl Monitoring {
     /// The local address of the port.
-    pub fn address(&self) -> Option<std::net::SocketAddr> {
+    pub(crate) fn address(&self) -> Option<std::net::SocketAddr> {
         self.port.as_ref().and_then(Monitor::address)
     }
 
     /// Gives the observer everything it reads, and starts answering on the port.
-    pub fn start(self, control: &ApiState, seen: Watched, stopping: &watch::Sender<bool>) -> Option<JoinHandle<()>> {
+    pub(crate) fn start(
+        self,
+        control: &ApiState,
+        seen: Watched,
+        stopping: &watch::Sender<bool>,
+    ) -> Option<JoinHandle<()>> {
         let Watched { engine, spool, jobs, mail_connections, doubts, listeners } = seen;
         let commits = engine.metrics();
         control.observer.watch(health::Parts {

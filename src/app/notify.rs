@@ -11,12 +11,12 @@ fn tell(states: &[NotifyState<'_>]) {
 }
 
 /// Reports that the daemon is ready.
-pub fn ready(status: &str) {
+pub(crate) fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
 /// Reports that the configuration is being read again; [`ready`] must follow.
-pub fn reloading() {
+pub(crate) fn reloading() {
     // systemd 253 and newer require the time (sd_notify(3), RELOADING=1).
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
@@ -25,23 +25,23 @@ pub fn reloading() {
 }
 
 /// Reports that the daemon is stopping, and asks for `timeout` to do so.
-pub fn stopping(timeout: Duration) {
+pub(crate) fn stopping(timeout: Duration) {
     tell(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(microseconds(timeout + Duration::from_secs(10)))]);
 }
 
 /// Reports that the daemon is alive.
-pub fn alive() {
+pub(crate) fn alive() {
     tell(&[NotifyState::Watchdog]);
 }
 
 /// Asks systemd for more time for a long start.
-pub fn still_starting(status: &str) {
+pub(crate) fn still_starting(status: &str) {
     tell(&[NotifyState::ExtendTimeoutUsec(microseconds(Duration::from_secs(60))), NotifyState::Status(status)]);
 }
 
 /// Interval at which to check and report [`alive`], or `None` without a watchdog: a third of systemd's timeout, so
 /// that a slow check still leaves time for another.
-pub fn watchdog_interval() -> Option<Duration> {
+pub(crate) fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|time_limit| time_limit / 3)
 }
 

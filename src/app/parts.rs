@@ -37,12 +37,12 @@ use super::messages::ByContent;
 use super::{Begin, StartError, erasures};
 
 /// Installs the provider of cryptography for TLS; it stays installed for later starts in one process.
-pub fn install_cryptography() {
+pub(crate) fn install_cryptography() {
     let _ = tokio_rustls::rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
 /// Creates the state directory, closed to other users, if it does not exist.
-pub fn make_directory(path: &Path) -> Result<(), StartError> {
+pub(crate) fn make_directory(path: &Path) -> Result<(), StartError> {
     let failed = |error| StartError::Directory { path: path.to_owned(), error };
     make_directories(path, 0o700).map_err(failed)
 }
@@ -51,7 +51,7 @@ pub fn make_directory(path: &Path) -> Result<(), StartError> {
 const HELD_FOR_BACKUP: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Opens the store, which may take a while after a crash.
-pub async fn open_store(
+pub(crate) async fn open_store(
     config: &Config,
     begin: Begin,
     clock: Arc<dyn Clock>,
@@ -103,7 +103,7 @@ pub async fn open_store(
 }
 
 /// Closes the store. Even if this fails, everything acknowledged is durable.
-pub async fn close_store(engine: Arc<EmbeddedEngine>) {
+pub(crate) async fn close_store(engine: Arc<EmbeddedEngine>) {
     match tokio::task::spawn_blocking(move || engine.close()).await {
         Ok(Ok(())) => tracing::info!("closed the store"),
         Ok(Err(error)) => tracing::error!(%error, "the store was not closed cleanly; the next start verifies it"),
@@ -112,7 +112,7 @@ pub async fn close_store(engine: Arc<EmbeddedEngine>) {
 }
 
 /// Opens the spool of incoming mail.
-pub async fn open_spool(config: &Config, clock: Arc<dyn Clock>) -> Result<Spool, StartError> {
+pub(crate) async fn open_spool(config: &Config, clock: Arc<dyn Clock>) -> Result<Spool, StartError> {
     let directory = config.spool_directory();
     let opened = tokio::task::spawn_blocking(move || Spool::open(&directory, SpoolSettings::default(), clock)).await;
     match opened {
@@ -122,14 +122,14 @@ pub async fn open_spool(config: &Config, clock: Arc<dyn Clock>) -> Result<Spool,
 }
 
 /// Closes the spool. Even if this fails, everything acknowledged is durable.
-pub async fn close_spool(spool: Spool) {
+pub(crate) async fn close_spool(spool: Spool) {
     if let Err(error) = tokio::task::spawn_blocking(move || spool.close()).await {
         tracing::error!(%error, "the spool was not closed cleanly");
     }
 }
 
 /// The writer of notices.
-pub fn notices(
+pub(crate) fn notices(
     config: &Config,
     store: &Store,
     key: &Key,
@@ -141,7 +141,7 @@ pub fn notices(
 }
 
 /// The configured transport.
-pub fn transport(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Transport>, StartError> {
+pub(crate) fn transport(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Transport>, StartError> {
     match config.transport {
         TransportChoice::Relay => Ok(Arc::new(Relay::new(config.relay.settings()?)?)),
         TransportChoice::Capture => {
@@ -152,7 +152,7 @@ pub fn transport(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Trans
 }
 
 /// The configured transport as text.
-pub fn describe_transport(config: &Config) -> String {
+pub(crate) fn describe_transport(config: &Config) -> String {
     match config.transport {
         TransportChoice::Relay => format!("relay {}:{}", config.relay.host, config.relay.port),
         TransportChoice::Capture => format!("capture into {}", config.capture_directory().display()),
@@ -160,7 +160,7 @@ pub fn describe_transport(config: &Config) -> String {
 }
 
 /// The dispatcher's settings.
-pub fn dispatch_settings(config: &Config) -> DispatchSettings {
+pub(crate) fn dispatch_settings(config: &Config) -> DispatchSettings {
     DispatchSettings {
         node: config.dispatch.node.clone(),
         connections: config.dispatch.connections as usize,
@@ -173,7 +173,7 @@ pub fn dispatch_settings(config: &Config) -> DispatchSettings {
 }
 
 /// Starts the notice sender.
-pub fn notice_worker(
+pub(crate) fn notice_worker(
     config: &Config,
     store: &Store,
     spool: &Spool,
@@ -201,7 +201,7 @@ fn own_domain(config: &Config) -> Option<String> {
 }
 
 /// Removes attachments that a crash left half received. They only take up space, so a failure stops nothing.
-pub async fn clear_attachments(config: &Config) {
+pub(crate) async fn clear_attachments(config: &Config) {
     if let Err(error) = Blobs::in_state_directory(&config.state_directory).clear_incoming().await {
         tracing::warn!(%error, "what was half received before the last stop could not be removed");
     }
@@ -237,7 +237,7 @@ pub fn jobs(config: &Config, storage_eraser: &StorageEraser) -> Result<Vec<Job>,
 }
 
 /// The jobs about subscribers suspended by bounces.
-pub fn bounce_jobs(
+pub(crate) fn bounce_jobs(
     config: &Config,
     store: &Store,
     notices: &Notices,
@@ -270,7 +270,7 @@ pub fn bounce_jobs(
 }
 
 /// What is dropped by age, and after how long.
-pub fn rules(config: &Config, storage_eraser: &StorageEraser) -> Rules {
+pub(crate) fn rules(config: &Config, storage_eraser: &StorageEraser) -> Rules {
     let StorageEraser { eraser, spool, clock, .. } = storage_eraser;
     Rules {
         store: eraser.store.clone(),
@@ -286,7 +286,12 @@ pub fn rules(config: &Config, storage_eraser: &StorageEraser) -> Rules {
 }
 
 /// The backup service.
-pub fn backups(config: &Config, engine: &Arc<EmbeddedEngine>, spool: &Spool, clock: &Arc<dyn Clock>) -> Arc<Backups> {
+pub(crate) fn backups(
+    config: &Config,
+    engine: &Arc<EmbeddedEngine>,
+    spool: &Spool,
+    clock: &Arc<dyn Clock>,
+) -> Arc<Backups> {
     let backups = Backups::new(
         engine.clone(),
         (spool.clone(), config.spool_directory()),
@@ -300,7 +305,7 @@ pub fn backups(config: &Config, engine: &Arc<EmbeddedEngine>, spool: &Spool, clo
 }
 
 /// The automatic backup job, if one is configured.
-pub fn backup_job(config: &Config, backups: &Arc<Backups>) -> Result<Option<Job>, StartError> {
+pub(crate) fn backup_job(config: &Config, backups: &Arc<Backups>) -> Result<Option<Job>, StartError> {
     let Some(when) = &config.backup.schedule else { return Ok(None) };
     let times = Recurrence::new(when, &config.schedule.zone)
         .map_err(|error| StartError::Times { key: "backup.schedule", error })?;
@@ -319,13 +324,13 @@ pub fn backup_job(config: &Config, backups: &Arc<Backups>) -> Result<Option<Job>
 }
 
 /// Defaults for what a queue request leaves out.
-pub fn queue_defaults(config: &Config) -> QueueDefaults {
+pub(crate) fn queue_defaults(config: &Config) -> QueueDefaults {
     let grace_seconds = u32::try_from(config.schedule.grace.as_secs()).unwrap_or(u32::MAX);
     QueueDefaults { missed: config.schedule.missed, grace_seconds }
 }
 
 /// What content is checked and rendered with.
-pub fn content(config: &Config) -> Result<Content, StartError> {
+pub(crate) fn content(config: &Config) -> Result<Content, StartError> {
     load_content(config).map_err(|error| StartError::Templates(error.to_string()))
 }
 
@@ -333,7 +338,7 @@ pub fn content(config: &Config) -> Result<Content, StartError> {
 ///
 /// # Errors
 /// [`TemplateError`].
-pub fn load_content(config: &Config) -> Result<Content, TemplateError> {
+pub(crate) fn load_content(config: &Config) -> Result<Content, TemplateError> {
     // The configuration was validated when it was read; an invalid zone was reported there.
     let zone = config.schedule.zone.parse().unwrap_or(chrono_tz::Europe::Stockholm);
     let source = SourceSettings { zone, country_code: config.content.country_code.clone() };
@@ -342,7 +347,7 @@ pub fn load_content(config: &Config) -> Result<Content, TemplateError> {
 }
 
 /// The source of messages for mailings.
-pub fn messages(
+pub(crate) fn messages(
     config: &Config,
     store: &Store,
     key: &Key,

@@ -29,7 +29,7 @@ const DIGEST: &str = "0 7,11,15,19 * * *";
 
 /// The service that handles posts. Without a resolver authors are not verified, and their domains' policies are
 /// unknown.
-pub fn service(
+pub(crate) fn service(
     config: &Config,
     store: &Store,
     key: &Key,
@@ -63,7 +63,7 @@ pub fn service(
 }
 
 /// The jobs that handle postponed mail again, and write digests.
-pub fn later_jobs(config: &Config, posts: &PostService, spool: &Spool) -> Result<[Job; 2], StartError> {
+pub(crate) fn later_jobs(config: &Config, posts: &PostService, spool: &Spool) -> Result<[Job; 2], StartError> {
     let digests = Digests { posts: posts.clone(), spool: spool.clone(), postmaster: config.inbound.postmaster.clone() };
     let times =
         |key, times| Recurrence::new(times, &config.schedule.zone).map_err(|error| StartError::Times { key, error });
@@ -88,7 +88,7 @@ pub fn later_jobs(config: &Config, posts: &PostService, spool: &Spool) -> Result
 }
 
 /// The job that expires held posts not decided in time.
-pub fn job(config: &Config, posts: &PostService) -> Result<Job, StartError> {
+pub(crate) fn job(config: &Config, posts: &PostService) -> Result<Job, StartError> {
     let key = "held posts";
     let times = Recurrence::new(LOOK, &config.schedule.zone).map_err(|error| StartError::Times { key, error })?;
     let posts = posts.clone();

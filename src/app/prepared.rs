@@ -18,7 +18,7 @@ use crate::transport::relay::machine_name;
 use super::{StartError, parts};
 
 /// The parts of a daemon that depend only on the configuration and the files it names.
-pub struct Prepared {
+pub(crate) struct Prepared {
     /// Templates, and what releases are checked with.
     pub content: Content,
     /// The configured transport.
@@ -31,7 +31,7 @@ pub struct Prepared {
 ///
 /// # Errors
 /// All errors, in the order of the configuration file; never empty.
-pub fn prepare(config: &Config, clock: Arc<dyn Clock>) -> Result<Prepared, Vec<StartError>> {
+pub(crate) fn prepare(config: &Config, clock: Arc<dyn Clock>) -> Result<Prepared, Vec<StartError>> {
     parts::install_cryptography();
     let mut wrong = Vec::new();
     let content = kept(parts::content(config), &mut wrong);

@@ -48,12 +48,12 @@ pub struct RunningApp {
 
 impl RunningApp {
     /// The parts that the control API works with.
-    pub fn control(&self) -> &Arc<ApiState> {
+    pub(crate) fn control(&self) -> &Arc<ApiState> {
         &self.control
     }
 
     /// Local addresses that accept mail over TCP: SMTP first, then LMTP.
-    pub fn mail_addresses(&self) -> &[std::net::SocketAddr] {
+    pub(crate) fn mail_addresses(&self) -> &[std::net::SocketAddr] {
         &self.mail_in.addresses
     }
 
@@ -68,17 +68,12 @@ impl RunningApp {
     }
 
     /// The store's engine.
-    pub fn engine(&self) -> &Arc<EmbeddedEngine> {
+    pub(crate) fn engine(&self) -> &Arc<EmbeddedEngine> {
         &self.engine
     }
 
-    /// The dispatcher.
-    pub fn dispatcher(&self) -> &Arc<Dispatcher> {
-        &self.dispatcher
-    }
-
     /// Completes when the daemon cannot continue, with the reason: it must be stopped and started again.
-    pub async fn broken(&self) -> String {
+    pub(crate) async fn broken(&self) -> String {
         tokio::select! {
             // First, because its failure is the cause of the others'.
             biased;
@@ -99,7 +94,7 @@ impl RunningApp {
     }
 
     /// A liveness check in which a commit must end within `commit_limit`.
-    pub fn liveness(&self, commit_limit: Duration) -> Liveness {
+    pub(crate) fn liveness(&self, commit_limit: Duration) -> Liveness {
         let mail = [self.dispatcher.heartbeats(), self.notice_worker.heartbeats(), &self.mail_in.heartbeats];
         let parts: Vec<Heartbeats> = mail.into_iter().chain([&self.scheduler]).cloned().collect();
         let ApiState { store, clock, notifier, .. } = &*self.control;
@@ -115,7 +110,7 @@ impl RunningApp {
     ///
     /// # Errors
     /// [`StartError`]: nothing was changed.
-    pub fn reload(&self, new: &Config) -> Result<(), StartError> {
+    pub(crate) fn reload(&self, new: &Config) -> Result<(), StartError> {
         prepared::prepare(new, self.control.clock.clone()).map_err(StartError::Configuration)?;
         let mut in_force = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         let config = in_force.reloaded(new);

@@ -23,7 +23,7 @@ use super::{Begin, RunningApp, StartError, notify, room, start_with, test_clock}
 
 /// Why the service ended or did not start.
 #[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
+pub(crate) enum ServiceError {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -48,7 +48,7 @@ pub enum ServiceError {
 
 impl ServiceError {
     /// Whether the configuration is the cause.
-    pub fn is_configuration(&self) -> bool {
+    pub(crate) fn is_configuration(&self) -> bool {
         match self {
             Self::Config(_) | Self::Inherited(_) => true,
             Self::Start(error) => error.is_configuration(),
@@ -57,7 +57,7 @@ impl ServiceError {
     }
 
     /// Whether the store is missing or damaged in a way that no start repairs.
-    pub fn needs_recovery(&self) -> bool {
+    pub(crate) fn needs_recovery(&self) -> bool {
         matches!(self, Self::Start(error) if error.needs_recovery())
     }
 }
@@ -91,7 +91,7 @@ impl Signals {
 ///
 /// # Errors
 /// [`ServiceError`].
-pub async fn serve(
+pub(crate) async fn serve(
     file: Option<&Path>,
     socket: Option<PathBuf>,
     begin: Begin,

@@ -81,12 +81,12 @@ fn listed(wrong: &[StartError]) -> String {
 
 impl StartError {
     /// Whether the store is missing or damaged in a way that no start repairs, so that a retry is useless.
-    pub fn needs_recovery(&self) -> bool {
+    pub(crate) fn needs_recovery(&self) -> bool {
         matches!(self, Self::Open(error) if error.needs_a_person())
     }
 
     /// Whether the configuration is the cause, so that a retry is useless.
-    pub fn is_configuration(&self) -> bool {
+    pub(crate) fn is_configuration(&self) -> bool {
         match self {
             Self::Secret(_) | Self::Certificate(_) | Self::Relay(_) | Self::Times { .. } | Self::Templates(_) => true,
             Self::Configuration(wrong) => wrong.iter().any(Self::is_configuration),

@@ -20,7 +20,7 @@ struct Read {
 
 /// The machine's clock, shifted by the file's content, if there is one. A missing file, or one without a number,
 /// shifts nothing.
-pub fn clock(file: Option<PathBuf>) -> Arc<dyn Clock> {
+pub(crate) fn clock(file: Option<PathBuf>) -> Arc<dyn Clock> {
     let clock = SystemClock::new(|duration| Box::pin(tokio::time::sleep(duration))).counting_from(boot_id());
     let Some(file) = file else { return Arc::new(clock) };
     let last: Mutex<Option<Read>> = Mutex::default();

@@ -12,7 +12,7 @@ const NAME: &str = "depesch.service";
 
 /// The unit's settings that matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unit {
+pub(crate) struct Unit {
     /// `TimeoutStopSec=`: after this systemd kills the service. `None`: not set here, or infinity.
     pub stop_timeout: Option<Duration>,
     /// `LoadCredential=`: the file of each credential.
@@ -23,7 +23,7 @@ pub struct Unit {
 
 impl Unit {
     /// Reads the installed unit with its drop-ins; `None` where no unit is installed.
-    pub fn installed() -> Option<Self> {
+    pub(crate) fn installed() -> Option<Self> {
         let mut files = Vec::new();
         files.push(PLACES.iter().map(|place| Path::new(place).join(NAME)).find(|file| file.exists())?);
         let mut more: Vec<PathBuf> = PLACES
@@ -39,7 +39,7 @@ impl Unit {
     }
 
     /// Parses the texts of a unit and its drop-ins, in their order.
-    pub fn parse<T: AsRef<str>>(texts: &[T]) -> Self {
+    pub(crate) fn parse<T: AsRef<str>>(texts: &[T]) -> Self {
         let mut unit = Self::default();
         for line in texts.iter().flat_map(|text| text.as_ref().lines()) {
             let Some((key, value)) = line.trim().split_once('=') else { continue };

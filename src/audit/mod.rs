@@ -19,9 +19,9 @@ const TRIES: u32 = 1000;
 /// Number of entries read at a time.
 const STEP: usize = 1000;
 /// The name of the daemon itself as an actor.
-pub const DAEMON: &str = "depesch";
+pub(crate) const DAEMON: &str = "depesch";
 /// The name of an actor who decides by a mail to a signed address.
-pub const BY_MAIL: &str = "mail";
+pub(crate) const BY_MAIL: &str = "mail";
 
 /// An entry to be written.
 #[derive(Clone, Debug)]
@@ -106,7 +106,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn add(&self, batch: &mut Batch, note: &AuditNote) -> Result<u64, StoreError> {
+    pub(crate) async fn add(&self, batch: &mut Batch, note: &AuditNote) -> Result<u64, StoreError> {
         let head = self.store.audit_head().await?;
         let entry = note.entry(head.link.number + 1, self.clock.now());
         put_entry(batch, &head, &entry);

@@ -12,7 +12,7 @@ use crate::model::inbound::Arrival;
 
 pub mod lookups;
 pub mod names;
-pub mod results;
+pub(crate) mod results;
 
 /// The return type of [`Authenticator::authenticate`].
 pub type Authenticating<'a> = Pin<Box<dyn Future<Output = Authentication> + Send + 'a>>;

@@ -66,7 +66,7 @@ impl Names {
     }
 
     /// The TXT records of a name, each as one text.
-    pub async fn texts(&self, name: &str) -> Answer<Vec<String>> {
+    pub(crate) async fn texts(&self, name: &str) -> Answer<Vec<String>> {
         let text = |data: &RData| match data {
             RData::TXT(text) => Some(String::from_utf8_lossy(&text.txt_data.concat()).into_owned()),
             _ => None,
@@ -75,7 +75,7 @@ impl Names {
     }
 
     /// The MX records of a domain: preference and name, the empty name for "." (RFC 7505).
-    pub async fn exchangers(&self, domain: &str) -> Answer<Vec<(u16, String)>> {
+    pub(crate) async fn exchangers(&self, domain: &str) -> Answer<Vec<(u16, String)>> {
         let exchanger = |data: &RData| match data {
             RData::MX(mx) => Some((mx.preference, plain(&mx.exchange.to_lowercase().to_ascii()))),
             _ => None,
@@ -84,7 +84,7 @@ impl Names {
     }
 
     /// The addresses of a host, of both kinds.
-    pub async fn addresses(&self, host: &str) -> Answer<Vec<IpAddr>> {
+    pub(crate) async fn addresses(&self, host: &str) -> Answer<Vec<IpAddr>> {
         if let Ok(address) = host.parse() {
             return Answer::Found(vec![address]);
         }
@@ -103,7 +103,7 @@ impl Names {
     }
 
     /// The target of an alias (CNAME).
-    pub async fn alias(&self, name: &str) -> Answer<Vec<String>> {
+    pub(crate) async fn alias(&self, name: &str) -> Answer<Vec<String>> {
         let alias = |data: &RData| match data {
             RData::CNAME(target) => Some(plain(&target.to_lowercase().to_ascii())),
             _ => None,
@@ -112,7 +112,7 @@ impl Names {
     }
 
     /// The names of an address.
-    pub async fn pointers(&self, address: IpAddr) -> Answer<Vec<String>> {
+    pub(crate) async fn pointers(&self, address: IpAddr) -> Answer<Vec<String>> {
         let found = tokio::time::timeout(self.time_limit, self.authenticator.resolver().reverse_lookup(address)).await;
         self.answer(found.ok(), |data: &RData| match data {
             RData::PTR(name) => Some(plain(&name.to_lowercase().to_ascii())),
@@ -121,7 +121,7 @@ impl Names {
     }
 
     /// The SPF result of a sender's domain for an address, evaluated as by receivers (RFC 7208 §4).
-    pub async fn spf(&self, address: IpAddr, sender: &str) -> SpfVerdict {
+    pub(crate) async fn spf(&self, address: IpAddr, sender: &str) -> SpfVerdict {
         let parameters = SpfParameters::verify_mail_from(address, &self.host, &self.host, sender);
         let found = tokio::time::timeout(self.time_limit, self.authenticator.verify_spf(parameters)).await;
         match found.map(|output| output.result()) {
@@ -190,7 +190,7 @@ fn plain(name: &str) -> String {
 }
 
 /// Whether receivers can parse a DMARC record (RFC 7489 §6.3).
-pub fn is_dmarc(record: &str) -> bool {
+pub(crate) fn is_dmarc(record: &str) -> bool {
     Dmarc::parse(record.as_bytes()).is_ok()
 }
 
@@ -198,6 +198,6 @@ pub fn is_dmarc(record: &str) -> bool {
 ///
 /// # Errors
 /// The library's error.
-pub fn read_key(record: &str) -> Result<(), String> {
+pub(crate) fn read_key(record: &str) -> Result<(), String> {
     DomainKey::parse(record.as_bytes()).map(|_| ()).map_err(|error| error.to_string())
 }

@@ -10,7 +10,7 @@ const LONGEST: usize = 16 * 1024;
 
 /// The results of the server named `trusted` for a message by `author`; all unknown if there are none, or if another
 /// such field is above its own. They do not include the policy of the author's domain.
-pub fn of_server(message: &Incoming, trusted: &str, author: &Address) -> Authentication {
+pub(crate) fn of_server(message: &Incoming, trusted: &str, author: &Address) -> Authentication {
     let unknown = Authentication::default();
     let Some(field) = message.headers_named("Authentication-Results").next() else { return unknown };
     let text = without_comments(&field.raw[..field.raw.floor_char_boundary(LONGEST)]);

@@ -72,7 +72,7 @@ impl Address {
     ///
     /// # Errors
     /// [`AddressError::Form`] when it was never an address.
-    pub fn from_stored(text: String) -> Result<Self, AddressError> {
+    pub(crate) fn from_stored(text: String) -> Result<Self, AddressError> {
         match text.rfind('@') {
             Some(at) if at > 0 && at + 1 < text.len() => Ok(Self { text, at }),
             _ => Err(AddressError::Form("has no @")),
@@ -100,7 +100,7 @@ impl Address {
     ///
     /// Å and å are the same, although only the receiving server can know (RFC 6531 §3.2, RFC 5321 §2.4): files
     /// contain both spellings, and people who left or were erased under one of them must get no mail under the other.
-    pub fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         match self.local_part().chars().any(|letter| unicode::plain_form(letter).is_some()) {
             true => self.text.to_ascii_lowercase(),
             false => self.text.to_lowercase(),
@@ -110,7 +110,7 @@ impl Address {
     /// The form used in the keys of the store and hashed for suppressions: all letters in lower case. The same as
     /// [`Address::key`] for every address accepted now; for others it is what older versions wrote, so that they are
     /// found and erased.
-    pub fn stored_key(&self) -> String {
+    pub(crate) fn stored_key(&self) -> String {
         self.text.to_lowercase()
     }
 
@@ -118,12 +118,12 @@ impl Address {
     /// required, and wherever something is counted by person. In doubt it returns `true`: letter case and
     /// compatibility forms are ignored (Unicode NFKC and case folding), and so is the detail that many servers allow
     /// after a `+` (RFC 5233 §1). Dots are not ignored: only a few providers do so.
-    pub fn is_same_person(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_person(&self, other: &Self) -> bool {
         self.person_key() == other.person_key()
     }
 
     /// The form that [`Address::is_same_person`] compares.
-    pub fn person_key(&self) -> String {
+    pub(crate) fn person_key(&self) -> String {
         let local = self.local_part();
         let user = match local.split_once('+') {
             Some((user, _)) if !user.is_empty() => user,
@@ -135,12 +135,12 @@ impl Address {
     }
 
     /// Whether sending to it requires SMTPUTF8 (RFC 6531): the local part is not ASCII.
-    pub fn needs_smtputf8(&self) -> bool {
+    pub(crate) fn needs_smtputf8(&self) -> bool {
         !self.text.is_ascii()
     }
 
     /// A masked form for logs: recognisable, but not sufficient to send mail, e.g. `k***@example.org`.
-    pub fn masked(&self) -> String {
+    pub(crate) fn masked(&self) -> String {
         let first: String = self.local_part().chars().take(1).collect();
         format!("{first}***@{}", self.domain())
     }

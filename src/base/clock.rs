@@ -17,7 +17,7 @@ pub type Timestamp = DateTime<Utc>;
 pub type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Identifies one run of the machine.
-pub type Origin = [u8; 16];
+pub(crate) type Origin = [u8; 16];
 
 /// Reads the time and waits for it.
 ///
@@ -73,7 +73,7 @@ impl SystemClock {
     }
 
     /// Sets the `origin`, which identifies the machine's present run, if known.
-    pub fn counting_from(self, origin: Option<Origin>) -> Self {
+    pub(crate) fn counting_from(self, origin: Option<Origin>) -> Self {
         Self { origin, ..self }
     }
 
@@ -253,18 +253,18 @@ impl FakeClock {
 }
 
 /// Measures durations, for statistics and for limits of computing time.
-pub struct Stopwatch {
+pub(crate) struct Stopwatch {
     start: std::time::Instant,
 }
 
 impl Stopwatch {
     /// Starts now.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { start: std::time::Instant::now() }
     }
 
     /// Time since the start, in nanoseconds.
-    pub fn nanoseconds(&self) -> u64 {
+    pub(crate) fn nanoseconds(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }

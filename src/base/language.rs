@@ -27,7 +27,7 @@ impl Language {
     }
 
     /// The primary subtag, which names the labels file: `en` of `en-gb`.
-    pub fn primary(&self) -> &str {
+    pub(crate) fn primary(&self) -> &str {
         self.0.split('-').next().unwrap_or(&self.0)
     }
 }

@@ -18,7 +18,7 @@ impl Network {
     }
 
     /// The network's first address.
-    pub fn first(self) -> IpAddr {
+    pub(crate) fn first(self) -> IpAddr {
         self.0
     }
 }
@@ -31,7 +31,7 @@ impl fmt::Display for Network {
 
 /// The peer of an address: an IPv4 address itself, even if written inside IPv6 (RFC 4291 §2.5.5.2); for IPv6 the /64,
 /// because one customer has at least that, and may use any address in it (RFC 6177 §2).
-pub fn peer_key(address: IpAddr) -> IpAddr {
+pub(crate) fn peer_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() & (!0 << 64)).into()),

@@ -13,7 +13,7 @@ impl Secret {
     }
 
     /// The text itself, for the one place that needs it.
-    pub fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }

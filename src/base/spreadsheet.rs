@@ -7,20 +7,20 @@ use super::spreadsheet_cell;
 
 /// Writes rows of cells, as bytes in UTF-8.
 #[derive(Debug)]
-pub struct Sheet {
+pub(crate) struct Sheet {
     bytes: Vec<u8>,
     delimiter: u8,
 }
 
 impl Sheet {
     /// Creates a table with `delimiter`, an ASCII character, between cells.
-    pub fn new(delimiter: u8) -> Self {
+    pub(crate) fn new(delimiter: u8) -> Self {
         Self { bytes: Vec::new(), delimiter }
     }
 
     /// With `excel`, for countries with a decimal comma: a byte order mark first and `;` between cells; otherwise
     /// `,`.
-    pub fn for_program(excel: bool) -> Self {
+    pub(crate) fn for_program(excel: bool) -> Self {
         let mut sheet = Self::new(if excel { b';' } else { b',' });
         if excel {
             sheet.bytes.extend_from_slice("\u{feff}".as_bytes());
@@ -29,12 +29,12 @@ impl Sheet {
     }
 
     /// Without a byte order mark, for a further piece of the same table.
-    pub fn continued(excel: bool) -> Self {
+    pub(crate) fn continued(excel: bool) -> Self {
         Self::new(if excel { b';' } else { b',' })
     }
 
     /// Writes one row.
-    pub fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
+    pub(crate) fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
         let begin = self.bytes.len();
         for (index, cell) in cells.into_iter().enumerate() {
             if index > 0 {
@@ -64,17 +64,12 @@ impl Sheet {
     }
 
     /// Number of bytes written and not yet taken.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether no bytes are waiting to be taken.
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
     /// Takes what is written so far; the next row continues after it.
-    pub fn take(&mut self) -> Vec<u8> {
+    pub(crate) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }
 }

@@ -48,7 +48,7 @@ fn is_formula_at(cell: &str, place: usize, rest: &str) -> bool {
 }
 
 /// The cell in a form that is safe in a spreadsheet.
-pub fn defuse(cell: &str) -> Cow<'_, str> {
+pub(crate) fn defuse(cell: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut copied = 0;
     for place in places(cell).filter(|place| is_formula_at(cell, *place, &cell[*place..])) {
@@ -64,7 +64,7 @@ pub fn defuse(cell: &str) -> Cow<'_, str> {
 }
 
 /// The cell as it was before [`defuse`].
-pub fn restore(cell: &str) -> Cow<'_, str> {
+pub(crate) fn restore(cell: &str) -> Cow<'_, str> {
     if !cell.contains('\'') {
         return Cow::Borrowed(cell);
     }

@@ -93,12 +93,12 @@ impl Key {
 
     /// A mark that only this installation can make, 64 bits in hexadecimal: in a header it shows that a message was
     /// here before, without revealing where that is.
-    pub fn mark(&self, of: &str) -> String {
+    pub(crate) fn mark(&self, of: &str) -> String {
         to_hex(&self.tag(b"mark", of.as_bytes())[..8])
     }
 
     /// A keyed hash of `of`, e.g. for counting what must not be stored as text.
-    pub fn hash(&self, of: &str) -> [u8; 32] {
+    pub(crate) fn hash(&self, of: &str) -> [u8; 32] {
         self.tag(b"hash", of.as_bytes())
     }
 

@@ -12,7 +12,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 /// The text composed, and without invisible characters (see [`is_invisible`]). Invisible characters that change their
 /// neighbours' form are kept where they have an effect: joiners in scripts and emoji that need them, and variation
 /// selectors after a character with variants. Spaces and line breaks are unchanged.
-pub fn tidy(text: &str) -> Cow<'_, str> {
+pub(crate) fn tidy(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
     }
@@ -25,7 +25,7 @@ pub fn tidy(text: &str) -> Cow<'_, str> {
 }
 
 /// The text composed (NFC) and otherwise unchanged: for texts in which every character matters, such as Markdown.
-pub fn nfc(text: &str) -> Cow<'_, str> {
+pub(crate) fn nfc(text: &str) -> Cow<'_, str> {
     match text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         true => Cow::Borrowed(text),
         false => Cow::Owned(text.nfc().collect()),
@@ -33,7 +33,7 @@ pub fn nfc(text: &str) -> Cow<'_, str> {
 }
 
 /// [`tidy`] without space at either end.
-pub fn tidy_trimmed(text: &str) -> Cow<'_, str> {
+pub(crate) fn tidy_trimmed(text: &str) -> Cow<'_, str> {
     match tidy(text) {
         Cow::Borrowed(tidied) => Cow::Borrowed(tidied.trim()),
         Cow::Owned(tidied) => Cow::Owned(tidied.trim().to_owned()),
@@ -41,7 +41,7 @@ pub fn tidy_trimmed(text: &str) -> Cow<'_, str> {
 }
 
 /// Identifies spellings of the same word: tidy, lower case, single spaces, and one kind of hyphen.
-pub fn key(text: &str) -> Cow<'_, str> {
+pub(crate) fn key(text: &str) -> Cow<'_, str> {
     let plain = |b: u8| matches!(b, b'!'..=b'~') && !b.is_ascii_uppercase();
     if text.bytes().all(plain) {
         return Cow::Borrowed(text);
@@ -61,7 +61,7 @@ pub fn key(text: &str) -> Cow<'_, str> {
 
 /// The text for searching: lower case, compatibility forms decomposed, and without accents, so that `Åsa` is
 /// `asa` and `Søren` is `soren` (UAX #15, NFKD without the marks, and Latin letters with a stroke by a table).
-pub fn folded(text: &str) -> String {
+pub(crate) fn folded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.nfkd().filter(|c| !unicode_normalization::char::is_combining_mark(*c) && !is_invisible(*c)) {
         for lower in c.to_lowercase().filter(|c| !unicode_normalization::char::is_combining_mark(*c)) {
@@ -82,13 +82,13 @@ pub fn folded(text: &str) -> String {
 }
 
 /// Whether two spellings are the same word; see [`key`].
-pub fn same(one: &str, other: &str) -> bool {
+pub(crate) fn same(one: &str, other: &str) -> bool {
     one == other || key(one) == key(other)
 }
 
 /// Whether a character is invisible and takes no space: Unicode's default-ignorable code points (UAX #44,
 /// Default_Ignorable_Code_Point) and the interlinear annotation marks. Spaces are not included.
-pub fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(u32::from(c),
         0xad | 0x34f | 0x61c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f | 0x200b..=0x200f
         | 0x202a..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f | 0xfeff | 0xffa0 | 0xfff0..=0xfffb
@@ -96,13 +96,13 @@ pub fn is_invisible(c: char) -> bool {
 }
 
 /// Whether a character cannot be seen at the end of a text: invisible or space.
-pub fn is_unseen(c: char) -> bool {
+pub(crate) fn is_unseen(c: char) -> bool {
     c.is_whitespace() || is_invisible(c)
 }
 
 /// A character by its code point, with its name if it occurs in real texts by accident, e.g. `U+200B (zero width
 /// space)`.
-pub fn named(c: char) -> String {
+pub(crate) fn named(c: char) -> String {
     let code = u32::from(c);
     let name = match code {
         0x09 => "tab",
@@ -126,7 +126,7 @@ pub fn named(c: char) -> String {
 }
 
 /// A character for an error message: itself with its code point; only the code point if it is invisible.
-pub fn shown(c: char) -> String {
+pub(crate) fn shown(c: char) -> String {
     match is_unseen(c) || c.is_control() {
         true => named(c),
         false => format!("\u{201c}{c}\u{201d} (U+{:04X})", u32::from(c)),
@@ -135,7 +135,7 @@ pub fn shown(c: char) -> String {
 
 /// The plain form of a full-width, superscript or ligature character, or of a lookalike sign (UAX #15, compatibility
 /// and singleton decompositions). `None` if it is a plain character.
-pub fn plain_form(c: char) -> Option<String> {
+pub(crate) fn plain_form(c: char) -> Option<String> {
     let plain: String = std::iter::once(c).nfkc().collect();
     (!c.is_ascii() && !plain.chars().eq([c])).then_some(plain)
 }

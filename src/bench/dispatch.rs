@@ -31,7 +31,7 @@ use super::{material, process};
 
 /// Parameters of the measurement.
 #[derive(Clone, Debug)]
-pub struct DispatchBench {
+pub(crate) struct DispatchBench {
     /// Number of recipients.
     pub recipients: u64,
     /// Number of connections.
@@ -44,7 +44,7 @@ pub struct DispatchBench {
 
 /// The result. Times are in seconds, sizes in bytes.
 #[derive(Clone, Debug, Serialize)]
-pub struct DispatchResult {
+pub(crate) struct DispatchResult {
     /// Number of recipients.
     pub recipients: u64,
     /// Number of connections.
@@ -78,7 +78,7 @@ pub struct DispatchResult {
 /// Microseconds of CPU per message. `look_up` and `compose` are measured by the clock around code that does not wait,
 /// so on busy processors they come out too large rather than too small.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct CpuByStage {
+pub(crate) struct CpuByStage {
     /// Reading subscriber and suppression.
     pub look_up: f64,
     /// Rendering and composing.
@@ -93,7 +93,7 @@ pub struct CpuByStage {
 
 /// The ledger's counts.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct LedgerCounts {
+pub(crate) struct LedgerCounts {
     /// Accepted by the relay.
     pub accepted: u64,
     /// Everything else.
@@ -104,7 +104,7 @@ pub struct LedgerCounts {
 
 /// A comparison of the relay's record with the ledger.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Proof {
+pub(crate) struct Proof {
     /// Accepted in the ledger, but never received.
     pub lost: u64,
     /// Received more than once.
@@ -115,7 +115,7 @@ pub struct Proof {
 ///
 /// # Errors
 /// What could not be set up, or that the ledger does not add up.
-pub async fn run(bench: &DispatchBench) -> anyhow::Result<DispatchResult> {
+pub(crate) async fn run(bench: &DispatchBench) -> anyhow::Result<DispatchResult> {
     app::parts::install_cryptography();
     let temporary = tempfile::tempdir().context("no temporary directory can be made")?;
     let directory = bench.directory.as_deref().unwrap_or(temporary.path());

@@ -28,7 +28,7 @@ const STEP: usize = 1000;
 
 /// Parameters of the measurement.
 #[derive(Clone, Debug)]
-pub struct InboundBench {
+pub(crate) struct InboundBench {
     /// Number of bounces.
     pub bounces: u64,
     /// Number of connections.
@@ -37,7 +37,7 @@ pub struct InboundBench {
 
 /// The result.
 #[derive(Clone, Debug, Serialize)]
-pub struct InboundResult {
+pub(crate) struct InboundResult {
     /// Number of bounces.
     pub bounces: u64,
     /// Number of connections.
@@ -66,7 +66,7 @@ pub struct InboundResult {
 ///
 /// # Errors
 /// What could not be set up, or a bounce that was not accepted.
-pub async fn run(bench: &InboundBench) -> anyhow::Result<InboundResult> {
+pub(crate) async fn run(bench: &InboundBench) -> anyhow::Result<InboundResult> {
     let temporary = tempfile::tempdir().context("no temporary directory can be made")?;
     let mut config = Config::load(None)?.config;
     config.state_directory = temporary.path().join("state");

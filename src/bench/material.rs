@@ -21,12 +21,12 @@ use crate::store::{Store, lists, subscribers};
 const BATCH: u64 = 500;
 
 /// The list with all subscribers.
-pub fn list_name() -> anyhow::Result<ListName> {
+pub(crate) fn list_name() -> anyhow::Result<ListName> {
     Ok("bench".parse()?)
 }
 
 /// Creates the list.
-pub async fn add_list(store: &Store, now: Timestamp) -> anyhow::Result<()> {
+pub(crate) async fn add_list(store: &Store, now: Timestamp) -> anyhow::Result<()> {
     let mut batch = Batch::new();
     lists::put_new(
         &mut batch,
@@ -48,7 +48,7 @@ pub async fn add_list(store: &Store, now: Timestamp) -> anyhow::Result<()> {
 }
 
 /// Creates `count` subscribers, all active on the list.
-pub async fn add_subscribers(store: &Store, count: u64, now: Timestamp) -> anyhow::Result<()> {
+pub(crate) async fn add_subscribers(store: &Store, count: u64, now: Timestamp) -> anyhow::Result<()> {
     let first = store.allocate("subscriber", count).await?;
     let list = list_name()?;
     let starts = (first..first + count).step_by(BATCH as usize);
@@ -86,7 +86,7 @@ fn subscriber(id: SubscriberId, list: &ListName, now: Timestamp) -> anyhow::Resu
 }
 
 /// Stores a press release with a message of about 10 KB.
-pub async fn add_release(store: &Store, now: Timestamp) -> anyhow::Result<ReleaseId> {
+pub(crate) async fn add_release(store: &Store, now: Timestamp) -> anyhow::Result<ReleaseId> {
     let settings = SourceSettings::default();
     let source = release_text();
     let parsed = parse(&source, &settings);
@@ -99,7 +99,7 @@ pub async fn add_release(store: &Store, now: Timestamp) -> anyhow::Result<Releas
 }
 
 /// The text of the release's file.
-pub fn release_text() -> String {
+pub(crate) fn release_text() -> String {
     let head = r#"+++
 kind = "press-release"
 language = "en"
@@ -128,7 +128,7 @@ email = "press@example.org"
 /// A bounce in the form of Postfix (RFC 3464): `reader` is unknown to the receiver, with status 5.1.1. `sender` is
 /// the envelope sender of the returned message, and so the recipient of the bounce; `number` makes each one
 /// different.
-pub fn status_report(sender: &str, reader: &str, message_id: &str, number: u64) -> String {
+pub(crate) fn status_report(sender: &str, reader: &str, message_id: &str, number: u64) -> String {
     let boundary = format!("B{number}.mx.example.org");
     format!(
         "From: MAILER-DAEMON@mx.example.org (Mail Delivery System)\r\nTo: {sender}\r\n\

@@ -1,8 +1,8 @@
 //! Measurements of the real code, run by `depesch bench`. Nothing here is a test; tests do not measure time.
 
-pub mod dispatch;
-pub mod inbound;
+pub(crate) mod dispatch;
+pub(crate) mod inbound;
 mod material;
 mod process;
-pub mod slow_clients;
-pub mod soak;
+pub(crate) mod slow_clients;
+pub(crate) mod soak;

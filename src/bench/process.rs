@@ -3,7 +3,7 @@
 use std::fs;
 
 /// Nanoseconds of CPU used by the live threads whose name satisfies `counts`.
-pub fn cpu_nanoseconds(counts: impl Fn(&str) -> bool) -> u64 {
+pub(crate) fn cpu_nanoseconds(counts: impl Fn(&str) -> bool) -> u64 {
     let Ok(tasks) = fs::read_dir("/proc/self/task") else { return 0 };
     let of_task = |task: fs::DirEntry| {
         let name = fs::read_to_string(task.path().join("comm")).ok()?;
@@ -14,7 +14,7 @@ pub fn cpu_nanoseconds(counts: impl Fn(&str) -> bool) -> u64 {
 }
 
 /// Peak memory of this process (VmHWM), in bytes.
-pub fn peak_rss_bytes() -> u64 {
+pub(crate) fn peak_rss_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());

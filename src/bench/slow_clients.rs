@@ -34,7 +34,7 @@ const SPARE_DESCRIPTORS: u64 = 100;
 
 /// Parameters of the measurement.
 #[derive(Clone, Debug)]
-pub struct SlowClientsBench {
+pub(crate) struct SlowClientsBench {
     /// Number of slow peers.
     pub clients: u32,
     /// Number of seconds for which the normal peer sends.
@@ -49,7 +49,7 @@ pub struct SlowClientsBench {
 
 /// The result. Times are in milliseconds, sizes in bytes.
 #[derive(Clone, Debug, Serialize)]
-pub struct SlowClientsResult {
+pub(crate) struct SlowClientsResult {
     /// Number of slow peers.
     pub clients: u32,
     /// How often one of them was cut off and reconnected.
@@ -70,7 +70,7 @@ pub struct SlowClientsResult {
 ///
 /// # Errors
 /// What could not be set up, or that a message of the normal peer was not accepted.
-pub async fn run(bench: &SlowClientsBench) -> anyhow::Result<SlowClientsResult> {
+pub(crate) async fn run(bench: &SlowClientsBench) -> anyhow::Result<SlowClientsResult> {
     raise_descriptors(u64::from(bench.clients))?;
     let temporary = tempfile::tempdir().context("no temporary directory can be made")?;
     let clock = app::system_clock();

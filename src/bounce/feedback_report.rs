@@ -62,7 +62,7 @@ fn junk_report(mail: &Incoming, returned: Option<&str>) -> Option<String> {
 }
 
 /// Whether a message returns another in the way of Microsoft's junk mail reporting.
-pub fn is_junk_report(mail: &Incoming) -> bool {
+pub(crate) fn is_junk_report(mail: &Incoming) -> bool {
     mail.embedded().is_some_and(|returned| returned.header(JUNK_REPORT).is_some())
 }
 

@@ -27,8 +27,8 @@ mod status_fields;
 mod status_report;
 mod wording;
 
-pub use feedback_report::is_junk_report;
-pub use original::Original;
+pub(crate) use feedback_report::is_junk_report;
+pub(crate) use original::Original;
 use wording::Wording;
 
 /// The kind of a message.
@@ -124,7 +124,7 @@ impl Reader {
 
     /// Interprets a message that came with the null reverse-path (`from_null`), as only programs send (RFC 5321
     /// §4.5.5), or with another envelope sender.
-    pub fn read_from(&self, mail: &Incoming, from_null: bool) -> Reading {
+    pub(crate) fn read_from(&self, mail: &Incoming, from_null: bool) -> Reading {
         self.read_inside(mail, from_null, 0)
     }
 

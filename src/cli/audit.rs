@@ -60,7 +60,7 @@ pub enum AuditCommand {
 
 impl AuditCommand {
     /// Whether it works without a daemon.
-    pub fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         matches!(self, Self::Verify { file: Some(_), .. })
     }
 }
@@ -69,7 +69,7 @@ impl AuditCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: AuditCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: AuditCommand, context: &Context) -> Result<Done, CliError> {
     match command {
         AuditCommand::List { since, who, about, limit } => list(since, who, about, limit, context).await,
         AuditCommand::Verify { file: Some(file), head } => {

@@ -120,7 +120,7 @@ pub struct From {
 
 impl BackupCommand {
     /// Whether it works without a daemon.
-    pub fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         !matches!(self, Self::Create)
     }
 }
@@ -129,7 +129,7 @@ impl BackupCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: BackupCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: BackupCommand, context: &Context) -> Result<Done, CliError> {
     match command {
         BackupCommand::Create => make(context).await,
         BackupCommand::List(From { from }) => show_list(&directory(from, context)?, context),

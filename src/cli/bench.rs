@@ -92,7 +92,7 @@ fn host_and_port(text: &str) -> Result<(String, u16), String> {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: BenchCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: BenchCommand, context: &Context) -> Result<Done, CliError> {
     match command {
         BenchCommand::Dispatch { recipients, connections, relay, directory } => {
             let bench = DispatchBench { recipients, connections: connections.into(), relay, directory };

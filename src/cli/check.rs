@@ -30,7 +30,7 @@ pub struct CheckCommand {
 ///
 /// # Errors
 /// [`CliError::Closed`] only: everything else is a result.
-pub async fn run(command: CheckCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: CheckCommand, context: &Context) -> Result<Done, CliError> {
     let asked = context.client.get::<Status>("/v1/status");
     match tokio::time::timeout(Duration::from_secs(command.timeout), asked).await {
         Err(_) => say(context, 2, &format!("no answer within {} s", command.timeout), &[], ""),
@@ -48,7 +48,7 @@ pub async fn run(command: CheckCommand, context: &Context) -> Result<Done, CliEr
 }
 
 /// Reports an error before the daemon was queried: UNKNOWN.
-pub fn unknown(error: &CliError, context_json: bool) {
+pub(crate) fn unknown(error: &CliError, context_json: bool) {
     let text = error.to_string().replace('\n', "; ").replace('|', "/");
     if context_json {
         println!("{}", serde_json::json!({ "state": "UNKNOWN", "problems": [text] }));

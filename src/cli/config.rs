@@ -51,7 +51,7 @@ pub enum ConfigCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: ConfigCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: ConfigCommand, context: &Context) -> Result<Done, CliError> {
     match command {
         ConfigCommand::Check { file, offline, unit } => check(file, offline, unit, context),
         ConfigCommand::Show { file: true } => show_file(context, None),

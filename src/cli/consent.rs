@@ -58,7 +58,7 @@ pub struct ConsentOptions {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn of_list(options: ConsentOptions, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn of_list(options: ConsentOptions, context: &Context) -> Result<Done, CliError> {
     let ConsentOptions { name, state, unproven, csv, output: file, addresses } = options;
     let output = &context.output;
     let whole = csv || output.is_json();
@@ -92,7 +92,7 @@ pub async fn of_list(options: ConsentOptions, context: &Context) -> Result<Done,
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn of_subscriber(who: &str, addresses: bool, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn of_subscriber(who: &str, addresses: bool, context: &Context) -> Result<Done, CliError> {
     let path = ApiPath::new("/v1/subscribers").segment(who).segment("consent").query("addresses", addresses);
     let rows: Vec<ConsentRowView> = context.client.get(path).await?;
     match (context.output.is_json(), rows.is_empty()) {

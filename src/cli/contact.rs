@@ -64,7 +64,7 @@ pub enum OrganisationCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: ContactCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: ContactCommand, context: &Context) -> Result<Done, CliError> {
     let (client, output) = (&context.client, &context.output);
     match command {
         ContactCommand::Import { file } => {
@@ -127,7 +127,7 @@ fn phones(contact: &ContactView) -> String {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run_organisation(command: OrganisationCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run_organisation(command: OrganisationCommand, context: &Context) -> Result<Done, CliError> {
     let (client, output) = (&context.client, &context.output);
     match command {
         OrganisationCommand::List => {

@@ -38,7 +38,7 @@ pub enum DeliveryCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: DeliveryCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: DeliveryCommand, context: &Context) -> Result<Done, CliError> {
     let DeliveryCommand::Find { message_id, queue_id, address, addresses } = command;
     let path = ApiPath::new("/v1/deliveries")
         .query_some("message_id", message_id)

@@ -35,7 +35,7 @@ pub struct DoctorCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: DoctorCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: DoctorCommand, context: &Context) -> Result<Done, CliError> {
     let loaded = match Config::load(context.config.as_deref()) {
         Ok(loaded) => loaded,
         Err(error @ (ConfigError::Wrong { .. } | ConfigError::Unreadable { .. })) => {

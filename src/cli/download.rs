@@ -12,7 +12,7 @@ use super::{CliError, Context, Done};
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn save(mut answer: Answer, file: Option<PathBuf>, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn save(mut answer: Answer, file: Option<PathBuf>, context: &Context) -> Result<Done, CliError> {
     let Some(file) = file else {
         while let Some(bytes) = answer.chunk().await? {
             context.output.bytes(&bytes)?;

@@ -98,7 +98,7 @@ fn columns(named: &[(String, String)]) -> Result<Option<String>, CliError> {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn import(options: ImportOptions, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn import(options: ImportOptions, context: &Context) -> Result<Done, CliError> {
     let name = options.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let lists: Vec<&str> = options.lists.iter().map(ListName::as_str).collect();
     let path = ApiPath::new("/v1/subscribers/import")

@@ -62,7 +62,7 @@ pub enum InboundCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: InboundCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: InboundCommand, context: &Context) -> Result<Done, CliError> {
     let client = &context.client;
     match command {
         InboundCommand::List { state, limit, addresses } => list(state, limit, addresses, context).await,

@@ -46,7 +46,7 @@ const TRY_LATER: u8 = 75;
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: InjectCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: InjectCommand, context: &Context) -> Result<Done, CliError> {
     let InjectCommand { sender, recipients } = command;
     let recipients = (!recipients.is_empty()).then(|| recipients.join(","));
     let path = ApiPath::new("/v1/inbound").query_some("sender", sender).query_some("recipients", recipients);

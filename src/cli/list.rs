@@ -164,7 +164,7 @@ struct ListFile {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: ListCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: ListCommand, context: &Context) -> Result<Done, CliError> {
     let (client, output) = (&context.client, &context.output);
     match command {
         ListCommand::Create { name, options } => {

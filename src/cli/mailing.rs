@@ -120,7 +120,7 @@ pub enum MailingCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: MailingCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: MailingCommand, context: &Context) -> Result<Done, CliError> {
     match command {
         MailingCommand::Queue(options) => queue::run(options, context).await,
         MailingCommand::List { stage, limit } => show::list(stage, limit, context).await,

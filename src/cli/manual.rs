@@ -41,7 +41,7 @@ const LINE: usize = 78;
 ///
 /// # Errors
 /// [`CliError::File`].
-pub fn write_manual(command: ManualCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) fn write_manual(command: ManualCommand, context: &Context) -> Result<Done, CliError> {
     let directory = command.directory;
     let date = command.date.unwrap_or_else(|| app::system_clock().now().date_naive()).to_string();
     let failed = |error| CliError::File { action: "written", path: directory.clone(), error };
@@ -127,7 +127,7 @@ fn wrap(line: &str, tidied: &mut String) {
 ///
 /// # Errors
 /// [`CliError::Closed`] when the output is closed.
-pub fn print_completions(command: CompletionsCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) fn print_completions(command: CompletionsCommand, context: &Context) -> Result<Done, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(command.shell, &mut Arguments::command(), "depesch", &mut script);
     context.output.bytes(&script)?;

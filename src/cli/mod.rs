@@ -15,40 +15,40 @@ use crate::app::service::ServiceError;
 use crate::config::{Config, ConfigError, Loaded, environment};
 use crate::store::embedded::OpenError;
 
-pub mod audit;
-pub mod backup;
+pub(crate) mod audit;
+pub(crate) mod backup;
 #[cfg(feature = "bench")]
-pub mod bench;
-pub mod bounce;
-pub mod check;
-pub mod config;
-pub mod consent;
-pub mod contact;
+pub(crate) mod bench;
+pub(crate) mod bounce;
+pub(crate) mod check;
+pub(crate) mod config;
+pub(crate) mod consent;
+pub(crate) mod contact;
 mod delivery;
-pub mod demo;
-pub mod doctor;
+pub(crate) mod demo;
+pub(crate) mod doctor;
 mod download;
-pub mod import;
-pub mod inbound;
-pub mod inject;
+pub(crate) mod import;
+pub(crate) mod inbound;
+pub(crate) mod inject;
 pub mod list;
 pub mod mailing;
-pub mod manual;
+pub(crate) mod manual;
 pub mod notice;
-pub mod outbound;
-pub mod output;
-pub mod post;
-pub mod progress;
-pub mod release;
+pub(crate) mod outbound;
+pub(crate) mod output;
+pub(crate) mod post;
+pub(crate) mod progress;
+pub(crate) mod release;
 mod release_files;
-pub mod reload;
-pub mod retention;
-pub mod rsvp;
-pub mod serve;
-pub mod status;
-pub mod store;
+pub(crate) mod reload;
+pub(crate) mod retention;
+pub(crate) mod rsvp;
+pub(crate) mod serve;
+pub(crate) mod status;
+pub(crate) mod store;
 pub mod subscriber;
-pub mod suppression;
+pub(crate) mod suppression;
 
 use output::Output;
 
@@ -197,7 +197,7 @@ impl Command {
 }
 
 /// The environment of a command.
-pub struct Context {
+pub(crate) struct Context {
     /// The client of the control socket.
     pub client: Client,
     /// The output.
@@ -210,7 +210,7 @@ pub struct Context {
 
 /// The success of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
+pub(crate) enum Done {
     /// Complete: exit code 0.
     Fully,
     /// Partial, or the answer is negative: exit code 1.
@@ -221,7 +221,7 @@ pub enum Done {
 
 /// The failure of a command.
 #[derive(Debug, thiserror::Error)]
-pub enum CliError {
+pub(crate) enum CliError {
     /// Wrong usage; the text says how to correct it. Exit code 2.
     #[error("{0}")]
     Usage(String),
@@ -252,7 +252,7 @@ pub enum CliError {
 
 impl CliError {
     /// Its exit code.
-    pub fn code(&self) -> u8 {
+    pub(crate) fn code(&self) -> u8 {
         match self {
             CliError::Closed => 0,
             CliError::Usage(_) | CliError::Client(ClientError::Input(_)) => 2,
@@ -266,7 +266,7 @@ impl CliError {
     }
 
     /// How to fix it, if known.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             CliError::Client(ClientError::Unreachable { reason, .. }) if reason.contains("ermission denied") => Some(
                 "You are not allowed to open the socket: see control.mode and control.group in depesch.toml.".to_owned(),

@@ -47,7 +47,7 @@ pub enum NoticeCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: NoticeCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: NoticeCommand, context: &Context) -> Result<Done, CliError> {
     let client = &context.client;
     match command {
         NoticeCommand::List { state, limit, addresses } => list(state, limit, addresses, context).await,

@@ -25,7 +25,7 @@ pub enum OutboundCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: OutboundCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: OutboundCommand, context: &Context) -> Result<Done, CliError> {
     let OutboundCommand::Flush { domain } = command;
     flush(FlushRequest { mailing: None, domain }, context).await
 }

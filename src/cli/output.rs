@@ -11,18 +11,18 @@ use super::CliError;
 
 /// Prints to standard output.
 #[derive(Debug)]
-pub struct Output {
+pub(crate) struct Output {
     json: bool,
 }
 
 impl Output {
     /// Creates an output for programs (`json`) or for people.
-    pub fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool) -> Self {
         Self { json }
     }
 
     /// Whether the output is for programs.
-    pub fn is_json(&self) -> bool {
+    pub(crate) fn is_json(&self) -> bool {
         self.json
     }
 
@@ -30,7 +30,7 @@ impl Output {
     ///
     /// # Errors
     /// [`CliError::Closed`] when the output is closed; pass it on.
-    pub fn json<T: Serialize>(&self, value: &T) -> Result<(), CliError> {
+    pub(crate) fn json<T: Serialize>(&self, value: &T) -> Result<(), CliError> {
         let mut line = serde_json::to_vec(value).map_err(|e| CliError::Internal(e.to_string()))?;
         line.push(b'\n');
         self.bytes(&line)
@@ -40,7 +40,7 @@ impl Output {
     ///
     /// # Errors
     /// [`CliError::Closed`] when the output is closed.
-    pub fn line(&self, text: &str) -> Result<(), CliError> {
+    pub(crate) fn line(&self, text: &str) -> Result<(), CliError> {
         self.bytes(format!("{}\n", visible(text)).as_bytes())
     }
 
@@ -72,7 +72,7 @@ impl Output {
     ///
     /// # Errors
     /// [`CliError::Closed`] when the output is closed.
-    pub fn fields(&self, fields: &[(&str, String)]) -> Result<(), CliError> {
+    pub(crate) fn fields(&self, fields: &[(&str, String)]) -> Result<(), CliError> {
         let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
         let lines: String = fields.iter().map(|(name, value)| format!("{name:width$}  {}\n", visible(value))).collect();
         self.bytes(lines.as_bytes())
@@ -82,7 +82,7 @@ impl Output {
     ///
     /// # Errors
     /// [`CliError::Closed`] when the output is closed.
-    pub fn bytes(&self, bytes: &[u8]) -> Result<(), CliError> {
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), CliError> {
         let mut stdout = std::io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Ok(()) => Ok(()),
@@ -93,7 +93,7 @@ impl Output {
 }
 
 /// Prints an error and how to fix it to standard error.
-pub fn complain(message: &str, hint: Option<&str>) {
+pub(crate) fn complain(message: &str, hint: Option<&str>) {
     let mut text = format!("depesch: {}\n", visible(message));
     if let Some(hint) = hint {
         text.push_str(&format!("  {}\n", visible(hint)));
@@ -102,7 +102,7 @@ pub fn complain(message: &str, hint: Option<&str>) {
 }
 
 /// Prints to standard error what is not a result: a warning, a step.
-pub fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     note_bytes(&format!("{}\n", visible(text)));
 }
 
@@ -113,7 +113,7 @@ fn note_bytes(text: &str) {
 
 /// Makes foreign text safe for a terminal: no control characters except the line end, so that no subscriber's name
 /// and no server's reply moves the cursor (invariant 7).
-pub fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\n' => '\n',
@@ -127,7 +127,7 @@ pub fn visible(text: &str) -> String {
 }
 
 /// An instant for people: UTC, to the second.
-pub fn instant(at: Timestamp) -> String {
+pub(crate) fn instant(at: Timestamp) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 

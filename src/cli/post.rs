@@ -57,7 +57,7 @@ pub enum PostCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: PostCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: PostCommand, context: &Context) -> Result<Done, CliError> {
     let (client, output) = (&context.client, &context.output);
     match command {
         PostCommand::List { state, limit } => {

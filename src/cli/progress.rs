@@ -8,13 +8,13 @@ use super::output::visible;
 
 /// A progress bar, removed when dropped.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
     /// A bar for `total` items, e.g. `subscribers`; without a total it only counts.
-    pub fn new(what: &str, total: Option<u64>) -> Self {
+    pub(crate) fn new(what: &str, total: Option<u64>) -> Self {
         let target =
             if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(total, target);
@@ -24,12 +24,12 @@ impl Progress {
     }
 
     /// Sets the number of finished items.
-    pub fn set(&self, done: u64) {
+    pub(crate) fn set(&self, done: u64) {
         self.bar.set_position(done);
     }
 
     /// Sets the total number of items, once known.
-    pub fn set_total(&self, total: u64) {
+    pub(crate) fn set_total(&self, total: u64) {
         if self.bar.length() != Some(total) {
             self.bar.set_length(total);
             self.bar.set_style(style(true));
@@ -37,7 +37,7 @@ impl Progress {
     }
 
     /// Sets the text after the bar.
-    pub fn say(&self, words: &str) {
+    pub(crate) fn say(&self, words: &str) {
         self.bar.set_message(visible(words));
     }
 }

@@ -119,7 +119,7 @@ impl ReaderOptions {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: ReleaseCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: ReleaseCommand, context: &Context) -> Result<Done, CliError> {
     match command {
         ReleaseCommand::Check { files, book } => check(&files, &book, context),
         ReleaseCommand::Preview { file, book, reader, out } => show_preview(&file, &book, reader, out, context),

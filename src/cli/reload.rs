@@ -23,7 +23,7 @@ pub struct ReloadCommand {}
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(_command: ReloadCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(_command: ReloadCommand, context: &Context) -> Result<Done, CliError> {
     let reloaded: Reloaded = context.client.post("/v1/configuration/reload", &serde_json::json!({})).await?;
     let output = &context.output;
     if output.is_json() {

@@ -29,7 +29,7 @@ pub enum RetentionCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: RetentionCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: RetentionCommand, context: &Context) -> Result<Done, CliError> {
     let (rules, column): (Vec<RuleView>, _) = match command {
         RetentionCommand::Show | RetentionCommand::Run { dry_run: true } => {
             (context.client.get("/v1/retention").await?, "would drop")

@@ -62,7 +62,7 @@ pub enum RsvpCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: RsvpCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: RsvpCommand, context: &Context) -> Result<Done, CliError> {
     let (client, output) = (&context.client, &context.output);
     let path = |event: &str| ApiPath::new("/v1/rsvps").segment(event);
     match command {

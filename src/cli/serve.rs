@@ -25,7 +25,7 @@ pub struct ServeCommand {
 
 impl ServeCommand {
     /// Also accepts mail on these sockets.
-    pub fn on(&mut self, inherited: InheritedSockets) {
+    pub(crate) fn on(&mut self, inherited: InheritedSockets) {
         self.inherited = inherited;
     }
 }
@@ -34,7 +34,7 @@ impl ServeCommand {
 ///
 /// # Errors
 /// [`CliError`]
-pub async fn run(command: ServeCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: ServeCommand, context: &Context) -> Result<Done, CliError> {
     let begin = if command.create { Begin::WhereNone } else { Begin::Never };
     service::serve(context.config.as_deref(), context.socket.clone(), begin, command.inherited).await?;
     Ok(Done::Fully)

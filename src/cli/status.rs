@@ -22,7 +22,7 @@ pub struct StatusCommand {}
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(_command: StatusCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(_command: StatusCommand, context: &Context) -> Result<Done, CliError> {
     let status: Status = context.client.get("/v1/status").await?;
     let done = if status.well { Done::Fully } else { Done::Partly };
     let output = &context.output;

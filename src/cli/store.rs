@@ -70,7 +70,7 @@ pub enum StoreCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: StoreCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: StoreCommand, context: &Context) -> Result<Done, CliError> {
     match command {
         StoreCommand::Create { directory } => create(&place(directory, context)?, context),
         StoreCommand::Check { directory, repair } => check(&place(directory, context)?, repair, context).await,
@@ -193,7 +193,7 @@ fn finding_json(finding: &Finding) -> Value {
 }
 
 /// Leaves a note on what was done to the files for the audit log; the next start writes it into the log.
-pub fn leave_audit_note(state_directory: &Path, what: &str, detail: &str) {
+pub(crate) fn leave_audit_note(state_directory: &Path, what: &str, detail: &str) {
     let (uid, now) = (rustix::process::getuid().as_raw(), system_clock().now());
     let left = leave_note(state_directory, now, (&user_name(uid), Some(uid)), what, detail);
     if let Err(error) = left {

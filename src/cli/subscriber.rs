@@ -1,27 +1,27 @@
 //! `depesch subscriber`.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use hyper::Method;
 
-use crate::api::client::ClientError;
 use crate::api::list::ListView;
 use crate::api::path::ApiPath;
 use crate::api::person_view::{RecordView, SubscriberView};
-use crate::api::retention::ErasureView;
-use crate::api::subscriber::{Change, ChangeSubscription, ErasedView, FoundPeopleView, SubscriberFields};
-use crate::api::suppression::SuppressionView;
-use crate::base::clock::Timestamp;
+use crate::api::subscriber::{Change, ChangeSubscription, SubscriberFields};
 use crate::base::id::ListName;
 
 use super::consent;
 use super::download::save;
 use super::import::{ImportOptions, import};
-use super::output::instant;
 use super::{CliError, Context, Done};
+
+mod personal_data;
+mod show;
+
+use personal_data::{erase, erased, record_to};
+use show::{search, show};
 
 /// Subscribers: the people and newsrooms on the lists.
 #[derive(Debug, Subcommand)]
@@ -232,7 +232,7 @@ impl PersonOptions {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: SubscriberCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: SubscriberCommand, context: &Context) -> Result<Done, CliError> {
     let client = &context.client;
     match command {
         SubscriberCommand::Add { address, options, lists, consent } => {
@@ -298,66 +298,6 @@ async fn change(
     Ok(context.client.post(path(who).segment("subscriptions").segment(list), &body).await?)
 }
 
-async fn erase(who: &str, yes: bool, context: &Context) -> Result<Done, CliError> {
-    if !yes {
-        let text = "erasing cannot be undone: repeat the command with --yes; \u{201c}subscriber record\u{201d} prints what is known";
-        return Err(CliError::Usage(text.to_owned()));
-    }
-    let erased: ErasedView = context.client.send(Method::DELETE, path(who), &()).await?;
-    if context.output.is_json() {
-        context.output.json(&serde_json::json!({ "erased": true, "open": erased.open }))?;
-        return Ok(Done::Fully);
-    }
-    context.output.line("erased; the hash of the address stays, so that no import brings it back")?;
-    for why in &erased.open {
-        context.output.line(&format!("not complete: {why}; it continues automatically"))?;
-    }
-    Ok(Done::Fully)
-}
-
-/// Writes the record, and their own mails in their original form, into a new directory that only its owner can read.
-async fn record_to(who: &str, to: &Path, context: &Context) -> Result<Done, CliError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |error| CliError::File { action: "written", path, error }
-    };
-    let record: RecordView = context.client.get(path(who).segment("record")).await?;
-    std::fs::DirBuilder::new().mode(0o700).create(to).map_err(failed(to))?;
-    let text = serde_json::to_string_pretty(&record).map_err(|e| CliError::Internal(e.to_string()))?;
-    let file = to.join("record.json");
-    std::fs::write(&file, text).map_err(failed(&file))?;
-    let own = record.inbound.iter().filter(|message| message.own).map(|message| ("/v1/inbound", &message.what.id));
-    let posts = record.posts.iter().filter(|post| post.own).map(|post| ("/v1/posts", &post.what.id));
-    let mut mails = 0;
-    for (noun, id) in own.chain(posts) {
-        let answer = match context.client.download(ApiPath::new(noun).segment(id).segment("raw")).await {
-            Ok(answer) => answer,
-            // Deleted by age: the record says that there was one.
-            Err(ClientError::Refused(refusal)) if refusal.status == 404 => continue,
-            Err(error) => return Err(error.into()),
-        };
-        save(answer, Some(to.join(format!("{id}.eml"))), context).await?;
-        mails += 1;
-    }
-    context.output.line(&format!("wrote record.json and {mails} mails into {}", to.display()))?;
-    Ok(Done::Fully)
-}
-
-async fn erased(context: &Context) -> Result<Done, CliError> {
-    let erasures: Vec<ErasureView> = context.client.get("/v1/erasures").await?;
-    if context.output.is_json() {
-        context.output.json(&erasures)?;
-        return Ok(Done::Fully);
-    }
-    let since = |at: Option<Timestamp>| at.map_or("not yet".to_owned(), instant);
-    let rows = erasures.into_iter().map(|erasure| {
-        let hash = erasure.hash.chars().take(12).collect();
-        [hash, instant(erasure.at), since(erasure.done), since(erasure.journal), since(erasure.index)]
-    });
-    context.output.table(&["hash", "asked", "records and mail", "journal", "index"], rows)?;
-    Ok(Done::Fully)
-}
-
 async fn export(
     list: Option<ListName>,
     excel: bool,
@@ -366,83 +306,4 @@ async fn export(
 ) -> Result<Done, CliError> {
     let path = ApiPath::new("/v1/subscribers/export").query_some("list", list.as_ref()).query("excel", excel);
     save(context.client.download(path).await?, output, context).await
-}
-
-async fn suppression(address: &str, context: &Context) -> Result<Option<SuppressionView>, CliError> {
-    match context.client.get(ApiPath::new("/v1/suppressions").segment(address)).await {
-        Ok(found) => Ok(Some(found)),
-        Err(ClientError::Refused(refusal)) if refusal.status == 404 => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// People asked for at once.
-const PAGE: usize = 500;
-
-async fn search(words: &str, limit: usize, context: &Context) -> Result<Done, CliError> {
-    let client = &context.client;
-    let (mut people, mut after) = (Vec::new(), None::<String>);
-    loop {
-        let page = (limit - people.len().min(limit)).clamp(1, PAGE);
-        let path = ApiPath::new("/v1/subscribers").query("search", words).query("limit", page);
-        let found: FoundPeopleView = client.get(path.query_some("after", after)).await?;
-        people.extend(found.people);
-        after = found.next;
-        if after.is_none() || people.len() >= limit {
-            break;
-        }
-    }
-    if context.output.is_json() {
-        context.output.json(&FoundPeopleView { people, next: after })?;
-        return Ok(Done::Fully);
-    }
-    let row = |person: &SubscriberView| {
-        let lists = person.subscriptions.iter().map(|(list, subscription)| format!("{list} ({})", subscription.state));
-        [
-            person.id.to_string(),
-            person.address.clone(),
-            person.name.clone().unwrap_or_default(),
-            person.organisation.clone().unwrap_or_default(),
-            lists.collect::<Vec<_>>().join(", "),
-        ]
-    };
-    context.output.table(&["id", "address", "name", "organisation", "lists"], people.iter().map(row))?;
-    if after.is_some() {
-        context.output.line("There may be more: add a word, or name a higher --limit.")?;
-    }
-    Ok(Done::Fully)
-}
-
-async fn show(subscriber: &SubscriberView, context: &Context) -> Result<Done, CliError> {
-    if context.output.is_json() {
-        context.output.json(subscriber)?;
-        return Ok(Done::Fully);
-    }
-    let joined = |words: &std::collections::BTreeSet<String>| words.iter().cloned().collect::<Vec<_>>().join(", ");
-    let mut fields = vec![
-        ("subscriber", subscriber.id.to_string()),
-        ("address", subscriber.address.clone()),
-        ("name", subscriber.name.clone().unwrap_or_default()),
-        ("language", subscriber.language.to_string()),
-        ("organisation", subscriber.organisation.clone().unwrap_or_default()),
-        ("beats", joined(&subscriber.beats)),
-        ("regions", joined(&subscriber.regions)),
-    ];
-    fields.extend(subscriber.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())));
-    fields.extend([("created", instant(subscriber.created)), ("updated", instant(subscriber.updated))]);
-    if let Some(suppression) = suppression(&subscriber.address, context).await? {
-        let words = format!("gets no mail from any list: {}, {}", suppression.reason, instant(suppression.since));
-        fields.push(("suppressed", words));
-    }
-    context.output.fields(&fields)?;
-    if !subscriber.subscriptions.is_empty() {
-        let rows = subscriber.subscriptions.iter().filter_map(|(list, subscription)| {
-            let last = subscription.events.last()?;
-            let from = format!("{}: {}", last.way, last.from);
-            Some([list.to_string(), subscription.state.clone(), instant(last.at), from, last.words.clone()])
-        });
-        context.output.line("")?;
-        context.output.table(&["list", "state", "since", "from", "words"], rows)?;
-    }
-    Ok(Done::Fully)
 }

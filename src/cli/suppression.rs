@@ -48,7 +48,7 @@ pub enum SuppressionCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: SuppressionCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: SuppressionCommand, context: &Context) -> Result<Done, CliError> {
     let (client, output) = (&context.client, &context.output);
     let path = |address: &str| ApiPath::new("/v1/suppressions").segment(address);
     match command {

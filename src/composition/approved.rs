@@ -7,13 +7,13 @@ use crate::model::mailing::AudienceQuery;
 use crate::model::release::Blob;
 
 /// The hash that an approval of a post is bound to: of its bytes and the audience.
-pub fn post_hash(blob: &Blob, audience: &AudienceQuery) -> String {
+pub(crate) fn post_hash(blob: &Blob, audience: &AudienceQuery) -> String {
     let bytes = [blob.sha256, audience_hash(audience)].concat();
     to_hex(&token::content_hash(&bytes))
 }
 
 /// The hash of an audience query, over its `canonical` text.
-pub fn audience_hash(query: &AudienceQuery) -> [u8; 32] {
+pub(crate) fn audience_hash(query: &AudienceQuery) -> [u8; 32] {
     token::content_hash(canonical(query).as_bytes())
 }
 

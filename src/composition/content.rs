@@ -34,7 +34,7 @@ impl Content {
     ///
     /// # Errors
     /// [`TemplateError`]: all templates must be valid.
-    pub fn load(
+    pub(crate) fn load(
         templates_directory: Option<&Path>,
         source: SourceSettings,
         budget: AttachmentBudget,
@@ -65,12 +65,12 @@ impl ContentHandle {
     }
 
     /// The settings now in force.
-    pub fn get(&self) -> Arc<Content> {
+    pub(crate) fn get(&self) -> Arc<Content> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Replaces them; work under way continues with the old ones.
-    pub fn replace(&self, content: Content) {
+    pub(crate) fn replace(&self, content: Content) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(content);
     }
 }
@@ -88,12 +88,12 @@ pub struct Checked {
 
 impl Checked {
     /// Whether it can be sent.
-    pub fn is_good(&self) -> bool {
+    pub(crate) fn is_good(&self) -> bool {
         !has_errors(&self.findings)
     }
 
     /// The number of errors and of warnings.
-    pub fn counts(&self) -> (usize, usize) {
+    pub(crate) fn counts(&self) -> (usize, usize) {
         let errors = self.findings.iter().filter(|f| f.severity == Severity::Error).count();
         (errors, self.findings.len() - errors)
     }
@@ -170,7 +170,7 @@ impl Content {
     ///
     /// # Errors
     /// [`TemplateError`].
-    pub fn prepare(&self, release: &Release) -> Result<PreparedRelease, TemplateError> {
+    pub(crate) fn prepare(&self, release: &Release) -> Result<PreparedRelease, TemplateError> {
         PreparedRelease::new(&self.templates, release, &self.budget.plan(&release.attachments, &release.images))
     }
 

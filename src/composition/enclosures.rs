@@ -34,13 +34,13 @@ const MEDIA_TYPES: [(&str, &str); 18] = [
 ];
 
 /// The media type of a file, by its name.
-pub fn media_type_of(file_name: &str) -> &'static str {
+pub(crate) fn media_type_of(file_name: &str) -> &'static str {
     let ending = file_name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
     MEDIA_TYPES.iter().find(|(known, _)| *known == ending).map_or("application/octet-stream", |(_, kind)| kind)
 }
 
 /// The files sent in the mail: attachments that `travel` so, and images without a URL.
-pub fn files_in_mail<'a>(release: &'a Release, travel: &[Travel]) -> Vec<&'a str> {
+pub(crate) fn files_in_mail<'a>(release: &'a Release, travel: &[Travel]) -> Vec<&'a str> {
     let attachments = release.attachments.iter().zip(travel).filter(|(_, travel)| **travel == Travel::InMail);
     let images = release.images.iter().filter(|image| image.url.is_none()).filter_map(|image| image.file.as_deref());
     let mut files: Vec<&str> = attachments.map(|(attachment, _)| attachment.file.as_str()).chain(images).collect();
@@ -53,7 +53,7 @@ pub fn files_in_mail<'a>(release: &'a Release, travel: &[Travel]) -> Vec<&'a str
 ///
 /// # Errors
 /// A text that names the file without content.
-pub fn attachments(
+pub(crate) fn attachments(
     release: &Release,
     travel: &[Travel],
     contents: &BTreeMap<String, Vec<u8>>,
@@ -69,7 +69,7 @@ pub fn attachments(
 }
 
 /// One file of a release as an attachment of the message.
-pub fn attachment(release: &Release, file: &str, bytes: Vec<u8>) -> Attachment {
+pub(crate) fn attachment(release: &Release, file: &str, bytes: Vec<u8>) -> Attachment {
     let given = release.attachments.iter().find(|a| a.file == file).and_then(|a| a.media_type.clone());
     let file_name = file.rsplit('/').next().unwrap_or(file).to_owned();
     let media_type = given.unwrap_or_else(|| media_type_of(&file_name).to_owned());
@@ -87,13 +87,13 @@ pub struct EventIdentity {
 
 impl EventIdentity {
     /// Derived from one release alone, if the other releases of its event are unknown: in a preview.
-    pub fn alone(event: &Event, id: ReleaseId, domain: &str) -> Self {
+    pub(crate) fn alone(event: &Event, id: ReleaseId, domain: &str) -> Self {
         let uid = event.uid.clone().unwrap_or_else(|| Self::made_uid(id, domain));
         Self { uid, sequence: event.sequence }
     }
 
     /// The UID of an event whose author gave none: derived from the release that first announced it.
-    pub fn made_uid(first: ReleaseId, domain: &str) -> String {
+    pub(crate) fn made_uid(first: ReleaseId, domain: &str) -> String {
         format!("event-{first}@{domain}")
     }
 }
@@ -129,7 +129,7 @@ pub fn calendar(
 }
 
 /// The release that a release updates, corrects, replaces or withdraws, if given by its number.
-pub fn first_release(release: &Release) -> Option<ReleaseId> {
+pub(crate) fn first_release(release: &Release) -> Option<ReleaseId> {
     release.announced_in()
 }
 

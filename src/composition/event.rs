@@ -44,7 +44,11 @@ pub struct Told {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn told(store: &Store, release: ReleaseId, sent: &BTreeSet<ReleaseId>) -> Result<Option<Told>, StoreError> {
+pub(crate) async fn told(
+    store: &Store,
+    release: ReleaseId,
+    sent: &BTreeSet<ReleaseId>,
+) -> Result<Option<Told>, StoreError> {
     told_by(store, &releases_of(store, release).await?, sent).await
 }
 
@@ -52,7 +56,7 @@ pub async fn told(store: &Store, release: ReleaseId, sent: &BTreeSet<ReleaseId>)
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn told_by(
+pub(crate) async fn told_by(
     store: &Store,
     releases: &[ReleaseId],
     sent: &BTreeSet<ReleaseId>,

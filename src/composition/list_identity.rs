@@ -20,13 +20,13 @@ pub fn label(key: &Key, list: &List) -> String {
 }
 
 /// Whether a local part may be a [`label`].
-pub fn is_label(text: &str) -> bool {
+pub(crate) fn is_label(text: &str) -> bool {
     text.len() == 17 && text.starts_with('l') && text[1..].bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// One list, as it appears in its mail.
 #[derive(Clone, Debug)]
-pub struct ListIdentity {
+pub(crate) struct ListIdentity {
     /// Its name in this installation; never shown for a sensitive list.
     pub name: ListName,
     /// Its position among the lists of the mailing's audience, in order of name: part of unsubscribe tokens.
@@ -49,7 +49,7 @@ pub struct ListIdentity {
 
 impl ListIdentity {
     /// The identity of `list`, at position `place` in its mailing's audience.
-    pub fn new(list: &List, place: u64, key: &Key) -> Self {
+    pub(crate) fn new(list: &List, place: u64, key: &Key) -> Self {
         let (local, domain) = (list.address.local_part(), list.address.domain());
         let sensitive = list.privacy == Privacy::Sensitive;
         let label = label(key, list);
@@ -71,12 +71,12 @@ impl ListIdentity {
     }
 
     /// The envelope sender of one delivery (VERP): its token identifies the delivery in bounces.
-    pub fn bounce_address(&self, token: &str) -> String {
+    pub(crate) fn bounce_address(&self, token: &str) -> String {
         format!("{}-bounces+{token}@{}", self.alias, self.domain)
     }
 
     /// The address that ends one subscription.
-    pub fn unsubscribe_address(&self, token: &str) -> String {
+    pub(crate) fn unsubscribe_address(&self, token: &str) -> String {
         format!("{}-unsubscribe+{token}@{}", self.alias, self.domain)
     }
 
@@ -84,22 +84,22 @@ impl ListIdentity {
     ///
     /// # Errors
     /// [`AddressError`]: only for a `what` that no address can contain.
-    pub fn address_for(&self, what: &str) -> Result<Address, AddressError> {
+    pub(crate) fn address_for(&self, what: &str) -> Result<Address, AddressError> {
         format!("{}-{what}@{}", self.alias, self.domain).parse()
     }
 
     /// The address for decisions about a held post.
-    pub fn decide_address(&self, token: &str) -> String {
+    pub(crate) fn decide_address(&self, token: &str) -> String {
         format!("{}-decide+{token}@{}", self.alias, self.domain)
     }
 
     /// The list's address as shown in its mail: for a sensitive list, that of its label.
-    pub fn shown_address(&self) -> &Address {
+    pub(crate) fn shown_address(&self) -> &Address {
         &self.shown
     }
 
     /// The domain of its address.
-    pub fn domain(&self) -> &str {
+    pub(crate) fn domain(&self) -> &str {
         &self.domain
     }
 }

@@ -10,14 +10,14 @@ use crate::store::{Store, StoreError};
 
 /// The Message-ID of one delivery, without angle brackets (RFC 5322 §3.6.4). `None`: that of all deliveries of a
 /// post.
-pub fn message_id(key: &Key, mailing: MailingId, subscriber: Option<SubscriberId>, domain: &str) -> String {
+pub(crate) fn message_id(key: &Key, mailing: MailingId, subscriber: Option<SubscriberId>, domain: &str) -> String {
     let numbers = [mailing.0, subscriber.map_or(0, |id| id.0)];
     format!("{mailing}.{}@{domain}", key.sign(Purpose::MessageId, &numbers))
 }
 
 /// The mailing that one of our own Message-IDs belongs to, and the subscriber, if it is that of a single delivery.
 /// Angle brackets are optional.
-pub fn named(key: &Key, message_id: &str) -> Option<(MailingId, Option<SubscriberId>)> {
+pub(crate) fn named(key: &Key, message_id: &str) -> Option<(MailingId, Option<SubscriberId>)> {
     let (local, _) = message_id.trim().trim_matches(['<', '>']).rsplit_once('@')?;
     let (name, token) = local.split_once('.')?;
     match key.verify(Purpose::MessageId, token)?.as_slice() {
@@ -30,7 +30,7 @@ pub fn named(key: &Key, message_id: &str) -> Option<(MailingId, Option<Subscribe
 
 /// The Message-IDs of one mailing.
 #[derive(Clone, Debug)]
-pub struct MessageIds {
+pub(crate) struct MessageIds {
     key: Key,
     mailing: MailingId,
     is_post: bool,
@@ -42,7 +42,12 @@ impl MessageIds {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn of(store: &Store, key: &Key, own: Option<String>, mailing: &Mailing) -> Result<Self, StoreError> {
+    pub(crate) async fn of(
+        store: &Store,
+        key: &Key,
+        own: Option<String>,
+        mailing: &Mailing,
+    ) -> Result<Self, StoreError> {
         let is_post = matches!(mailing.content, MailingContent::Post(_));
         let mut domain = own;
         for name in &mailing.audience.lists {
@@ -54,7 +59,7 @@ impl MessageIds {
     }
 
     /// The Message-ID of the delivery to one subscriber.
-    pub fn to(&self, subscriber: SubscriberId) -> String {
+    pub(crate) fn to(&self, subscriber: SubscriberId) -> String {
         message_id(&self.key, self.mailing, (!self.is_post).then_some(subscriber), &self.domain)
     }
 }

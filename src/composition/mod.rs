@@ -1,12 +1,12 @@
 //! Floor 4: composes messages from a release or post and its recipient, and writes notices.
 
-pub mod approved;
+pub(crate) mod approved;
 pub mod content;
 pub mod enclosures;
 pub mod event;
 pub mod list_identity;
 pub mod message;
-pub mod message_id;
+pub(crate) mod message_id;
 pub mod notices;
 pub mod post_messages;
 pub mod preview;

@@ -36,7 +36,7 @@ pub struct PostMessages {
 }
 
 /// A post that only lacks the recipient.
-pub struct PreparedPost {
+pub(crate) struct PreparedPost {
     mailing: MailingId,
     list: ListIdentity,
     frame: PostedFrame,
@@ -60,7 +60,7 @@ impl PostMessages {
     ///
     /// # Errors
     /// [`PrepareError`].
-    pub async fn prepare_post(&self, mailing: &Mailing) -> Result<PreparedPost, PrepareError> {
+    pub(crate) async fn prepare_post(&self, mailing: &Mailing) -> Result<PreparedPost, PrepareError> {
         let MailingContent::Post(id) = mailing.content else {
             return Err(broken(format!("{} is not a post", mailing.content)));
         };

@@ -71,7 +71,7 @@ impl ReleaseMessages {
     ///
     /// # Errors
     /// [`PrepareError`].
-    pub async fn prepare_mailing(&self, mailing: &Mailing) -> Result<PreparedReleases, PrepareError> {
+    pub(crate) async fn prepare_mailing(&self, mailing: &Mailing) -> Result<PreparedReleases, PrepareError> {
         let MailingContent::Release(id) = mailing.content else {
             return Err(broken(format!("{} is not a release", mailing.content)));
         };
@@ -204,7 +204,7 @@ pub(super) struct Enclosed {
 }
 
 /// A mailing that only lacks the recipient.
-pub struct PreparedReleases {
+pub(crate) struct PreparedReleases {
     mailing: MailingId,
     language: String,
     prepared: PreparedRelease,

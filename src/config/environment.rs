@@ -8,24 +8,24 @@ use std::path::PathBuf;
 use listenfd::ListenFd;
 
 /// The directory of the service's credentials (systemd.exec(5), `LoadCredential=`).
-pub fn credentials_directory() -> Option<PathBuf> {
+pub(crate) fn credentials_directory() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
 /// The file by which a test moves the daemon's clock ([`crate::app::test_clock`]).
-pub fn test_clock() -> Option<PathBuf> {
+pub(crate) fn test_clock() -> Option<PathBuf> {
     std::env::var_os("DEPESCH_TEST_CLOCK").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 /// Whether standard error is connected to journald (systemd.exec(5), `$JOURNAL_STREAM`), which adds times itself.
 /// Child processes inherit the variable even if their standard error is redirected; so the file itself is compared.
-pub fn is_under_journald() -> bool {
+pub(crate) fn is_under_journald() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
     std::fs::metadata("/proc/self/fd/2").is_ok_and(|file| stream == format!("{}:{}", file.dev(), file.ino()))
 }
 
 /// Sockets that the parent process opened for us.
-pub struct InheritedSockets {
+pub(crate) struct InheritedSockets {
     /// The sockets.
     pub sockets: ListenFd,
     /// Their names (systemd.socket(5), `FileDescriptorName=`), in the same order.
@@ -46,7 +46,7 @@ impl fmt::Debug for InheritedSockets {
 
 /// Takes the sockets that systemd passed in (sd_listen_fds(3)); a second call finds none. Call it before there are
 /// threads that read the environment, because it removes the variables.
-pub fn inherited_sockets() -> InheritedSockets {
+pub(crate) fn inherited_sockets() -> InheritedSockets {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let names = names.split(':').filter(|name| !name.is_empty()).map(str::to_owned).collect();
     InheritedSockets { sockets: ListenFd::from_env(), names }

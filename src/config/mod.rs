@@ -16,13 +16,13 @@ use crate::model::retry::RetryTable;
 use crate::privacy::retention::rules::Periods;
 use crate::transport::relay::{Encryption, Login, RelaySettings, Timeouts};
 
-pub mod backup;
-pub mod bounce;
-pub mod doctor;
-pub mod environment;
-pub mod inbound;
+pub(crate) mod backup;
+pub(crate) mod bounce;
+pub(crate) mod doctor;
+pub(crate) mod environment;
+pub(crate) mod inbound;
 mod keys;
-pub mod reader;
+pub(crate) mod reader;
 pub mod secret;
 
 pub use keys::LOG_TARGETS;
@@ -35,7 +35,7 @@ use reader::{Entry, Problem, Reader};
 use secret::{SecretError, SecretSource};
 
 /// The configuration file used when none is named.
-pub const DEFAULT_FILE: &str = "/etc/depesch/depesch.toml";
+pub(crate) const DEFAULT_FILE: &str = "/etc/depesch/depesch.toml";
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,7 +128,7 @@ impl RelayConfig {
     ///
     /// # Errors
     /// [`SecretError`] when the password cannot be read.
-    pub fn settings(&self) -> Result<RelaySettings, SecretError> {
+    pub(crate) fn settings(&self) -> Result<RelaySettings, SecretError> {
         let login = match (&self.login, &self.password) {
             (Some(user), Some(source)) => Some(Login { user: user.clone(), password: source.read()? }),
             _ => None,
@@ -234,7 +234,7 @@ pub const RELOADABLE: &[&str] =
 
 impl Loaded {
     /// The configuration in force after a reload of `new`: with its values for the keys that are [`RELOADABLE`].
-    pub fn taken_over(&self, new: &Loaded) -> Loaded {
+    pub(crate) fn taken_over(&self, new: &Loaded) -> Loaded {
         let entry = |(old, new): (&Entry, &Entry)| match RELOADABLE.contains(&old.key.as_str()) {
             true => new.clone(),
             false => old.clone(),
@@ -305,7 +305,7 @@ impl Config {
 
     /// The control socket in the file, even if the rest of the file cannot be used; otherwise the default. For
     /// commands that only need to reach the running daemon.
-    pub fn control_socket(file: Option<&Path>) -> PathBuf {
+    pub(crate) fn control_socket(file: Option<&Path>) -> PathBuf {
         let path = file.unwrap_or(Path::new(DEFAULT_FILE));
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let (table, _) = DeTable::parse_recoverable(&text);
@@ -317,7 +317,7 @@ impl Config {
     }
 
     /// This configuration without references to files or groups of this machine: for a check on another machine.
-    pub fn without_files(&self) -> Config {
+    pub(crate) fn without_files(&self) -> Config {
         let mut config = self.clone();
         config.templates_directory = None;
         (config.control.group, config.inbound.lmtp_group) = (None, None);
@@ -360,27 +360,27 @@ impl Config {
     }
 
     /// The directory of backups.
-    pub fn backup_directory(&self) -> PathBuf {
+    pub(crate) fn backup_directory(&self) -> PathBuf {
         self.backup.directory.clone().unwrap_or_else(|| self.state_directory.join("backup"))
     }
 
     /// The directory of attachments.
-    pub fn blobs_directory(&self) -> PathBuf {
+    pub(crate) fn blobs_directory(&self) -> PathBuf {
         self.state_directory.join("blobs")
     }
 
     /// The directory of the store, used by the daemon and by `depesch store`.
-    pub fn store_directory(&self) -> PathBuf {
+    pub(crate) fn store_directory(&self) -> PathBuf {
         self.state_directory.join("store")
     }
 
     /// The directory of incoming mail in its original form.
-    pub fn spool_directory(&self) -> PathBuf {
+    pub(crate) fn spool_directory(&self) -> PathBuf {
         self.state_directory.join("spool")
     }
 
     /// The maildir of the capture transport.
-    pub fn capture_directory(&self) -> PathBuf {
+    pub(crate) fn capture_directory(&self) -> PathBuf {
         self.capture_directory.clone().unwrap_or_else(|| self.state_directory.join("capture"))
     }
 

@@ -34,7 +34,7 @@ pub struct Entry {
 }
 
 /// Reads one document.
-pub struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     text: &'a str,
     directory: &'a Path,
     values: BTreeMap<String, (usize, &'a DeValue<'a>)>,
@@ -46,7 +46,7 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Creates a reader of `table`, parsed from `text`; relative paths in it are relative to `directory`.
-    pub fn new(text: &'a str, table: &'a DeTable<'a>, directory: &'a Path) -> Self {
+    pub(crate) fn new(text: &'a str, table: &'a DeTable<'a>, directory: &'a Path) -> Self {
         let (values, sections) = (BTreeMap::new(), BTreeMap::new());
         let (entries, problems) = (Vec::new(), Vec::new());
         let mut reader = Self { text, directory, values, sections, section: "", entries, problems };
@@ -73,18 +73,18 @@ impl<'a> Reader<'a> {
     }
 
     /// Sets the section of the following keys; the empty name is the top of the file.
-    pub fn section(&mut self, name: &'static str) {
+    pub(crate) fn section(&mut self, name: &'static str) {
         self.section = name;
     }
 
     /// Reports an error about a key whose value alone is valid.
-    pub fn problem(&mut self, key: &str, message: impl Into<String>) {
+    pub(crate) fn problem(&mut self, key: &str, message: impl Into<String>) {
         let line = self.values.get(key).map(|(line, _)| *line);
         self.problems.push(Problem { line, key: key.to_owned(), message: message.into() });
     }
 
     /// Reads one key of any type. `parse` returns `None` for what is not `expected`.
-    pub fn value<T>(
+    pub(crate) fn value<T>(
         &mut self,
         name: &str,
         expected: &str,
@@ -107,24 +107,24 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads `true` or `false`.
-    pub fn switch(&mut self, name: &str, into: &mut bool) {
+    pub(crate) fn switch(&mut self, name: &str, into: &mut bool) {
         self.value(name, "true or false", into, |value| value.as_bool(), bool::to_string);
     }
 
     /// Reads a non-empty text.
-    pub fn text(&mut self, name: &str, expected: &str, into: &mut String) {
+    pub(crate) fn text(&mut self, name: &str, expected: &str, into: &mut String) {
         let parse = |value: &DeValue<'_>| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         self.value(name, expected, into, parse, |text| quoted(text));
     }
 
     /// Reads a text; empty means `None`.
-    pub fn optional_text(&mut self, name: &str, expected: &str, into: &mut Option<String>) {
+    pub(crate) fn optional_text(&mut self, name: &str, expected: &str, into: &mut Option<String>) {
         let parse = |value: &DeValue<'_>| value.as_str().map(|text| (!text.is_empty()).then(|| text.to_owned()));
         self.value(name, expected, into, parse, |text| quoted(text.as_deref().unwrap_or_default()));
     }
 
     /// Reads a path.
-    pub fn path(&mut self, name: &str, expected: &str, into: &mut PathBuf) {
+    pub(crate) fn path(&mut self, name: &str, expected: &str, into: &mut PathBuf) {
         let directory = self.directory;
         let parse =
             |value: &DeValue<'_>| value.as_str().filter(|text| !text.is_empty()).map(|text| directory.join(text));
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a path; empty means `None`.
-    pub fn optional_path(&mut self, name: &str, expected: &str, into: &mut Option<PathBuf>) {
+    pub(crate) fn optional_path(&mut self, name: &str, expected: &str, into: &mut Option<PathBuf>) {
         let directory = self.directory;
         let parse = |value: &DeValue<'_>| value.as_str().map(|text| (!text.is_empty()).then(|| directory.join(text)));
         let show = |path: &Option<PathBuf>| quoted(&path.as_deref().unwrap_or(Path::new("")).to_string_lossy());
@@ -140,7 +140,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a whole number in a range.
-    pub fn number<T>(&mut self, name: &str, range: RangeInclusive<T>, into: &mut T)
+    pub(crate) fn number<T>(&mut self, name: &str, range: RangeInclusive<T>, into: &mut T)
     where
         T: TryFrom<i64> + PartialOrd + Display,
     {
@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a number with or without decimals, in a range.
-    pub fn fraction(&mut self, name: &str, range: RangeInclusive<f64>, into: &mut f64) {
+    pub(crate) fn fraction(&mut self, name: &str, range: RangeInclusive<f64>, into: &mut f64) {
         let expected = format!("a number from {} to {}", range.start(), range.end());
         let parse = |value: &DeValue<'_>| {
             let text = match value {
@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a duration, e.g. `"15m"`, in a range.
-    pub fn duration(&mut self, name: &str, range: RangeInclusive<Duration>, into: &mut Duration) {
+    pub(crate) fn duration(&mut self, name: &str, range: RangeInclusive<Duration>, into: &mut Duration) {
         let (from, to) = (duration_text(*range.start()), duration_text(*range.end()));
         let expected = format!("a duration such as \"90s\", \"15m\", \"4h\" or \"4d\", from {from} to {to}");
         let parse = |value: &DeValue<'_>| parse_duration(value.as_str()?).filter(|length| range.contains(length));
@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a duration as [`Self::duration`] does, where `"never"` means unlimited.
-    pub fn period(&mut self, name: &str, range: RangeInclusive<Duration>, into: &mut Option<Duration>) {
+    pub(crate) fn period(&mut self, name: &str, range: RangeInclusive<Duration>, into: &mut Option<Duration>) {
         let (from, to) = (duration_text(*range.start()), duration_text(*range.end()));
         let expected = format!("a duration such as \"90d\", from {from} to {to}, or \"never\"");
         let parse = |value: &DeValue<'_>| match value.as_str()? {
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a duration as [`Self::duration`] does, into chrono's type.
-    pub fn span(&mut self, name: &str, range: RangeInclusive<Duration>, into: &mut chrono::Duration) {
+    pub(crate) fn span(&mut self, name: &str, range: RangeInclusive<Duration>, into: &mut chrono::Duration) {
         let mut length = into.to_std().unwrap_or_default();
         self.duration(name, range, &mut length);
         // The range is well within both types.
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads one of a few words.
-    pub fn choice<T: Clone + PartialEq>(&mut self, name: &str, choices: &[(&str, T)], into: &mut T) {
+    pub(crate) fn choice<T: Clone + PartialEq>(&mut self, name: &str, choices: &[(&str, T)], into: &mut T) {
         let words: Vec<String> = choices.iter().map(|(word, _)| quoted(word)).collect();
         let expected = format!("one of {}", words.join(", "));
         let parse = |value: &DeValue<'_>| {
@@ -211,7 +211,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reports the remaining keys as unknown. Returns all keys with their values, and all errors in order of line.
-    pub fn finish(mut self) -> (Vec<Entry>, Vec<Problem>) {
+    pub(crate) fn finish(mut self) -> (Vec<Entry>, Vec<Problem>) {
         let unknown: Vec<(String, usize)> = self
             .values
             .iter()
@@ -267,14 +267,14 @@ pub(super) fn quoted(text: &str) -> String {
 const UNITS: &[(&str, u64)] = &[("w", 7 * 86_400), ("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
 
 /// Parses a duration: a whole number and `s`, `m`, `h`, `d` or `w`.
-pub fn parse_duration(text: &str) -> Option<Duration> {
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let (unit, seconds) = UNITS.iter().find(|(unit, _)| text.ends_with(unit))?;
     let number: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;
     number.checked_mul(*seconds).map(Duration::from_secs)
 }
 
 /// Formats a duration for [`parse_duration`], in the largest unit without a remainder.
-pub fn duration_text(length: Duration) -> String {
+pub(crate) fn duration_text(length: Duration) -> String {
     let seconds = length.as_secs();
     let fitting = UNITS.iter().find(|(unit, size)| *unit != "w" && seconds > 0 && seconds.is_multiple_of(*size));
     let (unit, size) = fitting.unwrap_or(&("s", 1));

@@ -67,7 +67,7 @@ impl SecretSource {
     ///
     /// # Errors
     /// [`SecretError::NoCredentials`].
-    pub fn path(&self) -> Result<PathBuf, SecretError> {
+    pub(crate) fn path(&self) -> Result<PathBuf, SecretError> {
         match self {
             Self::File(path) => Ok(path.clone()),
             Self::Credential(name) => {

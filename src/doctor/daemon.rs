@@ -12,7 +12,7 @@ use super::finding::{Area, Finding, Severity};
 
 /// The daemon's answer.
 #[derive(Debug)]
-pub enum Said {
+pub(crate) enum Said {
     /// It runs: its state, and its lists' domains.
     Running {
         /// Its version.
@@ -31,7 +31,7 @@ pub enum Said {
 }
 
 /// Queries the daemon.
-pub async fn look(client: &Client) -> Said {
+pub(crate) async fn look(client: &Client) -> Said {
     let said = async {
         let status: Status = client.get("/v1/status").await?;
         let lists: Vec<ListView> = client.get("/v1/lists").await?;

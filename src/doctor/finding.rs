@@ -61,7 +61,7 @@ pub struct Finding {
 
 impl Finding {
     /// Creates a finding that is as it should be.
-    pub fn good(area: Area, code: &'static str, what: impl Into<String>) -> Self {
+    pub(crate) fn good(area: Area, code: &'static str, what: impl Into<String>) -> Self {
         Self { area, severity: Severity::Good, code, what: what.into(), why: String::new(), remedy: String::new() }
     }
 

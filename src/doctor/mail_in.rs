@@ -71,7 +71,7 @@ fn here(address: SocketAddr) -> SocketAddr {
 }
 
 /// Tries all listeners.
-pub async fn look(config: &Config) -> Vec<Endpoint> {
+pub(crate) async fn look(config: &Config) -> Vec<Endpoint> {
     let mut endpoints = Vec::new();
     for (speaks, place, configured) in places(config) {
         let (address, greeted) = match place {

@@ -17,13 +17,13 @@ use crate::config::{Config, Loaded};
 use crate::transport::relay::machine_name;
 
 pub mod backups;
-pub mod daemon;
+pub(crate) mod daemon;
 pub mod disk;
 pub mod dns;
 pub mod finding;
 pub mod mail_in;
 pub mod permissions;
-pub mod relay;
+pub(crate) mod relay;
 pub mod settings;
 pub mod time;
 
@@ -34,7 +34,7 @@ use finding::{Area, Finding, Severity};
 const DNS_LIMIT: Duration = Duration::from_secs(10);
 
 /// Checks everything, in order of areas.
-pub async fn examine(loaded: &Loaded, client: &Client, clock: Arc<dyn Clock>) -> Vec<Finding> {
+pub(crate) async fn examine(loaded: &Loaded, client: &Client, clock: Arc<dyn Clock>) -> Vec<Finding> {
     install_cryptography();
     let config = &loaded.config;
     let said = daemon::look(client).await;

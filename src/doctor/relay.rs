@@ -15,7 +15,7 @@ const STEP: Duration = Duration::from_secs(10);
 
 /// The result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tried {
+pub(crate) enum Tried {
     /// Ready for a message.
     Ready {
         /// The time it took.
@@ -32,7 +32,7 @@ pub enum Tried {
 }
 
 /// Tries the relay; `None` if absent.
-pub async fn look(config: &Config) -> Option<Tried> {
+pub(crate) async fn look(config: &Config) -> Option<Tried> {
     if config.transport != TransportChoice::Relay {
         return None;
     }

@@ -75,7 +75,7 @@ pub fn judge(config: &Config) -> Vec<Finding> {
 }
 
 /// Reads the secrets and templates in the configuration.
-pub fn look(loaded: &Loaded) -> Vec<Finding> {
+pub(crate) fn look(loaded: &Loaded) -> Vec<Finding> {
     let config = &loaded.config;
     let mut found = Vec::new();
     match &loaded.file {

@@ -28,7 +28,7 @@ pub struct Time {
 }
 
 /// Reads the clock. Blocks.
-pub fn look(now: Timestamp, store: &Path) -> Time {
+pub(crate) fn look(now: Timestamp, store: &Path) -> Time {
     Time { now, written: newest(&store.join("journal")), synchronised: synchronised() }
 }
 

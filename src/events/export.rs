@@ -6,7 +6,7 @@ use crate::model::rsvp::{Detail, Rsvp};
 use super::overview::{Answered, Overview};
 
 /// The column headings.
-pub const COLUMNS: [&str; 13] = [
+pub(crate) const COLUMNS: [&str; 13] = [
     "name",
     "newsroom",
     "function",
@@ -55,7 +55,7 @@ fn row(answered: &Answered) -> Vec<String> {
 }
 
 /// The columns whose values come from a subscriber record, not from an answer.
-pub fn known(rsvp: &Rsvp) -> Vec<&'static str> {
+pub(crate) fn known(rsvp: &Rsvp) -> Vec<&'static str> {
     let person = &rsvp.person;
     let fields = [("name", &person.name), ("newsroom", &person.newsroom)];
     let known = fields.into_iter().filter(|(_, detail)| detail.as_ref().is_some_and(|detail| !detail.given));

@@ -23,7 +23,7 @@ const MOST_IDS: usize = 30;
 
 /// What connects a mail with the invitation that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     /// A signed Message-ID of a mail with this invitation, which proves that the writer has that mail.
     Signed,
     /// The address that the mail came to.
@@ -45,7 +45,7 @@ pub enum Found {
         way: Way,
     },
     /// One of these open invitations; which one is unknown.
-    Several(Vec<ReleaseId>),
+    Several,
     /// No invitation.
     Nothing,
 }
@@ -70,7 +70,7 @@ impl Candidate {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn find(
+pub(crate) async fn find(
     store: &Store,
     key: &Key,
     message: &Incoming,
@@ -104,7 +104,7 @@ pub async fn find(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn begun(store: &Store) -> Result<BTreeSet<ReleaseId>, StoreError> {
+pub(crate) async fn begun(store: &Store) -> Result<BTreeSet<ReleaseId>, StoreError> {
     let has_begun = |stage: &Stage| {
         matches!(stage, Stage::Sending(_) | Stage::Finished { .. } | Stage::Cancelled { frozen: Some(_), .. })
     };
@@ -128,7 +128,7 @@ async fn answered_releases(store: &Store, key: &Key, message: &Incoming) -> Resu
 }
 
 /// The mailing of one of our signed Message-IDs; `None` if it is not ours.
-pub fn mailing_of(key: &Key, message_id: &str) -> Option<MailingId> {
+pub(crate) fn mailing_of(key: &Key, message_id: &str) -> Option<MailingId> {
     message_id::named(key, message_id).map(|(mailing, _)| mailing)
 }
 
@@ -192,7 +192,7 @@ async fn by_address(
     Ok(match left.as_slice() {
         [] => Found::Nothing,
         [one] => Found::One { event: one.event, release: one.loaded.record.value.id, way: Way::Address },
-        several => Found::Several(several.iter().map(|one| one.loaded.record.value.id).collect()),
+        _ => Found::Several,
     })
 }
 

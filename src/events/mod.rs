@@ -16,7 +16,7 @@ use crate::store::{Store, StoreError, mailings};
 
 pub mod answer;
 pub mod export;
-pub mod find;
+pub(crate) mod find;
 pub mod overview;
 
 /// Releases read per query.
@@ -88,7 +88,7 @@ pub async fn index_invitations(store: &Store) -> Result<usize, StoreError> {
 ///
 /// # Errors
 /// [`RsvpError`].
-pub async fn event_of(store: &Store, release: ReleaseId) -> Result<(ReleaseId, LoadedRelease), RsvpError> {
+pub(crate) async fn event_of(store: &Store, release: ReleaseId) -> Result<(ReleaseId, LoadedRelease), RsvpError> {
     let loaded = load(store, release).await?.ok_or(RsvpError::NoRelease(release))?;
     match store.event_of(release).await? {
         Some(event) => Ok((event, loaded)),
@@ -98,7 +98,7 @@ pub async fn event_of(store: &Store, release: ReleaseId) -> Result<(ReleaseId, L
 }
 
 /// The first instant that is too late for an answer; a deadline without a time includes the whole day.
-pub fn deadline(event: &Event) -> Option<Timestamp> {
+pub(crate) fn deadline(event: &Event) -> Option<Timestamp> {
     let deadline = event.rsvp.as_ref()?.deadline?;
     Some(match deadline.time {
         // An answer at 12.00 meets a deadline of 12.00.
@@ -111,7 +111,7 @@ pub fn deadline(event: &Event) -> Option<Timestamp> {
 }
 
 /// When an event is over: at its end, or one day after its start if it has no end.
-pub fn over_at(event: &Event) -> Timestamp {
+pub(crate) fn over_at(event: &Event) -> Timestamp {
     event.end_instant().unwrap_or_else(|| event.start_instant() + Duration::days(1))
 }
 
@@ -119,7 +119,7 @@ pub fn over_at(event: &Event) -> Timestamp {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn mailings_of(store: &Store, release: ReleaseId) -> Result<Vec<Mailing>, StoreError> {
+pub(crate) async fn mailings_of(store: &Store, release: ReleaseId) -> Result<Vec<Mailing>, StoreError> {
     let (mut pages, mut of_release) = (store.pages(mailings::of_release(release).backward()), Vec::new());
     while let Some(read) = pages.next().await? {
         of_release.push(read.value);

@@ -12,7 +12,7 @@ use super::find::begun;
 use super::{RsvpError, deadline, event_of};
 
 /// Maximum answers to one event that are shown.
-pub const MOST: usize = 10_000;
+pub(crate) const MOST: usize = 10_000;
 
 /// An event with the answers to it.
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ impl Overview {
     }
 
     /// The number of answers of each kind.
-    pub fn counts(&self) -> BTreeMap<RsvpAnswer, usize> {
+    pub(crate) fn counts(&self) -> BTreeMap<RsvpAnswer, usize> {
         let all = [RsvpAnswer::Yes, RsvpAnswer::No, RsvpAnswer::Maybe, RsvpAnswer::Unclear];
         let mut counts: BTreeMap<RsvpAnswer, usize> = all.into_iter().map(|answer| (answer, 0)).collect();
         for answered in &self.answers {

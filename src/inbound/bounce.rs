@@ -33,7 +33,7 @@ impl BounceDesk {
     ///
     /// # Errors
     /// [`HandleError`].
-    pub async fn handle(
+    pub(crate) async fn handle(
         &self,
         item: &Item,
         reading: &Reading,

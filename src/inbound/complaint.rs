@@ -22,7 +22,7 @@ const SHORTEST_TOKEN: usize = 16;
 
 /// Whether a message claims to be an abuse report, or is one in Microsoft's format, and returns the message that it is
 /// about, without which it proves nothing.
-pub fn is_complaint(message: &Incoming) -> bool {
+pub(crate) fn is_complaint(message: &Incoming) -> bool {
     let is_report = || message.part("message/feedback-report").is_some() || bounce::is_junk_report(message);
     message.embedded().is_some() && is_report()
 }
@@ -31,7 +31,7 @@ pub fn is_complaint(message: &Incoming) -> bool {
 ///
 /// # Errors
 /// [`HandleError`].
-pub async fn handle(rules: &Rulebook, item: &Item, reading: &Reading) -> Result<Option<Effects>, HandleError> {
+pub(crate) async fn handle(rules: &Rulebook, item: &Item, reading: &Reading) -> Result<Option<Effects>, HandleError> {
     let said = reading.recipients.iter().map(|one| one.evidence.as_str()).find(|said| !said.is_empty());
     let words = said.unwrap_or_default().to_lowercase();
     let unwanted = words.rsplit(':').next().is_some_and(|kind| UNWANTED.contains(&kind.trim()));

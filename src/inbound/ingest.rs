@@ -20,7 +20,7 @@ use crate::store::{CONFLICT_TRIES, Store, StoreError};
 use super::recipients::{Ingest, IngestFuture, Recipient, Refusal};
 
 /// A message with more Received fields than this is treated as looping (RFC 5321 §6.3: at least 100).
-pub const MOST_RECEIVED: usize = 100;
+pub(crate) const MOST_RECEIVED: usize = 100;
 
 /// Knows which addresses are ours.
 pub trait AddressBook: Send + Sync + 'static {

@@ -18,7 +18,7 @@ use destination::Destination;
 
 pub mod bounce;
 pub mod command;
-pub mod complaint;
+pub(crate) mod complaint;
 pub mod destination;
 pub mod digest;
 pub mod ingest;

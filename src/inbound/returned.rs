@@ -15,7 +15,7 @@ use super::{Effects, HandleError};
 ///
 /// # Errors
 /// [`HandleError`].
-pub async fn handle(
+pub(crate) async fn handle(
     store: &Store,
     reading: &Reading,
     notice: NoticeId,

@@ -44,7 +44,7 @@ struct Understood {
 
 /// Whether a message contains a calendar reply, and so answers an invitation at any of our addresses: calendar programs
 /// reply to the organiser.
-pub fn is_answer(message: &Incoming) -> bool {
+pub(crate) fn is_answer(message: &Incoming) -> bool {
     has_calendar_reply(message)
 }
 
@@ -66,7 +66,7 @@ impl RsvpDesk {
     ///
     /// # Errors
     /// [`HandleError`].
-    pub async fn handle(&self, item: &Item, list: Option<&List>) -> Result<Option<Effects>, HandleError> {
+    pub(crate) async fn handle(&self, item: &Item, list: Option<&List>) -> Result<Option<Effects>, HandleError> {
         let message = &item.message;
         let Some(from) = message.from().and_then(|from| from.address.parse::<Address>().ok()) else { return Ok(None) };
         let rules = Rules::shipped().map_err(|error| HandleError::Broken(error.to_string()))?;
@@ -86,7 +86,7 @@ impl RsvpDesk {
         let found = find(&self.store, &self.key, message, uid.as_deref(), came_to.as_ref(), now).await?;
         let (release, way) = match found {
             Found::One { release, way, .. } => (release, way),
-            Found::Several(_) | Found::Nothing => return Ok(None),
+            Found::Several | Found::Nothing => return Ok(None),
         };
         let understood = understand(reading);
         let answering = Answering {

@@ -41,6 +41,8 @@ use super::{Effects, HandleError, Handler, Item};
 const LANES: usize = 32;
 /// How many ids late a commit may become visible and still be found at once; the full scan each minute finds the rest.
 const OVERTAKEN: u64 = 4096;
+/// Maximum number of messages under way whose records are held for their lanes.
+const HELD: usize = 1024;
 /// Records read per query.
 const STEP: usize = 256;
 /// How often a message that was waiting at an earlier start is handled alone.
@@ -77,7 +79,7 @@ pub struct InboundWorker {
 type Parcel = Read<Inbound>;
 
 struct Lanes {
-    senders: Vec<mpsc::UnboundedSender<InboundId>>,
+    senders: Vec<mpsc::UnboundedSender<(InboundId, Option<Parcel>)>>,
     under_way: Arc<UnderWay>,
 }
 
@@ -158,8 +160,8 @@ impl InboundWorker {
         }
     }
 
-    /// Distributes the pending messages after `from` to the lanes. Lanes hold ids only, so a sender of very many
-    /// messages does not delay the others.
+    /// Distributes the pending messages after `from` to the lanes. If very many wait, lanes hold only their ids, so a
+    /// sender of very many messages neither delays the others nor takes much memory.
     async fn hand_out(
         &self,
         lanes: &Lanes,
@@ -173,17 +175,19 @@ impl InboundWorker {
                 if !lanes.under_way.ids().insert(*id) {
                     continue;
                 }
-                let lane = match self.store.inbound(*id).await {
-                    Ok(Some(read)) => lane_of(&read.value, lanes.senders.len()),
+                let read = match self.store.inbound(*id).await {
+                    Ok(read) => read,
                     // Its lane logs the error; the other messages go on.
-                    Ok(None) | Err(StoreError::Record(_)) => 0,
+                    Err(StoreError::Record(_)) => None,
                     Err(error) => {
                         lanes.under_way.ids().remove(id);
                         return Err(error);
                     }
                 };
+                let lane = read.as_ref().map_or(0, |read| lane_of(&read.value, lanes.senders.len()));
+                let held = read.filter(|_| lanes.under_way.ids().len() <= HELD);
                 // A lane ends only when the whole worker stops.
-                let _ = lanes.senders[lane].send(*id);
+                let _ = lanes.senders[lane].send((*id, held));
             }
             match waiting.last() {
                 Some(last) if waiting.len() == STEP => from = Some(*last),
@@ -194,15 +198,15 @@ impl InboundWorker {
 
     async fn lane(
         self: Arc<Self>,
-        mut messages: mpsc::UnboundedReceiver<InboundId>,
+        mut messages: mpsc::UnboundedReceiver<(InboundId, Option<Parcel>)>,
         under_way: Arc<UnderWay>,
         stopping: watch::Receiver<bool>,
     ) {
         let heartbeat = self.heartbeats.begin("the handling of mail that came in");
         heartbeat.rests();
-        while let Some(id) = messages.recv().await {
+        while let Some((id, read)) = messages.recv().await {
             if !*stopping.borrow() {
-                self.see_to(id, &stopping, &heartbeat).await;
+                self.see_to(id, read, &stopping, &heartbeat).await;
             }
             under_way.ids().remove(&id);
             heartbeat.rests();
@@ -210,10 +214,21 @@ impl InboundWorker {
     }
 
     /// Handles one message, retrying store errors until it is done; gives up only when the worker stops.
-    async fn see_to(&self, id: InboundId, stopping: &watch::Receiver<bool>, heartbeat: &Heartbeat) {
+    async fn see_to(
+        &self,
+        id: InboundId,
+        mut held: Option<Parcel>,
+        stopping: &watch::Receiver<bool>,
+        heartbeat: &Heartbeat,
+    ) {
         while !*stopping.borrow() {
             heartbeat.works();
-            let tried = match self.store.inbound(id).await {
+            // A record that is no longer the stored one is a conflict, and read again.
+            let read = match held.take() {
+                Some(read) => Ok(Some(read)),
+                None => self.store.inbound(id).await,
+            };
+            let tried = match read {
                 Ok(Some(read)) if read.value.state == InboundState::Waiting => self.handle(&read, heartbeat).await,
                 Ok(_) => return,
                 // Its record cannot be read, so nothing can be written about it: it stays as it is.
@@ -347,7 +362,7 @@ impl InboundWorker {
                         let mut batch = Batch::new();
                         put_tries(&mut batch, &read, tries + 1);
                         self.store.commit(batch).await?;
-                        self.see_to(id, stopping, heartbeat).await;
+                        self.see_to(id, None, stopping, heartbeat).await;
                     }
                     _ => {
                         let what = "the daemon ended twice while this message was being handled";

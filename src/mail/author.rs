@@ -84,7 +84,7 @@ pub fn author(message: &[u8]) -> Result<Author, NoAuthor> {
 ///
 /// # Errors
 /// [`NoAuthor`].
-pub fn of_header(header: &RawHeader<'_>) -> Result<Author, NoAuthor> {
+pub(crate) fn of_header(header: &RawHeader<'_>) -> Result<Author, NoAuthor> {
     let mut fields = header.named("From");
     let field = fields.next().ok_or(NoAuthor::NoFrom)?;
     match fields.next() {

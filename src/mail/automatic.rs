@@ -40,7 +40,7 @@ const REPORTS: [&str; 5] = [
 impl Incoming {
     /// Whether its header says that a program wrote it: Auto-Submitted other than `no` (RFC 3834 §5), Precedence
     /// `auto_reply`, a field of an answering program, or the empty Return-Path of RFC 5321 §4.5.5.
-    pub fn is_marked_automatic(&self) -> bool {
+    pub(crate) fn is_marked_automatic(&self) -> bool {
         let submitted = self.header("Auto-Submitted").map(first_word);
         submitted.is_some_and(|word| !word.is_empty() && word != "no")
             || self.precedence().is_some_and(|word| word == "auto_reply" || word == "auto-reply")
@@ -52,7 +52,7 @@ impl Incoming {
     }
 
     /// Whether it is a report (RFC 6522) of any type.
-    pub fn is_report(&self) -> bool {
+    pub(crate) fn is_report(&self) -> bool {
         let is_of_report = |value: &str| value.trim_start().to_ascii_lowercase().starts_with("multipart/report");
         self.header("Content-Type").is_some_and(is_of_report)
             || self.parts().iter().any(|part| REPORTS.contains(&part.content_type.as_str()))
@@ -60,7 +60,7 @@ impl Incoming {
 
     /// Whether a program certainly wrote it: it is marked so, or is a report. It is not a person's consent, decision
     /// or request.
-    pub fn is_automatic(&self) -> bool {
+    pub(crate) fn is_automatic(&self) -> bool {
         self.is_marked_automatic() || self.is_report()
     }
 
@@ -71,7 +71,7 @@ impl Incoming {
     }
 
     /// Whether its Precedence is `bulk`, `junk` or `list`.
-    pub fn is_bulk(&self) -> bool {
+    pub(crate) fn is_bulk(&self) -> bool {
         self.precedence().is_some_and(|word| PRECEDENCES.contains(&word.as_str()))
     }
 

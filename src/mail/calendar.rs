@@ -15,7 +15,7 @@ const LINE: usize = 75;
 
 /// The time of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
+pub(crate) enum When {
     /// An instant; written in UTC, which needs no zone table and is shown in the reader's own zone.
     Instant(Timestamp),
     /// A whole day, in any zone.
@@ -24,7 +24,7 @@ pub enum When {
 
 /// The content of a calendar event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CalendarEvent {
+pub(crate) struct CalendarEvent {
     /// The identifier shared by all updates.
     pub uid: String,
     /// Number of the update, from 0.
@@ -51,12 +51,12 @@ pub struct CalendarEvent {
 
 impl CalendarEvent {
     /// `PUBLISH` or `CANCEL` (RFC 5546 §3.2).
-    pub fn method(&self) -> &'static str {
+    pub(crate) fn method(&self) -> &'static str {
         if self.cancelled { "CANCEL" } else { "PUBLISH" }
     }
 
     /// The whole calendar, with CRLF line ends.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut out = String::with_capacity(1024);
         push(&mut out, "BEGIN:VCALENDAR");
         push(&mut out, "VERSION:2.0");
@@ -91,7 +91,7 @@ impl CalendarEvent {
     }
 
     /// The part of a message with the calendar.
-    pub fn to_part(&self, file_name: &str) -> CalendarPart {
+    pub(crate) fn to_part(&self, file_name: &str) -> CalendarPart {
         CalendarPart { method: self.method(), text: self.to_text(), file_name: file_name.to_owned() }
     }
 }

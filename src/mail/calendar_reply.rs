@@ -15,7 +15,7 @@ const MAX_ATTENDEES: usize = 200;
 
 /// The answer given in a calendar program (RFC 5545 §3.2.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Participation {
+pub(crate) enum Participation {
     /// `ACCEPTED`.
     Accepted,
     /// `DECLINED`.
@@ -26,7 +26,7 @@ pub enum Participation {
 
 /// An answer from a calendar program.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CalendarReply {
+pub(crate) struct CalendarReply {
     /// The event's UID (RFC 5545 §3.8.4.7).
     pub uid: String,
     /// The SEQUENCE of the invitation that was answered (RFC 5545 §3.8.7.4).
@@ -45,7 +45,7 @@ pub struct CalendarReply {
 
 /// Why the answer in a calendar part cannot be recorded automatically.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CalendarDoubt {
+pub(crate) enum CalendarDoubt {
     /// The methods of the part and of the calendar differ, or one is missing (RFC 6047 §2.4).
     Method,
     /// It proposes another time (`COUNTER`), or is otherwise not a reply.
@@ -62,7 +62,7 @@ pub enum CalendarDoubt {
 ///
 /// # Errors
 /// [`CalendarDoubt`]: there is a calendar part, and a person must check it.
-pub fn calendar_reply(message: &Incoming, from: &str) -> Option<Result<CalendarReply, CalendarDoubt>> {
+pub(crate) fn calendar_reply(message: &Incoming, from: &str) -> Option<Result<CalendarReply, CalendarDoubt>> {
     let typed: Vec<&Part> = message.parts().iter().filter(|part| part.content_type == "text/calendar").collect();
     match typed.as_slice() {
         [] => message.parts().iter().find(|part| is_reply_file(part)).map(|part| Calendar::of(part).reply(from)),
@@ -76,7 +76,7 @@ pub fn calendar_reply(message: &Incoming, from: &str) -> Option<Result<CalendarR
 }
 
 /// Whether a message contains a calendar that claims to be a reply.
-pub fn has_calendar_reply(message: &Incoming) -> bool {
+pub(crate) fn has_calendar_reply(message: &Incoming) -> bool {
     let is_reply = |part: &Part| match part.content_type.as_str() {
         "text/calendar" => part.method().as_deref() == Some("REPLY"),
         _ => is_reply_file(part),

@@ -17,8 +17,8 @@ mod answer;
 mod line;
 mod on_list;
 
-pub use super::reply::tokens;
-pub use answer::Answer;
+pub(crate) use super::reply::tokens;
+pub(crate) use answer::Answer;
 use line::Line;
 
 /// A request in a line.
@@ -165,7 +165,7 @@ impl Commands {
     ///
     /// # Errors
     /// What is wrong, with its line; a phrase used for two commands of one language.
-    pub fn parse(text: &str) -> Result<Self, CommandsError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, CommandsError> {
         let file: File = toml::from_str(text).map_err(|error| CommandsError(error.to_string()))?;
         for words in &file.language {
             let mut seen = BTreeSet::new();
@@ -181,7 +181,7 @@ impl Commands {
 
     /// The requests in a mail. The subject counts if it is a command as a whole; the text from its first line that is
     /// not a greeting to the first that is not a command.
-    pub fn read_mail(&self, message: &Incoming, known: &Known<'_>) -> Reading {
+    pub(crate) fn read_mail(&self, message: &Incoming, known: &Known<'_>) -> Reading {
         self.read_reply(message.subject(), &self.reader.read(message), known)
     }
 
@@ -208,17 +208,17 @@ impl Commands {
     }
 
     /// The reader for replies.
-    pub fn reader(&self) -> &ReplyReader {
+    pub(crate) fn reader(&self) -> &ReplyReader {
         &self.reader
     }
 
     /// Whether there are command words in this language.
-    pub fn knows(&self, language: &Language) -> bool {
+    pub(crate) fn knows(&self, language: &Language) -> bool {
         self.languages.iter().any(|words| words.tag.primary() == language.primary())
     }
 
     /// The name of `language` in the language `reader`; its tag if the name is unknown.
-    pub fn name_of(&self, language: &Language, reader: &Language) -> String {
+    pub(crate) fn name_of(&self, language: &Language, reader: &Language) -> String {
         let words = self.languages.iter().find(|words| words.tag.primary() == reader.primary());
         let names = words.into_iter().chain(&self.languages).flat_map(|words| &words.names);
         let name = names.into_iter().find(|(_, tag)| *tag == language).map(|(name, _)| name.clone());

@@ -129,18 +129,8 @@ impl Frame {
     }
 
     /// The end shared by all messages, after the HTML.
-    pub fn closing(&self) -> Arc<Vec<u8>> {
+    pub(crate) fn closing(&self) -> Arc<Vec<u8>> {
         self.closing.clone()
-    }
-
-    /// Bytes of the shared part, without the texts.
-    pub fn len(&self) -> usize {
-        self.opening.len() + self.between.len() + self.closing.len()
-    }
-
-    /// Whether the shared part is empty, which never happens.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
@@ -273,7 +263,7 @@ pub fn compose(
 ///
 /// # Errors
 /// [`ComposeError`]: what in it cannot be sent.
-pub fn compose_beginning(
+pub(crate) fn compose_beginning(
     sender: &Sender,
     list: &ListFields,
     frame: &Frame,

@@ -11,10 +11,10 @@ mod parameters;
 mod reread;
 mod words;
 
-pub use flowed::unflowed;
-pub use parameters::parameter;
+pub(crate) use flowed::unflowed;
+pub(crate) use parameters::parameter;
 pub(super) use reread::{file_name_of, reflowed, text_of_part};
-pub use words::words_decoded;
+pub(crate) use words::words_decoded;
 pub(super) use words::{canonical, unfolded_text};
 
 /// The label's name without a language (`utf-8*sv`, RFC 2231 §5), in lower case.
@@ -41,14 +41,14 @@ fn has_single_bytes(decoder: DecoderFnc) -> bool {
 }
 
 /// Whether text with this charset label (RFC 2045 §5.1) can be decoded.
-pub fn charset_is_known(label: &str) -> bool {
+pub(crate) fn charset_is_known(label: &str) -> bool {
     let name = name_of(label);
     is_utf8(&name) || decoder_of(&name).is_some()
 }
 
 /// Decodes bytes; `label` is the sender's charset (RFC 2045 §5.1), if any. In order of priority: a byte order mark,
 /// which is removed; valid UTF-8 or UTF-16; the label; Windows-1252.
-pub fn text_of(bytes: &[u8], label: Option<&str>) -> String {
+pub(crate) fn text_of(bytes: &[u8], label: Option<&str>) -> String {
     if let Some(rest) = bytes.strip_prefix(b"\xef\xbb\xbf") {
         return utf8_or_windows(rest);
     }
@@ -95,7 +95,7 @@ fn utf8_or_windows(bytes: &[u8]) -> String {
 
 /// Decodes a calendar (RFC 5545): it is unfolded before its charset is decoded, because programs fold after 75 bytes,
 /// which may be inside a character (§3.1).
-pub fn calendar_text(bytes: &[u8], label: Option<&str>) -> String {
+pub(crate) fn calendar_text(bytes: &[u8], label: Option<&str>) -> String {
     if bytes.contains(&0) {
         // UTF-16: a fold cannot be inside one of its units, and is removed by the line reader.
         return text_of(bytes, label);

@@ -6,30 +6,30 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 /// Maximum bytes of an encoded line (RFC 2045 §6.7 (5), §6.8).
-pub const ENCODED_LINE: usize = 76;
+pub(crate) const ENCODED_LINE: usize = 76;
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
 /// Writes text as quoted-printable in pieces; all line breaks become CRLF, NUL and other control characters are
 /// encoded.
-pub struct QuotedPrintable<'a> {
+pub(crate) struct QuotedPrintable<'a> {
     out: &'a mut Vec<u8>,
     column: usize,
 }
 
 impl<'a> QuotedPrintable<'a> {
     /// Starts at the beginning of a line of `out`.
-    pub fn new(out: &'a mut Vec<u8>) -> Self {
+    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
         Self { out, column: 0 }
     }
 
     /// Appends `text`.
-    pub fn push(&mut self, text: &str) {
+    pub(crate) fn push(&mut self, text: &str) {
         self.push_bytes(text.as_bytes());
     }
 
     /// Appends text in any charset.
-    pub fn push_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
         let mut place = 0;
         while place < bytes.len() {
             // The usual case, a run of plain characters, is copied as a whole.
@@ -90,13 +90,13 @@ impl<'a> QuotedPrintable<'a> {
 
     /// Appends an already encoded piece: it must have begun at the start of a line and been ended by
     /// [`QuotedPrintable::end_piece`].
-    pub fn push_encoded(&mut self, piece: &[u8]) {
+    pub(crate) fn push_encoded(&mut self, piece: &[u8]) {
         self.end_piece();
         self.out.extend_from_slice(piece);
     }
 
     /// Ends the line without adding to the text, so that the next piece may begin there.
-    pub fn end_piece(&mut self) {
+    pub(crate) fn end_piece(&mut self) {
         if self.column > 0 {
             self.soft_break();
         }
@@ -115,7 +115,7 @@ fn plain_run(bytes: &[u8], room: usize) -> usize {
 }
 
 /// Encodes `text` as one quoted-printable piece that ends at the start of a line.
-pub fn quoted_printable(text: &str) -> Vec<u8> {
+pub(crate) fn quoted_printable(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + text.len() / 8 + 16);
     let mut writer = QuotedPrintable::new(&mut out);
     writer.push(text);
@@ -124,7 +124,7 @@ pub fn quoted_printable(text: &str) -> Vec<u8> {
 }
 
 /// Appends `bytes` as base64 lines, each ended with CRLF.
-pub fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.reserve(bytes.len() * 4 / 3 + bytes.len() / 28 + 4);
     for line in bytes.chunks(ENCODED_LINE / 4 * 3) {
         out.extend_from_slice(STANDARD.encode(line).as_bytes());

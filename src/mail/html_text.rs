@@ -7,7 +7,7 @@
 use memchr::{memchr, memchr2, memmem};
 
 mod entities;
-pub mod structure;
+pub(crate) mod structure;
 
 /// Elements that end a line before and after them.
 const BLOCKS: [&str; 26] = [
@@ -61,7 +61,7 @@ struct Tag<'a> {
 
 /// The text of an HTML part: without tags, one line for each block, spaces collapsed. Text in angle brackets that
 /// looks like an address and not like a tag is kept, because many servers forget to escape it.
-pub fn html_to_text(html: &str) -> String {
+pub(crate) fn html_to_text(html: &str) -> String {
     if !has_elements(html) {
         return html.to_owned();
     }

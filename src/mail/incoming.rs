@@ -7,18 +7,14 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use mail_parser::parsers::MessageStream;
-use mail_parser::{Addr, HeaderName, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::{HeaderName, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
-use super::decoding::{canonical, charset_is_known, file_name_of, reflowed, text_of_part, unfolded_text};
+use super::decoding::{charset_is_known, file_name_of, reflowed, text_of_part};
 use super::html_text::html_to_text;
-pub use super::incoming_limits::Excess;
-use super::incoming_limits::{MAX_SEPARATORS, readable, readable_header};
-
-/// Maximum bytes kept of one header field: its decoded form may be longer than what may be read of it.
-const MAX_HEADER: usize = 64 * 1024;
-/// Maximum number of addresses or ids in one header field: no field within the limits has more.
-const MAX_IN_FIELD: usize = MAX_SEPARATORS + 1;
+pub(crate) use super::incoming_header::{Correspondent, Header};
+use super::incoming_header::{headers_of, safe};
+pub(crate) use super::incoming_limits::Excess;
+use super::incoming_limits::{readable, readable_header};
 
 /// An incoming message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,31 +26,9 @@ pub struct Incoming {
     excess: Option<Excess>,
 }
 
-/// One header field, in the message's order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Header {
-    /// The field's name as written.
-    pub name: String,
-    /// The value: unfolded, encoded words decoded (RFC 2047), no control characters.
-    pub value: String,
-    /// The raw value, folded and encoded; invalid UTF-8 is replaced.
-    pub raw: String,
-    correspondents: Vec<Correspondent>,
-    ids: Vec<String>,
-}
-
-/// A mailbox in an address field (RFC 5322 §3.4), as written by the sender: not validated as an address.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Correspondent {
-    /// The display name, decoded; empty if absent.
-    pub name: String,
-    /// The address, without angle brackets.
-    pub address: String,
-}
-
 /// One part with content: everything but `multipart/*`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Part {
     /// `type/subtype` in lower case; `text/plain` by default (RFC 2045 §5.2).
     pub content_type: String,
     /// The content type's parameters, names in lower case (RFC 2045 §5.1).
@@ -103,7 +77,7 @@ impl Incoming {
     }
 
     /// A placeholder for a message that is [`Unreadable`]: empty, and not whole.
-    pub fn unreadable() -> Self {
+    pub(crate) fn unreadable() -> Self {
         Self { excess: Some(Excess::Unreadable), ..Self::default() }
     }
 
@@ -111,7 +85,7 @@ impl Incoming {
     ///
     /// # Errors
     /// [`Unreadable`], when the parser panics.
-    pub fn parse_headers(bytes: &[u8]) -> Result<Self, Unreadable> {
+    pub(crate) fn parse_headers(bytes: &[u8]) -> Result<Self, Unreadable> {
         catch_unwind(AssertUnwindSafe(|| Self::headers_only(bytes))).map_err(|_| Unreadable)
     }
 
@@ -166,12 +140,12 @@ impl Incoming {
     }
 
     /// Whether the whole message was read. Otherwise it must not be treated as a command, answer or post.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.excess.is_none()
     }
 
     /// The limit that it exceeds, if it is not whole.
-    pub fn excess(&self) -> Option<Excess> {
+    pub(crate) fn excess(&self) -> Option<Excess> {
         self.excess
     }
 
@@ -181,7 +155,7 @@ impl Incoming {
     }
 
     /// All fields of this name, in any case.
-    pub fn headers_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Header> {
+    pub(crate) fn headers_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Header> {
         self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name))
     }
 
@@ -222,7 +196,7 @@ impl Incoming {
     }
 
     /// The thread so far, oldest first: the ids in References, or in In-Reply-To if there are none (RFC 5322 §3.6.4).
-    pub fn references(&self) -> Vec<&str> {
+    pub(crate) fn references(&self) -> Vec<&str> {
         let references = self.ids("References");
         if references.is_empty() { self.ids("In-Reply-To") } else { references }
     }
@@ -244,17 +218,17 @@ impl Incoming {
     }
 
     /// Everything but `multipart/*`, in order, including texts; the parts of embedded messages are in those.
-    pub fn parts(&self) -> &[Part] {
+    pub(crate) fn parts(&self) -> &[Part] {
         &self.parts
     }
 
     /// The first part of this type, e.g. `text/calendar`.
-    pub fn part(&self, content_type: &str) -> Option<&Part> {
+    pub(crate) fn part(&self, content_type: &str) -> Option<&Part> {
         self.parts.iter().find(|part| part.content_type == content_type)
     }
 
     /// The first embedded message, or its header fields alone.
-    pub fn embedded(&self) -> Option<&Incoming> {
+    pub(crate) fn embedded(&self) -> Option<&Incoming> {
         self.parts.iter().find_map(|part| part.message.as_deref())
     }
 }
@@ -310,12 +284,12 @@ impl Part {
     }
 
     /// A parameter of the content type, e.g. `method`, `charset`, `report-type`.
-    pub fn parameter(&self, name: &str) -> Option<&str> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(one, _)| one == name).map(|(_, value)| value.as_str())
     }
 
     /// The method of a calendar part (RFC 6047 §2.4), in upper case.
-    pub fn method(&self) -> Option<String> {
+    pub(crate) fn method(&self) -> Option<String> {
         self.parameter("method").map(str::to_ascii_uppercase)
     }
 }
@@ -339,87 +313,6 @@ fn parser() -> MessageParser {
         .with_message_ids()
         .header_address(HeaderName::ReturnPath)
         .default_header_text()
-}
-
-fn headers_of(message: &Message<'_>) -> Vec<Header> {
-    let raw_message = message.raw_message.as_ref();
-    let headers = message.parts.first().map(|part| part.headers.as_slice()).unwrap_or_default();
-    // RFC 5322 §3.6.8; the parser also takes other lines with a colon for fields, such as an mbox's first line.
-    let named = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
-    let headers = headers.iter().filter(|header| named(header.name.as_str()));
-    headers
-        .map(|header| {
-            let range = header.offset_start as usize..header.offset_end as usize;
-            let bytes = raw_message.get(range).unwrap_or_default();
-            let bytes = &bytes[..bytes.len().min(MAX_HEADER)];
-            // Parsed again where the parser's reading loses something.
-            let canonical = canonical(bytes);
-            let raw = String::from_utf8_lossy(bytes).trim().to_owned();
-            let mut field = Header { name: header.name.as_str().to_owned(), raw, ..Header::default() };
-            match &header.value {
-                HeaderValue::Address(all) => {
-                    field.correspondents = correspondents(all.iter());
-                    if let Some(canonical) = &canonical
-                        && let HeaderValue::Address(all) = MessageStream::new(canonical).parse_address()
-                    {
-                        take_names(&mut field.correspondents, correspondents(all.iter()));
-                    }
-                    field.value = safe(&field.raw);
-                }
-                HeaderValue::Text(text) => {
-                    field.value = match canonical {
-                        Some(_) => safe(&unfolded_text(bytes)),
-                        None => safe(&text[..text.floor_char_boundary(MAX_HEADER)]),
-                    };
-                    if is_id(&field.name) {
-                        field.ids.push(field.value.clone());
-                        field.value = safe(&field.raw);
-                    }
-                }
-                HeaderValue::TextList(list) => {
-                    field.ids = list.iter().take(MAX_IN_FIELD).map(|id| safe(id)).collect();
-                    field.value = safe(&field.raw);
-                }
-                _ => field.value = safe(&field.raw),
-            }
-            field
-        })
-        .collect()
-}
-
-fn correspondents<'x>(all: impl Iterator<Item = &'x Addr<'x>>) -> Vec<Correspondent> {
-    let all = all.take(MAX_IN_FIELD).filter_map(|one| {
-        let name = safe(one.name.as_deref().unwrap_or_default());
-        let address = safe(one.address.as_deref().unwrap_or_default());
-        (!name.is_empty() || !address.is_empty()).then_some(Correspondent { name, address })
-    });
-    all.collect()
-}
-
-/// Takes the names from a second reading if it finds the same addresses: the addresses must never depend on how a
-/// name is decoded.
-fn take_names(first: &mut [Correspondent], second: Vec<Correspondent>) {
-    let addresses = |all: &[Correspondent]| all.iter().map(|one| one.address.clone()).collect::<Vec<_>>();
-    if addresses(first) == addresses(&second) {
-        first.iter_mut().zip(second).for_each(|(one, read)| one.name = read.name);
-    }
-}
-
-fn is_id(name: &str) -> bool {
-    ["Message-ID", "In-Reply-To", "References", "Resent-Message-ID"].iter().any(|id| name.eq_ignore_ascii_case(id))
-}
-
-/// Foreign text on one line: control characters become spaces, and spaces at the ends are removed.
-fn safe(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character.is_control() {
-            true if out.ends_with(' ') => {}
-            true => out.push(' '),
-            false => out.push(character),
-        }
-    }
-    out.trim().to_owned()
 }
 
 #[cfg(test)]

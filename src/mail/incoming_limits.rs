@@ -39,7 +39,7 @@ const STEPS_MORE: usize = 4 * 1024 * 1024;
 
 /// The limit that a message exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Excess {
+pub(crate) enum Excess {
     /// Header fields, or their bytes.
     Header,
     /// The length of a field, or its number of addresses, ids, parameters or encoded words.

@@ -19,7 +19,7 @@ const SEPARATORS: [char; 6] = ['+', '=', '\'', '|', '`', '{'];
 
 /// The addresses to search for.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// By domain, in lower case.
     domains: HashMap<String, Locals>,
 }
@@ -35,7 +35,7 @@ struct Locals {
 
 impl Wanted {
     /// Searches for these addresses, in any case, with their domains in ASCII and in Unicode (RFC 5890).
-    pub fn new<'a>(addresses: impl IntoIterator<Item = &'a Address>) -> Self {
+    pub(crate) fn new<'a>(addresses: impl IntoIterator<Item = &'a Address>) -> Self {
         let mut wanted = Self::default();
         for address in addresses {
             let key = address.key();
@@ -54,20 +54,15 @@ impl Wanted {
         }
     }
 
-    /// Whether there are no addresses to search for.
-    pub fn is_empty(&self) -> bool {
-        self.domains.is_empty()
-    }
-
     /// The keys of the addresses that occur in a text. The work grows with the length of the text only.
-    pub fn in_text(&self, text: &str) -> BTreeSet<&str> {
+    pub(crate) fn in_text(&self, text: &str) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
         self.collect(text, &mut found);
         found
     }
 
     /// The keys of the addresses that occur in a message, or in arbitrary bytes.
-    pub fn in_message(&self, bytes: &[u8]) -> BTreeSet<&str> {
+    pub(crate) fn in_message(&self, bytes: &[u8]) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
         self.collect(&String::from_utf8_lossy(bytes), &mut found);
         // What the parser cannot read was searched as raw text above.

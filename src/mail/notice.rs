@@ -10,11 +10,11 @@ use super::headers::{Mailbox, push_ids, push_mailboxes, push_plain, push_text, p
 const REFERENCES: usize = 20;
 
 /// The field that marks our own mail, to detect loops.
-pub const LOOP_FIELD: &str = "X-Loop";
+pub(crate) const LOOP_FIELD: &str = "X-Loop";
 
 /// The header fields of a notice.
 #[derive(Clone, Debug)]
-pub struct NoticeHead<'a> {
+pub(crate) struct NoticeHead<'a> {
     /// From.
     pub from: &'a Mailbox,
     /// The address for replies, if not From.
@@ -39,7 +39,7 @@ pub struct NoticeHead<'a> {
 
 /// The message that a notice answers: untrusted text.
 #[derive(Clone, Debug, Default)]
-pub struct Answered<'a> {
+pub(crate) struct Answered<'a> {
     /// Its Message-ID, without brackets.
     pub message_id: Option<&'a str>,
     /// Its References, or its In-Reply-To if it has none (RFC 5322 §3.6.4).
@@ -50,7 +50,12 @@ pub struct Answered<'a> {
 ///
 /// # Errors
 /// [`ComposeError`]: a header line is too long.
-pub fn compose_notice(head: &NoticeHead<'_>, language: &str, text: &str, html: &str) -> Result<Vec<u8>, ComposeError> {
+pub(crate) fn compose_notice(
+    head: &NoticeHead<'_>,
+    language: &str,
+    text: &str,
+    html: &str,
+) -> Result<Vec<u8>, ComposeError> {
     let mut out = Vec::with_capacity(2048 + text.len() + html.len() * 5 / 4);
     push_mailboxes(&mut out, "From", &[head.from]);
     if let Some(reply_to) = head.reply_to {
@@ -101,7 +106,7 @@ fn push_thread(out: &mut Vec<u8>, answered: &Answered<'_>) {
 
 /// The fields put before a message that is forwarded unchanged (RFC 5322 §3.6.6).
 #[derive(Clone, Debug)]
-pub struct ResentHead<'a> {
+pub(crate) struct ResentHead<'a> {
     /// The forwarder.
     pub from: &'a Mailbox,
     /// The recipient.
@@ -115,7 +120,7 @@ pub struct ResentHead<'a> {
 }
 
 /// The bytes of these fields.
-pub fn resent_header(head: &ResentHead<'_>) -> Vec<u8> {
+pub(crate) fn resent_header(head: &ResentHead<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     push_date(&mut out, "Resent-Date", head.date);
     push_mailboxes(&mut out, "Resent-From", &[head.from]);
@@ -127,7 +132,7 @@ pub fn resent_header(head: &ResentHead<'_>) -> Vec<u8> {
 
 /// The header of a message whose body is another whole message (`message/rfc822`, RFC 2046 §5.2.1): for forwarding
 /// mail to an address that must not appear in a header. The bytes of that message follow.
-pub fn enclosing_header(head: &ResentHead<'_>, subject: &str, reply_to: Option<&Mailbox>) -> Vec<u8> {
+pub(crate) fn enclosing_header(head: &ResentHead<'_>, subject: &str, reply_to: Option<&Mailbox>) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     push_mailboxes(&mut out, "From", &[head.from]);
     push_mailboxes(&mut out, "To", &[head.to]);

@@ -8,7 +8,7 @@ use super::incoming::Incoming;
 
 /// A message in the form used on the wire (RFC 5322 §2.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PipedIn {
+pub(crate) struct PipedIn {
     /// The message. Each line ends in CR LF.
     pub bytes: Vec<u8>,
     /// The sender in a first line `From SENDER DATE`, which is not part of the message.
@@ -17,7 +17,7 @@ pub struct PipedIn {
 
 /// What a message says about its envelope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EnvelopeHints {
+pub(crate) struct EnvelopeHints {
     /// The envelope sender; empty for the null reverse-path. `None` if unknown.
     pub sender: Option<String>,
     /// The original recipients, from the newest X-Original-To, then the newest Delivered-To.
@@ -28,7 +28,7 @@ pub struct EnvelopeHints {
 
 impl PipedIn {
     /// Removes the separator line and ends all lines with CR LF.
-    pub fn new(bytes: &[u8]) -> Self {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
         let (separator_sender, message) = match bytes.strip_prefix(b"From ") {
             Some(rest) => {
                 let (line, message) = match rest.iter().position(|byte| *byte == b'\n') {
@@ -45,7 +45,7 @@ impl PipedIn {
 
     /// What the message says about its envelope. Any of it may be forged: it says where a message may be meant to go,
     /// and proves nothing.
-    pub fn hints(&self, message: &Incoming) -> EnvelopeHints {
+    pub(crate) fn hints(&self, message: &Incoming) -> EnvelopeHints {
         let newest =
             |name| message.headers_named(name).next().map(|field| bare(&field.value)).filter(|a| !a.is_empty());
         let all = |name: &str| message.correspondents(name).into_iter().map(|c| c.address.clone()).collect::<Vec<_>>();

@@ -53,7 +53,7 @@ impl DecisionWords {
     }
 
     /// The reader for replies.
-    pub fn reader(&self) -> &ReplyReader {
+    pub(crate) fn reader(&self) -> &ReplyReader {
         &self.reader
     }
 

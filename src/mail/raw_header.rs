@@ -14,7 +14,7 @@ const MOST: usize = 10_000;
 
 /// One raw header field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RawField<'a> {
+pub(crate) struct RawField<'a> {
     /// The name, as written, without blanks before the colon. Printable ASCII, never empty.
     pub name: &'a [u8],
     /// The text after the colon, including folded lines and the last line end.
@@ -25,7 +25,7 @@ pub struct RawField<'a> {
 
 /// A message, split into its header's fields and its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RawHeader<'a> {
+pub(crate) struct RawHeader<'a> {
     /// The fields, in order.
     pub fields: Vec<RawField<'a>>,
     /// Lines, including folded ones, that are not a field: without a colon, or with a name that is not printable
@@ -39,26 +39,26 @@ pub struct RawHeader<'a> {
 
 impl<'a> RawField<'a> {
     /// Whether it has this name, in any case (RFC 5322 §1.2.2).
-    pub fn is(&self, name: &str) -> bool {
+    pub(crate) fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
 
     /// The value on one line, unfolded (RFC 5322 §2.2.3). Invalid UTF-8 is read as Windows-1252, which old programs
     /// write.
-    pub fn unfolded(&self) -> String {
+    pub(crate) fn unfolded(&self) -> String {
         text_of(self.value).replace("\r\n", "").trim().to_owned()
     }
 }
 
 impl RawField<'_> {
     /// Whether a continuation line is blank (forbidden by RFC 5322 §3.2.2): some programs end the header there.
-    pub fn has_blank_line(&self) -> bool {
+    pub(crate) fn has_blank_line(&self) -> bool {
         let mut lines = self.value.split(|byte| *byte == b'\n').skip(1);
         lines.any(|line| !line.is_empty() && line.trim_ascii().is_empty())
     }
 
     /// Whether any relay accepts it unchanged (RFC 5322 §2.1.1, §2.2): ASCII, no line too long, no control character.
-    pub fn is_sound(&self) -> bool {
+    pub(crate) fn is_sound(&self) -> bool {
         self.whole.is_ascii()
             && !self.has_blank_line()
             && self.whole.ends_with(b"\r\n")
@@ -69,7 +69,7 @@ impl RawField<'_> {
 
 impl<'a> RawHeader<'a> {
     /// Splits a message. Any input can be split; fields and lines beyond 10,000 are left out.
-    pub fn new(message: &'a [u8]) -> Self {
+    pub(crate) fn new(message: &'a [u8]) -> Self {
         let (mut fields, mut stray, mut rest) = (Vec::new(), Vec::new(), message);
         let body = loop {
             if let Some(body) = rest.strip_prefix(b"\r\n") {
@@ -92,7 +92,7 @@ impl<'a> RawHeader<'a> {
     }
 
     /// The fields of this name, in any case.
-    pub fn named<'n>(&self, name: &'n str) -> impl Iterator<Item = &RawField<'a>> + use<'_, 'a, 'n> {
+    pub(crate) fn named<'n>(&self, name: &'n str) -> impl Iterator<Item = &RawField<'a>> + use<'_, 'a, 'n> {
         self.fields.iter().filter(move |field| field.is(name))
     }
 }

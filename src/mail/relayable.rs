@@ -16,7 +16,7 @@ const MOST_PARTS: usize = 10_000;
 
 /// Why a message cannot be made acceptable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub(crate) enum Unfit {
     /// A change would break a signature, or encrypted content.
     #[error("a part of the message is signed or encrypted and cannot be re-encoded")]
     Signed,
@@ -30,7 +30,7 @@ pub enum Unfit {
 ///
 /// # Errors
 /// [`Unfit`].
-pub fn relayable(message: &[u8], eight_bit: bool) -> Result<Cow<'_, [u8]>, Unfit> {
+pub(crate) fn relayable(message: &[u8], eight_bit: bool) -> Result<Cow<'_, [u8]>, Unfit> {
     match fits(message, eight_bit) {
         true => Ok(Cow::Borrowed(message)),
         false => Ok(Cow::Owned(Fitting { eight_bit, boundaries: Vec::new(), parts: 0 }.entity(message, "text/plain")?)),
@@ -38,7 +38,7 @@ pub fn relayable(message: &[u8], eight_bit: bool) -> Result<Cow<'_, [u8]>, Unfit
 }
 
 /// Whether it can be sent unchanged.
-pub fn fits(bytes: &[u8], eight_bit: bool) -> bool {
+pub(crate) fn fits(bytes: &[u8], eight_bit: bool) -> bool {
     (eight_bit || bytes.is_ascii()) && memchr::memchr(0, bytes).is_none() && {
         let mut begin = 0;
         let mut ends = memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]);

@@ -15,7 +15,7 @@ const MAX_COMMENT: usize = 2000;
 
 /// Whether a person will come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attendance {
+pub(crate) enum Attendance {
     /// They will come.
     Yes,
     /// They will not come.
@@ -26,7 +26,7 @@ pub enum Attendance {
 
 /// What people say about themselves. Nothing is looked up; missing details are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Person {
+pub(crate) struct Person {
     /// The name; several are separated by `; `.
     pub name: Option<String>,
     /// The newsroom or organisation.
@@ -54,7 +54,7 @@ impl Person {
 
 /// How an answer was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub(crate) enum How {
     /// Through a calendar program.
     Calendar,
     /// In text.
@@ -63,7 +63,7 @@ pub enum How {
 
 /// A certain answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Whether they will come.
     pub attendance: Attendance,
     /// The person, as given.
@@ -80,7 +80,7 @@ pub struct Answer {
 
 /// The meaning of a mail to an invitation's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub(crate) enum Reading {
     /// An answer.
     Answer(Answer),
     /// Possibly an answer: a person must look. Details about its sender are kept.
@@ -98,7 +98,7 @@ pub enum Reading {
 
 /// Why an answer is uncertain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub(crate) enum Doubt {
     /// It does not say whether they will come.
     NoAnswer,
     /// It says both yes and no, or different things about different people.
@@ -123,7 +123,7 @@ pub enum Doubt {
 
 impl Doubt {
     /// A text for people: what to check.
-    pub fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Self::NoAnswer => "it does not say whether they will come",
             Self::Contradiction => "it contradicts itself",
@@ -148,7 +148,7 @@ impl Doubt {
 
 /// The parsed rules.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub(crate) struct Rules {
     words: words::Words,
     reader: ReplyReader,
 }
@@ -156,14 +156,14 @@ pub struct Rules {
 /// Rules that cannot be parsed: where and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the words by which answers to invitations are read are wrong: {0}")]
-pub struct RulesError(String);
+pub(crate) struct RulesError(String);
 
 impl Rules {
     /// Parses the rules shipped with Depesch.
     ///
     /// # Errors
     /// Never with the shipped file; a test ensures this.
-    pub fn shipped() -> Result<Self, RulesError> {
+    pub(crate) fn shipped() -> Result<Self, RulesError> {
         Self::parse(include_str!("rsvp/words.toml"))
     }
 
@@ -171,7 +171,7 @@ impl Rules {
     ///
     /// # Errors
     /// What is wrong, with its line.
-    pub fn parse(text: &str) -> Result<Self, RulesError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, RulesError> {
         let words = words::Words::parse(text).map_err(|error| RulesError(error.to_string()))?;
         let reader = ReplyReader::shipped().map_err(|error: ReplyReaderError| RulesError(error.to_string()))?;
         Ok(Self { words, reader })
@@ -230,11 +230,6 @@ impl Rules {
                 by_calendar(reply, [judged, told], fields.person.or(beside.person), comment)
             }
         }
-    }
-
-    /// Reads a text as if it were the whole new text of a mail: for trying the rules.
-    pub fn read_text(&self, text: &str) -> Result<Option<Attendance>, Doubt> {
-        self.judge(&fields::read(&self.reader.read_text("", text).text(), &self.words), "").said
     }
 
     /// Whether it reads like an automatic reply of an absent person.

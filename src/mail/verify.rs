@@ -9,7 +9,7 @@ use super::compose::{Attachment, CalendarPart};
 use super::headers::{LINE_LIMIT, one_line};
 
 /// Fields that must occur exactly once at the top of a message.
-pub const ONCE: [&str; 11] = [
+pub(crate) const ONCE: [&str; 11] = [
     "From",
     "To",
     "Subject",
@@ -25,7 +25,7 @@ pub const ONCE: [&str; 11] = [
 
 /// The expected content of a message.
 #[derive(Clone, Copy, Debug)]
-pub struct Expected<'a> {
+pub(crate) struct Expected<'a> {
     /// The subject.
     pub subject: &'a str,
     /// The text part.
@@ -44,7 +44,7 @@ pub struct Expected<'a> {
 ///
 /// # Errors
 /// What is wrong with it: a fault of this program, or content that mail cannot carry.
-pub fn verify(message: &[u8], expected: &Expected<'_>) -> Result<(), String> {
+pub(crate) fn verify(message: &[u8], expected: &Expected<'_>) -> Result<(), String> {
     check_lines(message)?;
     check_fields(message, expected.one_click)?;
     // mail-parser has panicked on odd input before; here that is a finding like any other.

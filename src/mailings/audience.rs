@@ -27,7 +27,7 @@ pub enum Freezing {
 }
 
 /// Whether a subscriber is in an audience, as far as can be decided from the subscriber's record.
-pub fn matches(query: &AudienceQuery, subscriber: &Subscriber) -> bool {
+pub(crate) fn matches(query: &AudienceQuery, subscriber: &Subscriber) -> bool {
     let active = |list| subscriber.state_on(list) == Some(SubscriptionState::Active);
     let any = |wanted: &BTreeSet<String>, has: &BTreeSet<String>| {
         // Words stored before normalisation was introduced match in any spelling.
@@ -44,7 +44,7 @@ pub fn matches(query: &AudienceQuery, subscriber: &Subscriber) -> bool {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn reached_by(store: &Store, mailing: MailingId) -> Result<Vec<SubscriberId>, StoreError> {
+pub(crate) async fn reached_by(store: &Store, mailing: MailingId) -> Result<Vec<SubscriberId>, StoreError> {
     let Some(read) = store.mailing(mailing).await? else { return Ok(Vec::new()) };
     let mut reached = Vec::new();
     for chunk in 0..read.value.frozen().map_or(0, |f| f.chunks) {
@@ -71,7 +71,7 @@ pub async fn count(store: &Store, query: &AudienceQuery) -> Result<u64, StoreErr
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn visit(
+pub(crate) async fn visit(
     store: &Store,
     query: &AudienceQuery,
     mut show: impl FnMut(&Subscriber) + Send,

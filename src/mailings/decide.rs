@@ -79,7 +79,7 @@ pub enum MailingDecided {
 }
 
 /// Who is asked for their word on a post.
-pub fn asked(reason: HoldReason, post: &Post, list: &List) -> Vec<Address> {
+pub(crate) fn asked(reason: HoldReason, post: &Post, list: &List) -> Vec<Address> {
     match reason {
         // As the list has it: what is written in a mail may be another spelling, and another mailbox.
         HoldReason::Confirmation => {
@@ -141,7 +141,7 @@ pub async fn decide_post(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn send_post(
+pub(crate) async fn send_post(
     store: &Store,
     zone: chrono_tz::Tz,
     batch: &mut Batch,

@@ -27,7 +27,7 @@ pub struct Found {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn of_subscriber(
+pub(crate) async fn of_subscriber(
     store: &Store,
     mailing: Option<MailingId>,
     subscriber: SubscriberId,
@@ -51,7 +51,11 @@ pub async fn of_subscriber(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn of_queue_id(store: &Store, mailing: Option<MailingId>, queue_id: &str) -> Result<Found, StoreError> {
+pub(crate) async fn of_queue_id(
+    store: &Store,
+    mailing: Option<MailingId>,
+    queue_id: &str,
+) -> Result<Found, StoreError> {
     let (mut found, mut looked_at, mut mailings) = (Found::default(), 0, Mailings::of(store, mailing));
     while let Some(mailing) = mailings.next().await? {
         for chunk in 0..mailing.frozen().map_or(0, |frozen| frozen.chunks) {
@@ -99,7 +103,7 @@ impl<'a> Mailings<'a> {
 }
 
 /// Whether the last answer about a delivery names this queue id.
-pub fn is_said_of(delivery: &Delivery, queue_id: &str) -> bool {
+pub(crate) fn is_said_of(delivery: &Delivery, queue_id: &str) -> bool {
     says(&Account::of(delivery).text, queue_id)
 }
 

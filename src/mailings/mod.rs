@@ -2,7 +2,7 @@
 
 pub mod audience;
 pub mod decide;
-pub mod find_delivery;
+pub(crate) mod find_delivery;
 pub mod queue;
 pub mod reopen;
 pub mod report;

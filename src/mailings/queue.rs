@@ -287,7 +287,7 @@ async fn must_have_reached(store: &Store, earlier: Option<MailingId>) -> Result<
 ///
 /// # Errors
 /// [`PrepareError`]: it cannot be computed.
-pub async fn content_hash(
+pub(crate) async fn content_hash(
     store: &Store,
     messages: &dyn MessageSource,
     mailing: &Mailing,

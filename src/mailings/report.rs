@@ -70,7 +70,7 @@ pub struct Row {
 
 impl Account {
     /// Describes the last answer to a delivery.
-    pub fn of(delivery: &Delivery) -> Self {
+    pub(crate) fn of(delivery: &Delivery) -> Self {
         match &delivery.state {
             DeliveryState::Accepted { reply, .. } => Self {
                 stage: "message",
@@ -87,7 +87,7 @@ impl Account {
     }
 
     /// Describes the last answer to a notice.
-    pub fn of_notice(notice: &Notice) -> Self {
+    pub(crate) fn of_notice(notice: &Notice) -> Self {
         match (&notice.state, notice.cause()) {
             (NoticeState::Accepted { reply, .. }, _) => {
                 Self::of_cause(&Cause::Reply { stage: Stage::Message, reply: reply.clone() })
@@ -130,7 +130,7 @@ impl Row {
     }
 
     /// Time of its last event; for a deferred one, of the next attempt; `None` if absent.
-    pub fn at(&self) -> Option<Timestamp> {
+    pub(crate) fn at(&self) -> Option<Timestamp> {
         match self.delivery.state {
             DeliveryState::Waiting => None,
             DeliveryState::InDoubt { since } => Some(since),
@@ -215,7 +215,7 @@ pub(super) async fn with_address(store: &Store, row: Row) -> Result<Row, StoreEr
 }
 
 /// A delivery's address as shown in a report: masked unless `addresses`; `erased` if it no longer exists.
-pub fn shown_address(row: &Row, addresses: bool) -> String {
+pub(crate) fn shown_address(row: &Row, addresses: bool) -> String {
     match &row.address {
         Some(address) if addresses => address.as_str().to_owned(),
         Some(address) => address.masked(),
@@ -224,7 +224,7 @@ pub fn shown_address(row: &Row, addresses: bool) -> String {
 }
 
 /// Masks the addresses in a text: servers repeat them in their replies.
-pub fn masked(text: &str) -> String {
+pub(crate) fn masked(text: &str) -> String {
     let ends = |c: char| c.is_whitespace() || "<>\"'()[],;:".contains(c);
     text.split_inclusive(ends)
         .map(|piece| {

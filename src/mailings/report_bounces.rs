@@ -37,7 +37,7 @@ pub struct LaterGroup {
 }
 
 /// Whether a bounce reports something that happened after the relay had accepted the message.
-pub fn is_later(bounce: &Bounce) -> bool {
+pub(crate) fn is_later(bounce: &Bounce) -> bool {
     bounce.is_later_failure() || bounce.verdict == Verdict::Complaint && matches!(bounce.source, BounceSource::Mail(_))
 }
 

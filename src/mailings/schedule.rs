@@ -274,7 +274,7 @@ impl Scheduler {
 
 /// The time that a mailing's schedule is compared with when the clock shows `now`: no mailing begins early because
 /// the clock was set forward, and one queued "at once" while the clock was ahead does not wait for years.
-pub fn judged_at(mailing: &Mailing, trust: &ClockTrust, now: Timestamp) -> Timestamp {
+pub(crate) fn judged_at(mailing: &Mailing, trust: &ClockTrust, now: Timestamp) -> Timestamp {
     let judged = trust.now_for(mailing.created, now);
     // A mailing queued for "at once" is due whatever the clock showed then, even between a jump and the note about
     // it.

@@ -52,25 +52,25 @@ pub(super) const COUNT: usize = GROUPS.len();
 
 /// A group of domains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct DomainGroup(u8);
+pub(crate) struct DomainGroup(u8);
 
 impl DomainGroup {
     /// All domains of no large receiver.
-    pub const OTHER: Self = Self(GROUPS.len() as u8 - 1);
+    pub(crate) const OTHER: Self = Self(GROUPS.len() as u8 - 1);
 
     /// The group of a domain in lower-case A-labels, as in addresses.
-    pub fn of(domain: &str) -> Self {
+    pub(crate) fn of(domain: &str) -> Self {
         let found = GROUPS.iter().position(|(_, domains)| domains.contains(&domain));
         found.map_or(Self::OTHER, |index| Self(index as u8))
     }
 
     /// All groups.
-    pub fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         (0..GROUPS.len() as u8).map(Self)
     }
 
     /// Its name, the value of the label `domain_group`.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         GROUPS[self.index()].0
     }
 

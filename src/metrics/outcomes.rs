@@ -51,7 +51,7 @@ impl Default for Outcomes {
 impl Outcomes {
     /// Counts one delivery: `outcome` is the word for its new state, `class` the word for the class of the refusal. A
     /// class that an outcome does not have counts as the outcome's last; other states are not counted.
-    pub fn count(&self, outcome: &str, class: &str, group: DomainGroup) {
+    pub(crate) fn count(&self, outcome: &str, class: &str, group: DomainGroup) {
         let exact = PAIRS.iter().position(|pair| *pair == (outcome, class));
         let pair = exact.or_else(|| PAIRS.iter().rposition(|(known, _)| *known == outcome));
         if let Some(counter) = pair.and_then(|pair| self.counters.get(pair * domain_group::COUNT + group.index())) {

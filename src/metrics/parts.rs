@@ -45,12 +45,12 @@ impl InboundMetrics {
     }
 
     /// Counts one message: the word for what it was classified as, or `stuck`.
-    pub fn message(&self, outcome: &str) {
+    pub(crate) fn message(&self, outcome: &str) {
         self.messages.get_or_create_owned(&labels(&[("outcome", outcome)])).inc();
     }
 
     /// Counts one bounce or complaint received by mail, by its class.
-    pub fn bounce(&self, class: &str) {
+    pub(crate) fn bounce(&self, class: &str) {
         self.bounces.get_or_create_owned(&labels(&[("class", class)])).inc();
     }
 }

@@ -109,7 +109,7 @@ where
 
 /// One rule of [`Rules`].
 #[derive(Clone, Debug)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// The point where it applies; `None`: everywhere.
     pub point: Option<Point>,
     /// Only for addresses that contain this; empty: for all.
@@ -150,7 +150,7 @@ impl Rules {
     }
 
     /// Adds a rule.
-    pub fn rule(self, rule: Rule) -> Self {
+    pub(crate) fn rule(self, rule: Rule) -> Self {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).push(rule);
         self
     }

@@ -25,9 +25,9 @@ use crate::base::token::{content_hash, to_hex};
 const LONGEST_FIELD: usize = 1000;
 
 /// The command that continues without damaged records; its entry says what was lost.
-pub const RECOVERED: &str = "store recover";
+pub(crate) const RECOVERED: &str = "store recover";
 /// Prefix of the detail in such an entry, before what was lost.
-pub const LOST: &str = "lost: ";
+pub(crate) const LOST: &str = "lost: ";
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,26 +80,26 @@ impl AuditOutcome {
     }
 
     /// The outcome for a word; `None` for an unknown one.
-    pub fn from_word(word: &str) -> Option<Self> {
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
         [Self::Begun, Self::Done, Self::Refused, Self::Failed, Self::Noted].into_iter().find(|one| one.word() == word)
     }
 }
 
 /// Normalises a field's text: one line, of bounded length.
-pub fn field(text: &str) -> String {
+pub(crate) fn field(text: &str) -> String {
     let mut line: String = text.chars().filter(|c| !c.is_control()).collect();
     line.truncate(line.floor_char_boundary(LONGEST_FIELD));
     line
 }
 
 /// Formats an instant as it is hashed and exported.
-pub fn instant(at: Timestamp) -> String {
+pub(crate) fn instant(at: Timestamp) -> String {
     at.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 impl AuditEntry {
     /// The bytes that are hashed (see the module's text).
-    pub fn canonical(&self, previous: &[u8; 32]) -> String {
+    pub(crate) fn canonical(&self, previous: &[u8; 32]) -> String {
         let uid = self.uid.map(|uid| uid.to_string()).unwrap_or_default();
         let Self { number, who, request, what, about, detail, .. } = self;
         let (previous, at, outcome) = (to_hex(previous), instant(self.at), self.outcome.word());
@@ -107,18 +107,18 @@ impl AuditEntry {
     }
 
     /// The hash of this entry after one with the hash `previous`.
-    pub fn hash(&self, previous: &[u8; 32]) -> [u8; 32] {
+    pub(crate) fn hash(&self, previous: &[u8; 32]) -> [u8; 32] {
         content_hash(self.canonical(previous).as_bytes())
     }
 
     /// What a recovery of the store lost, as text: it may include entries of this log.
-    pub fn loss(&self) -> Option<String> {
+    pub(crate) fn loss(&self) -> Option<String> {
         let lost = self.detail.split_once(LOST).filter(|_| self.what == RECOVERED)?.1;
         Some(format!("entry {}: {LOST}{lost}", self.number))
     }
 
     /// Whether the entry concerns the thing with this id, or created it.
-    pub fn mentions(&self, id: &str) -> bool {
+    pub(crate) fn mentions(&self, id: &str) -> bool {
         self.about.split(' ').chain(self.detail.split(' ')).any(|one| one == id)
     }
 }
@@ -181,7 +181,7 @@ pub enum ChainBreak {
 
 /// Verifies a chain, entry by entry.
 #[derive(Clone, Debug, Default)]
-pub struct ChainWalk {
+pub(crate) struct ChainWalk {
     at: ChainLink,
     entries: u64,
     open: BTreeSet<u64>,
@@ -205,13 +205,13 @@ pub struct WholeChain {
 
 impl ChainWalk {
     /// Starts after `anchor`: the place before the first entry, or the last entry that was dropped.
-    pub fn after(anchor: ChainLink) -> Self {
+    pub(crate) fn after(anchor: ChainLink) -> Self {
         Self { at: anchor, ..Self::default() }
     }
 
     /// Compares with a place noted elsewhere as well.
     #[must_use]
-    pub fn comparing(self, noted: Option<ChainLink>) -> Self {
+    pub(crate) fn comparing(self, noted: Option<ChainLink>) -> Self {
         Self { noted, ..self }
     }
 
@@ -219,7 +219,7 @@ impl ChainWalk {
     ///
     /// # Errors
     /// [`ChainBreak`]: the chain is broken there; nothing after it can be trusted.
-    pub fn step(&mut self, entry: &AuditEntry, hash: &[u8; 32]) -> Result<(), ChainBreak> {
+    pub(crate) fn step(&mut self, entry: &AuditEntry, hash: &[u8; 32]) -> Result<(), ChainBreak> {
         let (number, expected) = (entry.number, self.at.number + 1);
         if number > expected {
             return Err(ChainBreak::Missing { from: expected, to: number - 1 });
@@ -247,7 +247,7 @@ impl ChainWalk {
     ///
     /// # Errors
     /// [`ChainBreak`]: the end is missing, or is not the one on record.
-    pub fn end(self, head: Option<ChainLink>) -> Result<WholeChain, ChainBreak> {
+    pub(crate) fn end(self, head: Option<ChainLink>) -> Result<WholeChain, ChainBreak> {
         for known in [head, self.noted].into_iter().flatten() {
             if known.number > self.at.number {
                 return Err(ChainBreak::Truncated { last: self.at.number, head: known.number });
@@ -266,7 +266,7 @@ impl ChainWalk {
     }
 
     /// The last place verified.
-    pub fn at(&self) -> ChainLink {
+    pub(crate) fn at(&self) -> ChainLink {
         self.at
     }
 }

@@ -33,7 +33,7 @@ pub enum Check {
 
 impl Check {
     /// The word for it in commands, API and records.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Pass => "pass",
             Self::Fail => "fail",
@@ -59,7 +59,7 @@ pub enum DomainPolicy {
 
 impl DomainPolicy {
     /// The word for it in commands, API and records.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Quarantine => "quarantine",
@@ -70,7 +70,7 @@ impl DomainPolicy {
 
     /// Whether receivers may refuse mail from other servers that keeps such an author in From. An unknown policy
     /// counts as such: a rewritten From loses nothing, a refused mail is lost.
-    pub fn forbids_others(self) -> bool {
+    pub(crate) fn forbids_others(self) -> bool {
         self != Self::None
     }
 }

@@ -102,7 +102,7 @@ pub enum BounceEffect {
 
 impl BounceEffect {
     /// The word for it in commands, API and records.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
             Self::Scored => "scored",
@@ -115,18 +115,18 @@ impl BounceEffect {
 
 impl Bounce {
     /// Whether a later mail reported the failure of a message that the relay had accepted.
-    pub fn is_later_failure(&self) -> bool {
+    pub(crate) fn is_later_failure(&self) -> bool {
         matches!(self.source, BounceSource::Mail(_)) && matches!(self.verdict, Verdict::Temporary | Verdict::Permanent)
     }
 
     /// Severity for comparing reports: the verdict, then whether it counted.
-    pub fn weight(&self) -> (Verdict, bool) {
+    pub(crate) fn weight(&self) -> (Verdict, bool) {
         (self.verdict, !matches!(self.effect, BounceEffect::Nothing | BounceEffect::FormerAddress))
     }
 }
 
 /// Makes a stranger's text safe to show (invariant 7): one line, of bounded length.
-pub fn evidence(words: &str) -> String {
+pub(crate) fn evidence(words: &str) -> String {
     let mut line = words.split_whitespace().collect::<Vec<_>>().join(" ");
     line.retain(|c| !c.is_control());
     line.truncate(line.floor_char_boundary(MOST_EVIDENCE));
@@ -145,7 +145,12 @@ pub fn suspend(subscriber: &mut Subscriber, at: Timestamp, words: &str) -> Vec<L
 }
 
 /// Reactivates every subscription that bounces suspended, with `words` as the reason. Returns the lists concerned.
-pub fn reinstate(subscriber: &mut Subscriber, at: Timestamp, source: &ConsentSource, words: &str) -> Vec<ListName> {
+pub(crate) fn reinstate(
+    subscriber: &mut Subscriber,
+    at: Timestamp,
+    source: &ConsentSource,
+    words: &str,
+) -> Vec<ListName> {
     let lists: Vec<ListName> =
         subscriber.subscriptions.keys().filter(|list| is_suspended_by_bounces(subscriber, list)).cloned().collect();
     for list in &lists {
@@ -156,7 +161,7 @@ pub fn reinstate(subscriber: &mut Subscriber, at: Timestamp, source: &ConsentSou
 }
 
 /// Whether the subscription to `list` was suspended by bounces and not by a person.
-pub fn is_suspended_by_bounces(subscriber: &Subscriber, list: &ListName) -> bool {
+pub(crate) fn is_suspended_by_bounces(subscriber: &Subscriber, list: &ListName) -> bool {
     subscriber.subscriptions.get(list).is_some_and(|subscription| {
         let by_bounces = |source: &ConsentSource| matches!(source, ConsentSource::System { rule } if rule == RULE);
         subscription.state == SubscriptionState::Suspended
@@ -165,7 +170,7 @@ pub fn is_suspended_by_bounces(subscriber: &Subscriber, list: &ListName) -> bool
 }
 
 /// The source of changes that the rule itself makes.
-pub fn by_rule() -> ConsentSource {
+pub(crate) fn by_rule() -> ConsentSource {
     ConsentSource::System { rule: RULE.to_owned() }
 }
 

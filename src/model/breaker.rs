@@ -23,10 +23,10 @@ mod doubt;
 mod put_off;
 mod window;
 
-pub use doubt::{AddressFaults, Doubted, Expected};
+pub(crate) use doubt::{AddressFaults, Doubted, Expected};
 use doubt::{FaultWindow, words};
 use put_off::LastAnswers;
-pub use put_off::PutOff;
+pub(crate) use put_off::PutOff;
 use window::{PARTS, Window};
 
 /// Number of watched domains above which idle ones are forgotten.
@@ -52,7 +52,7 @@ impl Default for BreakerSettings {
 
 /// What follows when a breaker opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// The end of the domain's rest, if its breaker opened.
     pub domain_rests_until: Option<Timestamp>,
     /// Why the mailing must pause, if its breaker opened; shown to the press office.
@@ -72,7 +72,7 @@ pub struct Rest {
 
 /// Whether a refusal for good is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Belief {
+pub(crate) enum Belief {
     /// Believed.
     Believed,
     /// Believed only when repeated: too many were refused in a row.
@@ -83,7 +83,7 @@ pub enum Belief {
 
 /// All breakers of the daemon.
 #[derive(Debug)]
-pub struct Breakers {
+pub(crate) struct Breakers {
     settings: BreakerSettings,
     mailings: HashMap<MailingId, Window>,
     domains: HashMap<String, Domain>,
@@ -110,7 +110,7 @@ struct Domain {
 
 impl Breakers {
     /// Creates breakers that are all closed.
-    pub fn new(settings: BreakerSettings) -> Self {
+    pub(crate) fn new(settings: BreakerSettings) -> Self {
         Self {
             settings,
             mailings: HashMap::new(),
@@ -123,7 +123,7 @@ impl Breakers {
     }
 
     /// Starts a mailing, or resumes it after a person has seen why it was stopped.
-    pub fn begin(&mut self, mailing: MailingId, expected: Expected) {
+    pub(crate) fn begin(&mut self, mailing: MailingId, expected: Expected) {
         self.mailings.remove(&mailing);
         let faults = self.mailing_faults.entry(mailing).or_insert_with(|| FaultWindow::new(expected));
         if faults.is_stopped() {
@@ -134,7 +134,7 @@ impl Breakers {
     }
 
     /// Counts an answer that does not blame the sender: accepted, deferred, or refused for another reason.
-    pub fn count(&mut self, now: Timestamp, mailing: MailingId, domain: &str) {
+    pub(crate) fn count(&mut self, now: Timestamp, mailing: MailingId, domain: &str) {
         let part = self.part(now);
         self.mailings.entry(mailing).or_default().add(part, false);
         if let Some(domain) = self.domains.get_mut(domain) {
@@ -151,17 +151,17 @@ impl Breakers {
 
     /// Counts an answer to a message among the latest; `refusal` is its text if it is a temporary refusal that does
     /// not ask us to slow down.
-    pub fn answered(&mut self, now: Timestamp, refusal: Option<&str>) {
+    pub(crate) fn answered(&mut self, now: Timestamp, refusal: Option<&str>) {
         self.last.add(now, refusal);
     }
 
     /// Reports that nearly all recent answers are temporary refusals, if so.
-    pub fn put_off(&self) -> Option<PutOff> {
+    pub(crate) fn put_off(&self) -> Option<PutOff> {
         self.last.trouble()
     }
 
     /// Whether a refusal for good is believed; if not, the delivery has not failed and no subscriber is scored.
-    pub fn belief(&self, now: Timestamp, mailing: MailingId, domain: &str) -> Belief {
+    pub(crate) fn belief(&self, now: Timestamp, mailing: MailingId, domain: &str) -> Belief {
         let of_mailing = self.mailing_faults.get(&mailing);
         let doubted = |faults: &FaultWindow| faults.doubted(now);
         let windows = [of_mailing, Some(&self.faults), self.domain_faults.get(domain)];
@@ -179,7 +179,7 @@ impl Breakers {
 
     /// Counts a message that was refused for good, or cannot be sent over this relay; `Some` when the refusals cannot
     /// be true. `example` is the reply to show.
-    pub fn refused_for_good(
+    pub(crate) fn refused_for_good(
         &mut self,
         now: Timestamp,
         mailing: MailingId,
@@ -230,7 +230,7 @@ impl Breakers {
 
     /// Counts a refusal; `Some` when it opens a breaker. A refusal that does not blame us is counted as an ordinary
     /// answer.
-    pub fn refused(
+    pub(crate) fn refused(
         &mut self,
         now: Timestamp,
         mailing: MailingId,
@@ -282,13 +282,13 @@ impl Breakers {
     }
 
     /// The rest of `domain`, if it rests now: deliveries to it are deferred until then, without counting an attempt.
-    pub fn rest(&self, now: Timestamp, domain: &str) -> Option<&Rest> {
+    pub(crate) fn rest(&self, now: Timestamp, domain: &str) -> Option<&Rest> {
         let rests = |rest: &&Rest| now < rest.until;
         self.domains.get(domain)?.rest.as_ref().filter(rests)
     }
 
     /// All domains that rest now, sorted by name.
-    pub fn resting(&self, now: Timestamp) -> Vec<(String, Rest)> {
+    pub(crate) fn resting(&self, now: Timestamp) -> Vec<(String, Rest)> {
         let rests = self.domains.keys().filter_map(|domain| Some((domain.clone(), self.rest(now, domain)?.clone())));
         let mut rests: Vec<(String, Rest)> = rests.collect();
         rests.sort_by(|a, b| a.0.cmp(&b.0));
@@ -296,7 +296,7 @@ impl Breakers {
     }
 
     /// Forgets a mailing that has ended.
-    pub fn forget(&mut self, mailing: MailingId) {
+    pub(crate) fn forget(&mut self, mailing: MailingId) {
         self.mailings.remove(&mailing);
         self.mailing_faults.remove(&mailing);
     }

@@ -22,7 +22,7 @@ impl Channel {
     pub const ALL: [Self; 6] = [Self::Mail, Self::Web, Self::Api, Self::Operator, Self::Import, Self::System];
 
     /// The word used everywhere.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Mail => "mail",
             Self::Web => "web",
@@ -35,7 +35,7 @@ impl Channel {
 
     /// Whether it is the person who speaks: what comes by these ways is believed only with a signed token that went to their
     /// address, and nobody else may begin anew what they ended (invariant 4).
-    pub fn is_of_the_person(self) -> bool {
+    pub(crate) fn is_of_the_person(self) -> bool {
         matches!(self, Self::Mail | Self::Web | Self::Api)
     }
 }

@@ -42,7 +42,7 @@ pub enum Class {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Address,
         Self::Mailbox,
         Self::Content,
@@ -70,7 +70,7 @@ impl Class {
     }
 
     /// Whether the sender or the content is blamed: then it never counts against the subscriber.
-    pub fn blames_us(self) -> bool {
+    pub(crate) fn blames_us(self) -> bool {
         matches!(self, Self::Content | Self::Policy)
     }
 }
@@ -109,7 +109,7 @@ impl Classified {
 
 /// What is known of a refusal, from a session or a bounce.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Diagnosis<'a> {
+pub(crate) struct Diagnosis<'a> {
     /// The stage of the session, if known.
     pub stage: Option<Stage>,
     /// The reply code (RFC 5321 §4.2), if known.
@@ -153,7 +153,7 @@ pub struct RulesError(String);
 
 impl RulesError {
     /// Wraps a parser's error.
-    pub fn new(wrong: impl std::fmt::Display) -> Self {
+    pub(crate) fn new(wrong: impl std::fmt::Display) -> Self {
         Self(wrong.to_string())
     }
 }
@@ -206,7 +206,7 @@ impl Classifier {
     ///
     /// # Errors
     /// What is wrong, with its line, or the rule that would always or never apply.
-    pub fn parse(text: &str) -> Result<Self, RulesError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, RulesError> {
         let mut file: RuleFile = toml::from_str(text).map_err(RulesError::new)?;
         let stages = [Stage::Connect, Stage::Mail, Stage::Recipient, Stage::Data, Stage::Message].map(Stage::word);
         for (number, rule) in file.rule.iter_mut().enumerate() {
@@ -249,11 +249,6 @@ impl Classifier {
         Ok(Self { rules: Arc::new(file.rule), texts, parts: Arc::new(parts), spans, frames })
     }
 
-    /// Classifies `reply` at `stage`.
-    pub fn classify(&self, stage: Stage, reply: &Reply) -> Classified {
-        self.classify_from(stage, reply, &[])
-    }
-
     /// Classifies `reply` at `stage` to a message sent from the addresses `ours`.
     pub fn classify_from(&self, stage: Stage, reply: &Reply, ours: &[&str]) -> Classified {
         // The code is included, so that an address directly after it is recognised as the reply's beginning.
@@ -263,7 +258,7 @@ impl Classifier {
     }
 
     /// Classifies a diagnosis.
-    pub fn diagnose(&self, diagnosis: &Diagnosis<'_>) -> Classified {
+    pub(crate) fn diagnose(&self, diagnosis: &Diagnosis<'_>) -> Classified {
         let text = words_of(&diagnosis.text[..diagnosis.text.floor_char_boundary(MAX_TEXT)], diagnosis.ours);
         let said = self.said(&self.without_frames(&text));
         let stage = diagnosis.stage.map_or(ANY_BOUNCE, Stage::word);

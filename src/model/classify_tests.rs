@@ -3,7 +3,7 @@
 use super::*;
 
 fn check(stage: Stage, code: u16, text: &str, class: Class) {
-    let found = Classifier::shipped().unwrap().classify(stage, &Reply::new(code, text));
+    let found = Classifier::shipped().unwrap().classify_from(stage, &Reply::new(code, text), &[]);
     assert_eq!(found.class, class, "{} {code} {text}: taken for: {}", stage.word(), found.why);
 }
 

@@ -6,20 +6,20 @@ use chrono::TimeDelta;
 use crate::base::clock::Timestamp;
 
 /// A clock that is ahead by less is trusted: corrections by seconds are normal.
-pub const SMALL: TimeDelta = TimeDelta::seconds(60);
+pub(crate) const SMALL: TimeDelta = TimeDelta::seconds(60);
 /// A smaller change of the clock is not a jump: time services make such corrections all the time.
 const LEAST_JUMP: TimeDelta = TimeDelta::seconds(2);
 /// A jump that may have set the clock right (by less than two weeks, or seen only at a start, when the daemon may
 /// have been off for as long) is trusted after this time, in which a person can correct the clock.
-pub const BELIEVED_AFTER: TimeDelta = TimeDelta::hours(20);
+pub(crate) const BELIEVED_AFTER: TimeDelta = TimeDelta::hours(20);
 /// A start this long after the last note is doubted.
 const LONG_OFF: TimeDelta = TimeDelta::days(14);
 /// How long a jump is reported.
 const TOLD_FOR: TimeDelta = TimeDelta::hours(1);
 /// Notes about the clock are written more often than this: an older note means a jump that has not been detected yet.
-pub const UNSEEN: TimeDelta = TimeDelta::minutes(20);
+pub(crate) const UNSEEN: TimeDelta = TimeDelta::minutes(20);
 /// A jump within this time after the machine's start is taken as a correction of its clock.
-pub const AFTER_BOOT: TimeDelta = TimeDelta::minutes(10);
+pub(crate) const AFTER_BOOT: TimeDelta = TimeDelta::minutes(10);
 
 /// A jump: the time of day changed by more or less than the time that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +32,13 @@ pub struct Jump {
 
 impl Jump {
     /// The jump when the clock shows `now` instead of `expected`; `None` for less than two seconds.
-    pub fn between(expected: Timestamp, now: Timestamp) -> Option<Self> {
+    pub(crate) fn between(expected: Timestamp, now: Timestamp) -> Option<Self> {
         let jump = Self { from: expected, to: now };
         (jump.by().abs() >= LEAST_JUMP).then_some(jump)
     }
 
     /// How far the clock was set forward; negative when it was set back.
-    pub fn by(&self) -> TimeDelta {
+    pub(crate) fn by(&self) -> TimeDelta {
         self.to - self.from
     }
 }
@@ -76,12 +76,12 @@ pub struct ClockTrust {
 
 impl ClockTrust {
     /// A clock without known faults.
-    pub fn new(now: Timestamp) -> Self {
+    pub(crate) fn new(now: Timestamp) -> Self {
         Self { noted: now, ahead: TimeDelta::zero(), since: None, at_start: false, last: None, back: now, behind: None }
     }
 
     /// The state at a start at `now`, given the last note, when it is unknown how much time passed since.
-    pub fn at_start(self, now: Timestamp) -> Self {
+    pub(crate) fn at_start(self, now: Timestamp) -> Self {
         let noted = self.settled(self.noted);
         let passed = now - noted.noted;
         let jump = Some(Jump { from: noted.noted, to: now });
@@ -114,7 +114,7 @@ impl ClockTrust {
 
     /// The state at `now` when `passed` is known to have passed since this was noted, however the clock changed: a
     /// jump in between is known exactly.
-    pub fn after(self, passed: TimeDelta, now: Timestamp) -> Self {
+    pub(crate) fn after(self, passed: TimeDelta, now: Timestamp) -> Self {
         let expected = self.noted.checked_add_signed(passed).unwrap_or(self.noted);
         match Jump::between(expected, now) {
             Some(jump) => self.jumped(jump),
@@ -123,7 +123,7 @@ impl ClockTrust {
     }
 
     /// The state after a jump.
-    pub fn jumped(self, jump: Jump) -> Self {
+    pub(crate) fn jumped(self, jump: Jump) -> Self {
         let forward = jump.by() > TimeDelta::zero();
         let ahead = self.ahead.checked_add(&jump.by()).unwrap_or(self.ahead);
         let since = if forward && ahead > SMALL { Some(jump.to) } else { self.since };
@@ -137,7 +137,7 @@ impl ClockTrust {
     }
 
     /// The state after a jump that corrected a clock that was wrong when the machine started.
-    pub fn corrected(self, jump: Jump) -> Self {
+    pub(crate) fn corrected(self, jump: Jump) -> Self {
         let begun = jump.from.checked_sub_signed(AFTER_BOOT).unwrap_or(jump.from);
         let behind = Behind { from: begun.max(self.back), to: jump.from, right: jump.to };
         let is_forward = jump.by() > TimeDelta::zero();
@@ -146,7 +146,7 @@ impl ClockTrust {
     }
 
     /// Drops what no longer holds at `now`: most jumps are trusted after a while.
-    pub fn settled(self, now: Timestamp) -> Self {
+    pub(crate) fn settled(self, now: Timestamp) -> Self {
         match self.since {
             Some(since) if self.ahead > TimeDelta::zero() => {
                 let over = now - since >= BELIEVED_AFTER && (self.at_start || self.ahead <= LONG_OFF);
@@ -165,7 +165,7 @@ impl ClockTrust {
     /// The time to compare with for a record made at `made` when the clock shows `now`: for records from before the
     /// clock was set forward, the earlier possible one, since nothing planned may happen early; for later records,
     /// the clock.
-    pub fn now_for(&self, made: Timestamp, now: Timestamp) -> Timestamp {
+    pub(crate) fn now_for(&self, made: Timestamp, now: Timestamp) -> Timestamp {
         match self.since {
             Some(since) if self.is_doubted(now) && made < since => now - self.ahead,
             _ => now,
@@ -173,19 +173,19 @@ impl ClockTrust {
     }
 
     /// When the clock was set forward, while a person still has time to correct it before anything is deleted by age.
-    pub fn set_forward(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn set_forward(&self, now: Timestamp) -> Option<Timestamp> {
         let lately = |since: &Timestamp| (TimeDelta::zero()..BELIEVED_AFTER).contains(&(now - *since));
         self.since.filter(lately).filter(|_| self.ahead > SMALL)
     }
 
     /// The earliest true time when the clock shows `at`: for deadlines and other planned instants.
-    pub fn earliest(&self, at: Timestamp) -> Timestamp {
+    pub(crate) fn earliest(&self, at: Timestamp) -> Timestamp {
         let stands_ahead = self.is_doubted(at) && self.since.is_some_and(|since| at >= since);
         if stands_ahead { at - self.ahead } else { at }
     }
 
     /// The jump to report, if the last was seen within the hour or leaves the clock in doubt.
-    pub fn told(&self, now: Timestamp) -> Option<Jump> {
+    pub(crate) fn told(&self, now: Timestamp) -> Option<Jump> {
         self.last.filter(|jump| self.is_doubted(now) || (TimeDelta::zero()..TOLD_FOR).contains(&(now - jump.to)))
     }
 }

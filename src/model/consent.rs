@@ -76,7 +76,7 @@ impl ConsentSource {
     }
 
     /// SHA-256 of the subscriber's own mail, where it is to be kept.
-    pub fn evidence(&self) -> Option<&[u8; 32]> {
+    pub(crate) fn evidence(&self) -> Option<&[u8; 32]> {
         match self {
             Self::Mail { evidence, .. } => evidence.as_ref(),
             _ => None,
@@ -100,9 +100,6 @@ pub enum Proof {
 }
 
 impl Proof {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::KeptMail, Self::Form, Self::Mail, Self::Stated, Self::None];
-
     /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {
@@ -117,7 +114,7 @@ impl Proof {
 
 impl ConsentEvent {
     /// SHA-256 of the subscriber's own mail, if it is to be kept.
-    pub fn evidence(&self) -> Option<&[u8; 32]> {
+    pub(crate) fn evidence(&self) -> Option<&[u8; 32]> {
         self.source.evidence()
     }
 
@@ -136,7 +133,7 @@ impl ConsentEvent {
 
 /// The event that a subscription is based on: the first that made it active since it last ended or, for an ended one,
 /// that of its last active period. A resumption is not a basis: it continues an earlier one.
-pub fn basis(events: &[ConsentEvent]) -> Option<&ConsentEvent> {
+pub(crate) fn basis(events: &[ConsentEvent]) -> Option<&ConsentEvent> {
     let last_active = events.iter().rposition(|event| event.became == SubscriptionState::Active)?;
     let run = events[..last_active].iter().rposition(|event| event.became == SubscriptionState::Ended);
     events[run.map_or(0, |ended| ended + 1)..].iter().find(|event| event.became == SubscriptionState::Active)

@@ -94,7 +94,7 @@ pub struct ContactBook {
 
 impl ContactBook {
     /// An organisation's newest text in `language`: matched by whole tag first, then by primary subtag.
-    pub fn newest_boilerplate(&self, organisation: &str, language: &Language) -> Option<&Boilerplate> {
+    pub(crate) fn newest_boilerplate(&self, organisation: &str, language: &Language) -> Option<&Boilerplate> {
         let of = || self.boilerplates.range((organisation.to_owned(), 0)..=(organisation.to_owned(), u32::MAX));
         let newest = |fits: &dyn Fn(&Language) -> bool| of().rev().map(|(_, b)| b).find(|b| fits(&b.language));
         newest(&|l| l == language).or_else(|| newest(&|l| l.primary() == language.primary()))
@@ -102,7 +102,7 @@ impl ContactBook {
 }
 
 /// Whether `id` can name a contact or an organisation: 1 to 60 of `a-z`, `0-9`, `-` and `.`.
-pub fn is_book_id(id: &str) -> bool {
+pub(crate) fn is_book_id(id: &str) -> bool {
     (1..=60).contains(&id.len())
         && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c))
         && id.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -134,7 +134,7 @@ fn e164(printed: &str, country_code: &str) -> Option<String> {
 
 impl ContactRole {
     /// The word in release files.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Subject => "subject",
             Self::Press => "press",
@@ -142,7 +142,7 @@ impl ContactRole {
     }
 
     /// All roles, for messages.
-    pub const ALL: [Self; 2] = [Self::Subject, Self::Press];
+    pub(crate) const ALL: [Self; 2] = [Self::Subject, Self::Press];
 }
 
 #[cfg(test)]

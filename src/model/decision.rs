@@ -16,25 +16,14 @@ pub enum Resolution {
     Failed,
 }
 
-impl Resolution {
-    /// The word for it in commands, API and records.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Again => "again",
-            Self::Accepted => "accepted",
-            Self::Failed => "failed",
-        }
-    }
-}
-
 /// Sets a failed delivery back to waiting; `None` for one that has not failed. Its attempts stay counted.
-pub fn retry(delivery: &Delivery) -> Option<Delivery> {
+pub(crate) fn retry(delivery: &Delivery) -> Option<Delivery> {
     let failed = matches!(delivery.state, DeliveryState::Failed { .. });
     failed.then(|| Delivery { state: DeliveryState::Waiting, ..delivery.clone() })
 }
 
 /// Resolves an uncertain delivery as `by` decides; `None` for one that is not uncertain.
-pub fn resolve(delivery: &Delivery, resolution: Resolution, by: &str, at: Timestamp) -> Option<Delivery> {
+pub(crate) fn resolve(delivery: &Delivery, resolution: Resolution, by: &str, at: Timestamp) -> Option<Delivery> {
     if !matches!(delivery.state, DeliveryState::Uncertain { .. }) {
         return None;
     }

@@ -54,7 +54,7 @@ impl Erasure {
     }
 
     /// Since when no record and no file identifies them.
-    pub fn done(&self) -> Option<Timestamp> {
+    pub(crate) fn done(&self) -> Option<Timestamp> {
         match &self.state {
             ErasureState::Open(_) => None,
             ErasureState::Done { at, .. } => Some(*at),

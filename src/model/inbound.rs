@@ -38,7 +38,7 @@ pub enum Via {
 
 impl Via {
     /// The word for it in commands, API and records.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Smtp => "smtp",
             Self::Lmtp => "lmtp",
@@ -123,7 +123,7 @@ pub enum InboundKind {
 
 impl InboundKind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Command,
         Self::Bounce,
         Self::Complaint,

@@ -95,7 +95,7 @@ pub enum Cause {
 
 impl Cause {
     /// The text of the reply, or the reason; `None` where there is no text.
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Reply { reply, .. } => Some(&reply.text),
             Self::Connection(text) | Self::Message(text) => Some(text),
@@ -122,12 +122,12 @@ pub enum Stage {
 impl Stage {
     /// Whether a refusal at this stage is permanent: 5xx, except 552 to RCPT, which means "too many recipients" and
     /// is read as 452 (RFC 5321 §4.5.3.1.10).
-    pub fn is_final(self, reply: &Reply) -> bool {
+    pub(crate) fn is_final(self, reply: &Reply) -> bool {
         reply.is_permanent() && !(self == Self::Recipient && reply.code == 552)
     }
 
     /// The word for it in commands, API and records.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Connect => "connect",
             Self::Mail => "MAIL",
@@ -151,7 +151,7 @@ pub enum SuppressedWhy {
 
 impl SuppressedWhy {
     /// The word for it in commands, API and records.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Suppression => "suppression",
             Self::Unsubscribed => "unsubscribed",
@@ -166,13 +166,13 @@ impl Delivery {
 
     /// Whether an additional copy may have arrived: it was left in doubt by a crash or a lost connection, and is to
     /// be sent again.
-    pub fn may_have_arrived(&self) -> bool {
+    pub(crate) fn may_have_arrived(&self) -> bool {
         matches!(self.state, DeliveryState::InDoubt { .. }) || (self.resent > 0 && !self.is_settled())
     }
 
     /// The delivery moved to `state` without sending. If it may have arrived all the same, it becomes uncertain
     /// instead of failed, suppressed or cancelled; if it is in doubt and sent later, it counts as sent again.
-    pub fn unsent(&self, state: DeliveryState) -> Delivery {
+    pub(crate) fn unsent(&self, state: DeliveryState) -> Delivery {
         use DeliveryState::*;
         let doubtful = self.may_have_arrived();
         let why = |what: &str| Cause::Message(format!("it may have arrived when it was sent; not sent again: {what}"));
@@ -260,7 +260,7 @@ impl Tally {
     }
 
     /// Adds the counts of another part of the same ledger.
-    pub fn merge(&mut self, other: &Tally) {
+    pub(crate) fn merge(&mut self, other: &Tally) {
         self.waiting += other.waiting;
         self.in_doubt += other.in_doubt;
         self.accepted += other.accepted;

@@ -130,7 +130,7 @@ pub enum Privacy {
 
 impl List {
     /// The addresses that decide about held posts.
-    pub fn moderators(&self) -> Vec<&Address> {
+    pub(crate) fn moderators(&self) -> Vec<&Address> {
         match self.posting.moderators.is_empty() {
             true => vec![&self.owner],
             false => self.posting.moderators.iter().collect(),
@@ -139,7 +139,7 @@ impl List {
 
     /// An unambiguous name, e.g. `Pressmeddelanden (media)`: for notices to the people responsible, and only in the
     /// text, because servers on the way see the header.
-    pub fn naming(&self) -> String {
+    pub(crate) fn naming(&self) -> String {
         match self.title == self.name.as_str() {
             true => self.title.clone(),
             false => format!("{} ({})", self.title, self.name),
@@ -147,17 +147,17 @@ impl List {
     }
 
     /// All addresses in its settings: owner, senders, moderators.
-    pub fn named(&self) -> impl Iterator<Item = &Address> {
+    pub(crate) fn named(&self) -> impl Iterator<Item = &Address> {
         [&self.owner].into_iter().chain(&self.posting.senders).chain(&self.posting.moderators)
     }
 
     /// Whether mail from this address may go to an announce list, once its owner has confirmed it.
-    pub fn is_sender(&self, address: &Address) -> bool {
+    pub(crate) fn is_sender(&self, address: &Address) -> bool {
         self.sender(address).is_some()
     }
 
     /// The authorised sender with this address, as the list spells it.
-    pub fn sender(&self, address: &Address) -> Option<&Address> {
+    pub(crate) fn sender(&self, address: &Address) -> Option<&Address> {
         self.posting.senders.iter().find(|sender| sender.key() == address.key())
     }
 }
@@ -174,10 +174,10 @@ macro_rules! words {
     ($kind:ident, $($word:literal => $variant:ident),+) => {
         impl $kind {
             /// All words, in the order in which they are explained.
-            pub const WORDS: &'static [&'static str] = &[$($word),+];
+            pub(crate) const WORDS: &'static [&'static str] = &[$($word),+];
 
             /// The word for it in commands, API and records.
-            pub fn word(self) -> &'static str {
+            pub(crate) fn word(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word),+
                 }

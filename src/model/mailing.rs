@@ -59,7 +59,7 @@ pub enum MailingContent {
 
 impl MailingContent {
     /// The release, if it is one.
-    pub fn release(self) -> Option<ReleaseId> {
+    pub(crate) fn release(self) -> Option<ReleaseId> {
         match self {
             Self::Release(id) => Some(id),
             Self::Post(_) => None,
@@ -67,7 +67,7 @@ impl MailingContent {
     }
 
     /// The post, if it is one.
-    pub fn post(self) -> Option<PostId> {
+    pub(crate) fn post(self) -> Option<PostId> {
         match self {
             Self::Post(id) => Some(id),
             Self::Release(_) => None,
@@ -228,7 +228,7 @@ pub struct Approval {
 
 impl Mailing {
     /// The user who queued it.
-    pub fn creator(&self) -> Operator {
+    pub(crate) fn creator(&self) -> Operator {
         Operator { name: self.created_by.clone(), uid: self.created_uid }
     }
 

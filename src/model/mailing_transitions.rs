@@ -72,7 +72,7 @@ const HASH_PREFIX: usize = 8;
 
 impl PauseReason {
     /// The reason as text for people.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         match self {
             Self::Person { by } => format!("paused by {by}"),
             Self::Breaker { evidence } => format!("stopped by the circuit breaker: {evidence}"),
@@ -94,7 +94,7 @@ impl PauseReason {
 
 impl MissedPolicy {
     /// The word for it in commands, API and records.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Send => "send",
             Self::Ask => "ask",
@@ -105,7 +105,7 @@ impl MissedPolicy {
 
 /// What the scheduler must do with a mailing at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Due {
+pub(crate) enum Due {
     /// Nothing before this instant.
     Later(Timestamp),
     /// Nothing until a user changes it: it is paused, not approved, or no longer scheduled.
@@ -121,7 +121,7 @@ pub enum Due {
 impl Mailing {
     /// What must be done with it at `now`. A pause and a missing approval hold it back; but a mailing with the policy
     /// to expire also expires while it waits for approval.
-    pub fn due(&self, now: Timestamp) -> Due {
+    pub(crate) fn due(&self, now: Timestamp) -> Due {
         if self.stage != Stage::Scheduled || self.pause.is_some() {
             return Due::Never;
         }
@@ -142,7 +142,7 @@ impl Mailing {
     ///
     /// # Errors
     /// [`TransitionError`] when it is not scheduled, is paused or lacks its approval.
-    pub fn begin(&mut self, at: Timestamp) -> Result<(), TransitionError> {
+    pub(crate) fn begin(&mut self, at: Timestamp) -> Result<(), TransitionError> {
         self.must_be_scheduled("begun", "it was begun before")?;
         self.must_not_be_paused()?;
         if !self.is_approved() {
@@ -156,7 +156,7 @@ impl Mailing {
     ///
     /// # Errors
     /// [`TransitionError`] when it is not scheduled.
-    pub fn expire(&mut self, at: Timestamp) -> Result<(), TransitionError> {
+    pub(crate) fn expire(&mut self, at: Timestamp) -> Result<(), TransitionError> {
         self.must_be_scheduled("expired", "only what has not begun expires")?;
         self.stage = Stage::Expired { at };
         self.pause = None;
@@ -193,7 +193,7 @@ impl Mailing {
     ///
     /// # Errors
     /// [`TransitionError`] when it has begun.
-    pub fn reschedule(&mut self, schedule: Schedule) -> Result<(), TransitionError> {
+    pub(crate) fn reschedule(&mut self, schedule: Schedule) -> Result<(), TransitionError> {
         self.must_be_scheduled("moved", "its audience is frozen or it has ended; cancel it and queue it again")?;
         if self.schedule != schedule {
             self.approval = None;
@@ -210,7 +210,7 @@ impl Mailing {
     ///
     /// # Errors
     /// [`TransitionError`] when it has begun.
-    pub fn change_content(&mut self, content_hash: String) -> Result<(), TransitionError> {
+    pub(crate) fn change_content(&mut self, content_hash: String) -> Result<(), TransitionError> {
         self.must_be_scheduled("edited", "it has begun; send a correction instead")?;
         if self.content_hash != content_hash {
             self.approval = None;
@@ -266,7 +266,7 @@ impl Mailing {
     ///
     /// # Errors
     /// [`TransitionError`] when it is not frozen, or was cancelled.
-    pub fn reopen(&mut self) -> Result<(), TransitionError> {
+    pub(crate) fn reopen(&mut self) -> Result<(), TransitionError> {
         match self.stage {
             Stage::Sending(frozen) | Stage::Finished { frozen, .. } => {
                 self.stage = Stage::Sending(frozen);
@@ -281,7 +281,7 @@ impl Mailing {
     }
 
     /// Whether it has ended: finished, cancelled or expired.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         matches!(self.stage, Stage::Finished { .. } | Stage::Cancelled { .. } | Stage::Expired { .. })
     }
 
@@ -307,7 +307,7 @@ impl Mailing {
 
 impl Schedule {
     /// The last instant that counts as on time.
-    pub fn missed_after(&self) -> Timestamp {
+    pub(crate) fn missed_after(&self) -> Timestamp {
         self.at + chrono::Duration::seconds(i64::from(self.grace_seconds))
     }
 }

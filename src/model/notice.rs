@@ -96,7 +96,7 @@ impl NoticeState {
     }
 
     /// The relay's reply, or the reason, that the record quotes: it may name a person.
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Accepted { reply, .. } => Some(&reply.text),
             Self::Waiting { cause: Some(cause), .. } | Self::Failed { cause, .. } => cause.text(),
@@ -117,7 +117,7 @@ impl Notice {
 
     /// Whether it is to be sent at `now`: it is due; or its due time is further ahead than `table` can produce,
     /// because the clock was ahead then; or it was found in doubt.
-    pub fn is_due(&self, now: Timestamp, table: &RetryTable) -> bool {
+    pub(crate) fn is_due(&self, now: Timestamp, table: &RetryTable) -> bool {
         match &self.state {
             NoticeState::Waiting { due, .. } => {
                 table.is_due(*due, u32::from(self.attempts), chrono::Duration::zero(), now)
@@ -170,14 +170,14 @@ impl Notice {
     }
 
     /// Records that it cannot be sent at any time.
-    pub fn failed(self, at: Timestamp, cause: Cause) -> Self {
+    pub(crate) fn failed(self, at: Timestamp, cause: Cause) -> Self {
         Self { state: NoticeState::Failed { at, cause }, ..self }
     }
 
     /// Records that the connection failed before it was accepted. It is retried as soon as the relay is back, since
     /// the notice is not at fault; from the fourth time on the retry table applies, because the notice may be what
     /// breaks the connection.
-    pub fn not_sent(self, at: Timestamp, what: String, table: &RetryTable) -> Self {
+    pub(crate) fn not_sent(self, at: Timestamp, what: String, table: &RetryTable) -> Self {
         let cause = Cause::Connection(what);
         match self.attempts {
             0..=3 => Self { state: NoticeState::Waiting { due: at, cause: Some(cause) }, ..self },
@@ -186,13 +186,13 @@ impl Notice {
     }
 
     /// Records that it is unknown whether it was accepted: it is sent again, since two copies are better than none.
-    pub fn unknown(self, at: Timestamp, what: String, table: &RetryTable) -> Self {
+    pub(crate) fn unknown(self, at: Timestamp, what: String, table: &RetryTable) -> Self {
         let again = Self { resent: self.resent.saturating_add(1), ..self };
         again.not_sent(at, what, table)
     }
 
     /// Records a bounce of what the relay had accepted; `None` for a notice that was not accepted.
-    pub fn came_back(&self, at: Timestamp, evidence: &str) -> Option<Self> {
+    pub(crate) fn came_back(&self, at: Timestamp, evidence: &str) -> Option<Self> {
         let NoticeState::Accepted { .. } = &self.state else { return None };
         let cause = Cause::Message(format!("it came back: {evidence}"));
         Some(self.clone().failed(at, cause))
@@ -206,14 +206,14 @@ impl Notice {
     }
 
     /// Makes a deferred notice due at `now`; `None` for one that is not waiting.
-    pub fn due_now(&self, now: Timestamp) -> Option<Self> {
+    pub(crate) fn due_now(&self, now: Timestamp) -> Option<Self> {
         let NoticeState::Waiting { due, cause } = &self.state else { return None };
         let state = NoticeState::Waiting { due: now, cause: cause.clone() };
         (*due > now).then(|| Self { state, ..self.clone() })
     }
 
     /// Defers it by the retry table, or gives it up.
-    pub fn put_off(self, now: Timestamp, cause: Cause, table: &RetryTable) -> Self {
+    pub(crate) fn put_off(self, now: Timestamp, cause: Cause, table: &RetryTable) -> Self {
         match table.next_attempt(self.opened, now, u32::from(self.attempts), self.id.0) {
             NextAttempt::At(due) => Self { state: NoticeState::Waiting { due, cause: Some(cause) }, ..self },
             NextAttempt::GiveUp => self.failed(now, cause),

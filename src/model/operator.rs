@@ -2,7 +2,7 @@
 //! different.
 
 /// The name of a user for whom the kernel gives none either.
-pub const UNKNOWN: &str = "unknown user";
+pub(crate) const UNKNOWN: &str = "unknown user";
 
 /// The user who made a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ impl Operator {
     /// Whether the two are certainly different users: compared by number, since one user may have several names, and
     /// a name may be unreadable. An old record with only a name is compared by name; `false` when one of them is
     /// unknown.
-    pub fn is_surely_another(&self, other: &Self) -> bool {
+    pub(crate) fn is_surely_another(&self, other: &Self) -> bool {
         match (self.number(), other.number()) {
             (Some(one), Some(other)) => one != other,
             _ => self.is_named() && other.is_named() && self.name != other.name,

@@ -78,18 +78,18 @@ pub enum Action {
 
 impl PendingRequest {
     /// Whether it requests this action.
-    pub fn asks_for(&self, action: &Action) -> bool {
+    pub(crate) fn asks_for(&self, action: &Action) -> bool {
         self.actions.contains(action)
     }
 
     /// Whether its time to be granted has passed.
-    pub fn is_over(&self, present: &Present) -> bool {
+    pub(crate) fn is_over(&self, present: &Present) -> bool {
         present.is_over(self.asked, self.expires)
     }
 
     /// Carries the request out on an existing or new subscriber. Actions without effect (leaving a list they are not
     /// on, resuming what was ended) change nothing.
-    pub fn grant(&self, subscriber: &mut Subscriber, at: Timestamp, source: &ConsentSource, words: &str) {
+    pub(crate) fn grant(&self, subscriber: &mut Subscriber, at: Timestamp, source: &ConsentSource, words: &str) {
         for action in &self.actions {
             match action.effect() {
                 // Refused where it has no effect: there is nothing to leave, or what it would resume has ended.

@@ -98,7 +98,7 @@ pub enum HoldReason {
 
 impl HoldReason {
     /// The word for it in commands, API and records.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Confirmation => "confirmation",
             Self::Moderation => "moderation",
@@ -150,14 +150,14 @@ impl Hold {
     }
 
     /// Whether its time for a decision has passed.
-    pub fn is_over(&self, present: &Present) -> bool {
+    pub(crate) fn is_over(&self, present: &Present) -> bool {
         present.is_over(self.since, self.until)
     }
 }
 
 impl Post {
     /// Whether `by`, an address or the name of a user of this machine, is its author.
-    pub fn is_by(&self, by: &str) -> bool {
+    pub(crate) fn is_by(&self, by: &str) -> bool {
         Address::from_stored(by.to_owned()).is_ok_and(|by| by.is_same_person(&self.author))
     }
 
@@ -170,7 +170,7 @@ impl Post {
     }
 
     /// When it was decided, or expired.
-    pub fn decided(&self) -> Option<Timestamp> {
+    pub(crate) fn decided(&self) -> Option<Timestamp> {
         match &self.state {
             PostState::Held(_) => None,
             PostState::Approved { at, .. } | PostState::Refused { at, .. } | PostState::Expired { at } => Some(*at),
@@ -181,7 +181,7 @@ impl Post {
     ///
     /// # Errors
     /// [`DecisionError::Decided`].
-    pub fn open(&self, present: &Present) -> Result<&Hold, DecisionError> {
+    pub(crate) fn open(&self, present: &Present) -> Result<&Hold, DecisionError> {
         let decided = |state| DecisionError::Decided { id: self.id, state };
         let hold = self.hold().ok_or_else(|| decided(self.state.word()))?;
         if hold.is_over(present) { Err(decided("expired")) } else { Ok(hold) }
@@ -191,7 +191,7 @@ impl Post {
     ///
     /// # Errors
     /// [`DecisionError`]: nothing is changed.
-    pub fn approve(&mut self, by: &str, mailing: MailingId, present: &Present) -> Result<(), DecisionError> {
+    pub(crate) fn approve(&mut self, by: &str, mailing: MailingId, present: &Present) -> Result<(), DecisionError> {
         let hold = self.open(present)?;
         if hold.reason == HoldReason::Approval && self.is_by(by) {
             return Err(DecisionError::OwnApproval { id: self.id, by: by.to_owned() });
@@ -204,7 +204,7 @@ impl Post {
     ///
     /// # Errors
     /// [`DecisionError`]: nothing is changed.
-    pub fn hold_for(
+    pub(crate) fn hold_for(
         &mut self,
         reason: HoldReason,
         asked: Vec<Address>,
@@ -219,7 +219,7 @@ impl Post {
     ///
     /// # Errors
     /// [`DecisionError`]: nothing is changed.
-    pub fn refuse(&mut self, by: &str, why: &str, present: &Present) -> Result<(), DecisionError> {
+    pub(crate) fn refuse(&mut self, by: &str, why: &str, present: &Present) -> Result<(), DecisionError> {
         self.open(present)?;
         self.state = PostState::Refused { at: present.now, by: by.to_owned(), why: why.to_owned() };
         Ok(())
@@ -227,7 +227,7 @@ impl Post {
 
     /// Shortens its hold to the maximum: a post held while the clock was ahead would otherwise wait for years.
     /// Returns whether that changed it.
-    pub fn bound_hold(&mut self, present: &Present) -> bool {
+    pub(crate) fn bound_hold(&mut self, present: &Present) -> bool {
         let latest = present.now + Duration::days(HELD_DAYS);
         match &mut self.state {
             PostState::Held(hold) if hold.until > latest => {
@@ -239,7 +239,7 @@ impl Post {
     }
 
     /// Expires it if its time has passed; returns whether it did.
-    pub fn expire(&mut self, present: &Present) -> bool {
+    pub(crate) fn expire(&mut self, present: &Present) -> bool {
         let over = self.hold().is_some_and(|hold| hold.is_over(present));
         if over {
             self.state = PostState::Expired { at: present.now };

@@ -28,7 +28,7 @@ pub struct Present {
 impl Present {
     /// At `now`, with the last note about the clock. A note that is too old, or in the future, means that the clock
     /// has just jumped and this was not noted yet.
-    pub fn new(now: Timestamp, noted: Option<ClockTrust>) -> Self {
+    pub(crate) fn new(now: Timestamp, noted: Option<ClockTrust>) -> Self {
         let trust = noted.unwrap_or(ClockTrust::new(now));
         let passed = now - trust.noted;
         let jumped = passed > UNSEEN || passed < -SMALL;
@@ -42,7 +42,7 @@ impl Present {
     }
 
     /// The latest time at which a record dated `dated` can have been made.
-    pub fn made(&self, dated: Timestamp) -> Timestamp {
+    pub(crate) fn made(&self, dated: Timestamp) -> Timestamp {
         if dated - self.now > UNSEEN {
             // Made before the clock was set back; a date that no note explains counts from now.
             return self.trust.back.min(self.now);
@@ -52,41 +52,41 @@ impl Present {
     }
 
     /// When something made at `made` to last until `until` ends.
-    pub fn end(&self, made: Timestamp, until: Timestamp) -> Timestamp {
+    pub(crate) fn end(&self, made: Timestamp, until: Timestamp) -> Timestamp {
         // An end that was limited later, once the clock was right, is kept.
         if until < made { until } else { self.made(made) + (until - made) }
     }
 
     /// Whether something made at `made` to last until `until` has ended.
-    pub fn is_over(&self, made: Timestamp, until: Timestamp) -> bool {
+    pub(crate) fn is_over(&self, made: Timestamp, until: Timestamp) -> bool {
         self.trust.now_for(made, self.now) >= self.end(made, until)
     }
 
     /// Whether something made at `made` has lasted for `time`.
-    pub fn has_lasted(&self, made: Timestamp, time: TimeDelta) -> bool {
+    pub(crate) fn has_lasted(&self, made: Timestamp, time: TimeDelta) -> bool {
         self.is_over(made, made.checked_add_signed(time).unwrap_or(Timestamp::MAX_UTC))
     }
 
     /// The earliest time that it can be now: for planned instants, such as an event.
-    pub fn earliest(&self) -> Timestamp {
+    pub(crate) fn earliest(&self) -> Timestamp {
         self.trust.earliest(self.now)
     }
 
     /// When the clock was set forward, if nothing may be deleted by age yet because of that.
-    pub fn set_forward(&self) -> Option<Timestamp> {
+    pub(crate) fn set_forward(&self) -> Option<Timestamp> {
         self.trust.set_forward(self.now)
     }
 
     /// The earliest date of records made since `since`, a recent instant: earlier if the clock was set forward
     /// meanwhile.
-    pub fn first_date(&self, since: Timestamp) -> Timestamp {
+    pub(crate) fn first_date(&self, since: Timestamp) -> Timestamp {
         let jump =
             self.trust.last.filter(|jump| jump.by() > TimeDelta::zero() && since < jump.to && jump.to <= self.now);
         jump.map_or(since, |jump| since - jump.by())
     }
 
     /// The cutoff for records older than `keep`.
-    pub fn older_than(&self, keep: TimeDelta) -> Cutoff {
+    pub(crate) fn older_than(&self, keep: TimeDelta) -> Cutoff {
         Cutoff { before: self.now.checked_sub_signed(keep).unwrap_or(Timestamp::MIN_UTC), present: *self }
     }
 }
@@ -101,12 +101,12 @@ pub struct Cutoff {
 
 impl Cutoff {
     /// Whether a record dated `dated` is before the cutoff.
-    pub fn has(&self, dated: Timestamp) -> bool {
+    pub(crate) fn has(&self, dated: Timestamp) -> bool {
         self.present.made(dated) < self.before
     }
 
     /// The instant itself: for what ends at a planned instant, such as an event.
-    pub fn instant(&self) -> Timestamp {
+    pub(crate) fn instant(&self) -> Timestamp {
         self.before
     }
 }

@@ -25,7 +25,7 @@ pub struct ProfileChange {
 
 impl ProfileChange {
     /// Puts the change into what is noted, and returns the names of the fields that differ.
-    pub fn apply(&self, subscriber: &mut Subscriber) -> Vec<&'static str> {
+    pub(crate) fn apply(&self, subscriber: &mut Subscriber) -> Vec<&'static str> {
         let mut changed = Vec::new();
         let mut note = |differs: bool, field: &'static str| {
             if differs {

@@ -98,18 +98,8 @@ impl Recurrence {
         }
     }
 
-    /// The expression as written.
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-
-    /// The zone.
-    pub fn zone(&self) -> Tz {
-        self.zone
-    }
-
     /// The first occurrence strictly after `after`; `None` beyond the year 2100.
-    pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         // Later local times never name earlier instants (see `zone`): nothing before this local time is still to
         // come. In the second half of a fold some local times after it have passed already, hence the loop.
         let mut local = after.with_timezone(&self.zone).naive_local();

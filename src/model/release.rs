@@ -11,25 +11,25 @@ use crate::base::language::Language;
 use super::contact::{Boilerplate, ReleaseContact};
 
 pub mod attachment;
-pub mod event;
-pub mod kind;
-pub mod moment;
-pub mod person;
-pub mod presence;
-pub mod programme;
-pub mod quote;
-pub mod record;
-pub mod relation;
+pub(crate) mod event;
+pub(crate) mod kind;
+pub(crate) mod moment;
+pub(crate) mod person;
+pub(crate) mod presence;
+pub(crate) mod programme;
+pub(crate) mod quote;
+pub(crate) mod record;
+pub(crate) mod relation;
 
 pub use attachment::{Attachment, Blob, Image, Link, LinkGroup, Video};
 pub use event::{Event, EventStatus, Rsvp};
-pub use kind::Kind;
-pub use moment::{Moment, Span};
-pub use person::{Issuer, Person};
-pub use programme::{ItemForm, Presentation, ProgrammeItem, SeriesDate, SeriesRow, Slot};
+pub(crate) use kind::Kind;
+pub(crate) use moment::{Moment, Span};
+pub(crate) use person::{Issuer, Person};
+pub(crate) use programme::{ItemForm, Presentation, ProgrammeItem, SeriesDate, SeriesRow, Slot};
 pub use quote::{AttributionPlace, Quote, Speaker};
-pub use record::{ReleaseRecord, ReleaseSummary};
-pub use relation::{Archive, Embargo, Relation, RelationKind, Translation};
+pub(crate) use record::{ReleaseRecord, ReleaseSummary};
+pub(crate) use relation::{Archive, Embargo, Relation, RelationKind, Translation};
 
 /// One release. Texts are NFC; U+00A0 is kept; an absent text is `None`, never empty.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,7 +130,7 @@ pub struct Fact {
 
 impl Release {
     /// The mail's subject: its own, or the headline.
-    pub fn subject(&self) -> &str {
+    pub(crate) fn subject(&self) -> &str {
         self.subject.as_deref().unwrap_or(&self.headline)
     }
 

@@ -41,7 +41,7 @@ const MOST_ATTEMPTS: u32 = 100;
 
 /// What follows an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NextAttempt {
+pub(crate) enum NextAttempt {
     /// Try again, not before this instant.
     At(Timestamp),
     /// Give up: the delivery failed.
@@ -55,7 +55,7 @@ impl RetryTable {
     /// A clock that was set forward makes everything look old, and one that was wrong at the first attempt puts
     /// `first` in the future. So giving up requires both the time and the number of attempts that the table makes in
     /// that time; and where `first` is impossible, the attempts alone.
-    pub fn next_attempt(&self, first: Timestamp, now: Timestamp, attempts: u32, seed: u64) -> NextAttempt {
+    pub(crate) fn next_attempt(&self, first: Timestamp, now: Timestamp, attempts: u32, seed: u64) -> NextAttempt {
         let age = now - first;
         if self.is_over(first, now, attempts) {
             return NextAttempt::GiveUp;
@@ -67,7 +67,7 @@ impl RetryTable {
     }
 
     /// Whether a delivery is given up at `now` after `attempts` attempts, the first of them at `first`.
-    pub fn is_over(&self, first: Timestamp, now: Timestamp, attempts: u32) -> bool {
+    pub(crate) fn is_over(&self, first: Timestamp, now: Timestamp, attempts: u32) -> bool {
         let age = now - first;
         let has_passed = age >= self.give_up_after || age < Duration::zero();
         has_passed && attempts >= self.least_attempts()
@@ -75,7 +75,7 @@ impl RetryTable {
 
     /// Attempts required before a delivery is given up, however much time seems to have passed: the number that the
     /// table makes in [`RetryTable::give_up_after`] with the longest possible jitter.
-    pub fn least_attempts(&self) -> u32 {
+    pub(crate) fn least_attempts(&self) -> u32 {
         let (mut attempts, mut passed) = (1u32, Duration::zero());
         while passed < self.give_up_after && attempts < MOST_ATTEMPTS {
             passed += self.longest_wait(attempts);
@@ -92,13 +92,13 @@ impl RetryTable {
     /// Whether a delivery deferred until `until` after `attempts` attempts is due at `now`: its time has come, or is
     /// further ahead than the table can produce, because the clock was ahead when it was deferred. `other` is the
     /// longest deferral with another cause, such as a domain's rest.
-    pub fn is_due(&self, until: Timestamp, attempts: u32, other: Duration, now: Timestamp) -> bool {
+    pub(crate) fn is_due(&self, until: Timestamp, attempts: u32, other: Duration, now: Timestamp) -> bool {
         until <= now || until - now > self.longest_wait(attempts.max(1)).max(other)
     }
 
     /// The latest possible due time at `now`, for any number of attempts; a later one was set while the clock was
     /// ahead. `other`: see [`RetryTable::is_due`].
-    pub fn latest(&self, other: Duration, now: Timestamp) -> Timestamp {
+    pub(crate) fn latest(&self, other: Duration, now: Timestamp) -> Timestamp {
         now.checked_add_signed(self.longest.max(SHORTEST).max(other)).unwrap_or(now)
     }
 

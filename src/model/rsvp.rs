@@ -8,7 +8,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{InboundId, ReleaseId, SubscriberId};
 
 /// Maximum number of changes kept of one person's answers; the oldest beyond are dropped.
-pub const MOST_CHANGES: usize = 50;
+pub(crate) const MOST_CHANGES: usize = 50;
 
 /// An answer to an invitation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +25,7 @@ pub enum RsvpAnswer {
 
 impl RsvpAnswer {
     /// The word for it in commands, API and records.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Yes => "yes",
             Self::No => "no",
@@ -57,19 +57,11 @@ pub enum RsvpSource {
 
 impl RsvpSource {
     /// The word for it in commands, API and records.
-    pub fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Calendar { .. } => "calendar",
             Self::Words { .. } => "words",
             Self::Operator { .. } => "operator",
-        }
-    }
-
-    /// The mail, if it came by one.
-    pub fn inbound(&self) -> Option<InboundId> {
-        match self {
-            Self::Calendar { inbound } | Self::Words { inbound } => Some(*inbound),
-            Self::Operator { .. } => None,
         }
     }
 }
@@ -100,7 +92,7 @@ pub struct RsvpPerson {
 
 impl RsvpPerson {
     /// These details, completed with earlier ones where they are absent; details given in an answer win over others.
-    pub fn over(self, before: Self) -> Self {
+    pub(crate) fn over(self, before: Self) -> Self {
         let newer = |now: Option<Detail>, before: Option<Detail>| match (now, before) {
             (Some(now), Some(before)) if !now.given && before.given => Some(before),
             (now, before) => now.or(before),
@@ -151,7 +143,7 @@ pub struct Rsvp {
 
 impl Rsvp {
     /// The first answer.
-    pub fn new(
+    pub(crate) fn new(
         event: ReleaseId,
         address: Address,
         subscriber: Option<SubscriberId>,
@@ -162,7 +154,7 @@ impl Rsvp {
     }
 
     /// Adds an answer.
-    pub fn add(&mut self, subscriber: Option<SubscriberId>, person: RsvpPerson, change: RsvpChange) {
+    pub(crate) fn add(&mut self, subscriber: Option<SubscriberId>, person: RsvpPerson, change: RsvpChange) {
         self.subscriber = subscriber;
         self.person = person.over(std::mem::take(&mut self.person));
         self.changes.push(change);
@@ -208,7 +200,7 @@ impl Rsvp {
     }
 
     /// Number of people who come: as stated, one if not stated, zero if they do not come.
-    pub fn heads(&self) -> u32 {
+    pub(crate) fn heads(&self) -> u32 {
         match self.answer() {
             RsvpAnswer::Yes => self.person.people.unwrap_or(1),
             _ => 0,

@@ -45,7 +45,7 @@ pub enum Wanted {
 
 /// Why a subscription does not become what is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub(crate) enum Refused {
     /// It has ended, and only the person can begin it anew (invariant 4).
     Ended,
     /// There is none.
@@ -62,7 +62,7 @@ pub enum Refused {
 ///
 /// # Errors
 /// [`Refused`].
-pub fn after(now: Option<SubscriptionState>, wanted: Wanted, by: Channel) -> Result<SubscriptionState, Refused> {
+pub(crate) fn after(now: Option<SubscriptionState>, wanted: Wanted, by: Channel) -> Result<SubscriptionState, Refused> {
     use SubscriptionState::{Active, Ended, Paused, Suspended};
     match (wanted, now) {
         (Wanted::Join, Some(Ended)) if !by.is_of_the_person() => Err(Refused::Ended),

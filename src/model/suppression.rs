@@ -31,7 +31,7 @@ pub enum SuppressionReason {
 
 impl SuppressionReason {
     /// The word for it in commands, API and records.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Request => "request",
             Self::Complaint => "complaint",

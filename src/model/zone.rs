@@ -11,7 +11,7 @@ use crate::base::clock::Timestamp;
 
 /// How a local time relates to the clock changes of its zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meeting {
+pub(crate) enum Meeting {
     /// It occurs once, as almost always.
     Once,
     /// It does not exist: the first instant after the gap is used.
@@ -46,7 +46,7 @@ fn near(nearest: &Option<&'static str>) -> String {
 ///
 /// # Errors
 /// [`TimeError::Zone`], with the most similar name, if there is one.
-pub fn zone(name: &str) -> Result<Tz, TimeError> {
+pub(crate) fn zone(name: &str) -> Result<Tz, TimeError> {
     name.parse().map_err(|_| {
         let wanted = name.to_ascii_lowercase();
         let nearest = chrono_tz::TZ_VARIANTS
@@ -60,7 +60,7 @@ pub fn zone(name: &str) -> Result<Tz, TimeError> {
 }
 
 /// The instant that `local` names in `zone`, and how it relates to the zone's clock changes.
-pub fn instant(local: NaiveDateTime, zone: Tz) -> (Timestamp, Meeting) {
+pub(crate) fn instant(local: NaiveDateTime, zone: Tz) -> (Timestamp, Meeting) {
     match zone.from_local_datetime(&local) {
         LocalResult::Single(at) => (at.with_timezone(&Utc), Meeting::Once),
         LocalResult::Ambiguous(first, second) => (first.min(second).with_timezone(&Utc), Meeting::Fold),
@@ -87,7 +87,7 @@ fn after_gap(local: NaiveDateTime, zone: Tz) -> Timestamp {
 ///
 /// # Errors
 /// [`TimeError::Time`].
-pub fn parse(text: &str, zone: Tz, now: Timestamp) -> Result<(Timestamp, Meeting), TimeError> {
+pub(crate) fn parse(text: &str, zone: Tz, now: Timestamp) -> Result<(Timestamp, Meeting), TimeError> {
     let text = text.trim();
     if text.eq_ignore_ascii_case("now") {
         return Ok((now, Meeting::Once));

@@ -48,13 +48,13 @@ const OLDER_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The address cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{address} cannot be listened on for monitoring: {error}; give monitor.address another port, or \"\" for none")]
-pub struct MonitorError {
+pub(crate) struct MonitorError {
     address: SocketAddr,
     error: io::Error,
 }
 
 /// The sources of answers.
-pub struct Watched {
+pub(crate) struct Watched {
     /// Observes the daemon's health.
     pub observer: Arc<Observer>,
     /// All metrics.
@@ -62,7 +62,7 @@ pub struct Watched {
 }
 
 /// An open port that does not answer yet.
-pub struct Monitor {
+pub(crate) struct Monitor {
     listener: TcpListener,
 }
 
@@ -71,18 +71,18 @@ impl Monitor {
     ///
     /// # Errors
     /// [`MonitorError`].
-    pub async fn bind(address: SocketAddr) -> Result<Self, MonitorError> {
+    pub(crate) async fn bind(address: SocketAddr) -> Result<Self, MonitorError> {
         let listener = TcpListener::bind(address).await.map_err(|error| MonitorError { address, error })?;
         Ok(Self { listener })
     }
 
     /// The local address.
-    pub fn address(&self) -> Option<SocketAddr> {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.listener.local_addr().ok()
     }
 
     /// Answers until `stop` completes; answers under way are cut off then.
-    pub async fn run(self, watched: Arc<Watched>, stop: impl Future<Output = ()>) {
+    pub(crate) async fn run(self, watched: Arc<Watched>, stop: impl Future<Output = ()>) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let router = router(watched);
         let mut connections = JoinSet::new();

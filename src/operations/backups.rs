@@ -45,7 +45,7 @@ type Changed = [Option<std::time::SystemTime>; 2];
 
 /// The state of backups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct State {
+pub(crate) struct State {
     /// When the newest existing one was made.
     pub newest: Option<Timestamp>,
     /// Time and reason of the last attempt, if it failed since the start.
@@ -85,13 +85,13 @@ impl Backups {
     }
 
     /// The present state.
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reads the repository's condition, if anything has changed there since the last time. Blocks. A missing
     /// repository is not an error; while a backup is being made, the earlier state is kept.
-    pub fn look(&self) {
+    pub(crate) fn look(&self) {
         let changed = |name: &str| {
             let found = std::fs::metadata(self.directory.join(name));
             found.and_then(|found| found.modified()).ok()
@@ -116,7 +116,7 @@ impl Backups {
     }
 
     /// Aborts a backup under way, so that the daemon can stop; earlier backups are unchanged.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 

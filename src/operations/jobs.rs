@@ -33,7 +33,7 @@ const AHEAD: TimeDelta = TimeDelta::days(1);
 const BROKEN_OFF: &str = "the daemon stops in the middle of a job; it runs after the next start";
 
 /// The result of a job: a text that says what it did, or why it failed.
-pub type JobFuture = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
+pub(crate) type JobFuture = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
 
 /// One job.
 pub struct Job {
@@ -61,7 +61,7 @@ impl Job {
     }
 
     /// Its name and its recurrence.
-    pub fn times(&self) -> (&'static str, Recurrence) {
+    pub(crate) fn times(&self) -> (&'static str, Recurrence) {
         (self.name, self.recurrence.clone())
     }
 }

@@ -50,7 +50,7 @@ impl Listeners {
     }
 
     /// The missing protocols.
-    pub fn lost(&self) -> Vec<String> {
+    pub(crate) fn lost(&self) -> Vec<String> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).difference(&self.here).cloned().collect()
     }
 

@@ -2,5 +2,5 @@
 
 pub mod erasure;
 pub mod personal_data;
-pub mod record;
+pub(crate) mod record;
 pub mod retention;

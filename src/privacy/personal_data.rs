@@ -68,7 +68,7 @@ impl From<PersonalDataError> for PersonError {
 }
 
 /// The people searched for, each identified by an index.
-pub struct People {
+pub(crate) struct People {
     by_key: BTreeMap<String, usize>,
     by_subscriber: BTreeMap<SubscriberId, usize>,
     by_hash: BTreeMap<AddressHash, usize>,
@@ -89,7 +89,7 @@ pub struct PersonalRecord<T> {
 
 /// What was found, and what could not be examined.
 #[derive(Debug)]
-pub struct PersonalRecords<T> {
+pub(crate) struct PersonalRecords<T> {
     /// Records that concern some of them.
     pub found: Vec<PersonalRecord<T>>,
     /// Unreadable records, which may concern anyone: which, and why.
@@ -103,7 +103,7 @@ impl<T> PersonalRecords<T> {
     ///
     /// # Errors
     /// [`StoreError::Record`] when one cannot be read.
-    pub fn whole(self) -> Result<Vec<PersonalRecord<T>>, StoreError> {
+    pub(crate) fn whole(self) -> Result<Vec<PersonalRecord<T>>, StoreError> {
         match self.unreadable.into_iter().next() {
             Some((_, error)) => Err(error),
             None => Ok(self.found),
@@ -113,7 +113,7 @@ impl<T> PersonalRecords<T> {
 
 impl People {
     /// Searches for these people: address, its keyed hash, and number if they have one.
-    pub fn new(people: &[(Address, AddressHash, Option<SubscriberId>)]) -> Self {
+    pub(crate) fn new(people: &[(Address, AddressHash, Option<SubscriberId>)]) -> Self {
         let each = || people.iter().enumerate();
         Self {
             by_key: each().map(|(place, (address, ..))| (address.key(), place)).collect(),
@@ -124,7 +124,7 @@ impl People {
     }
 
     /// The person with this address.
-    pub fn owner(&self, address: &Address) -> Option<usize> {
+    pub(crate) fn owner(&self, address: &Address) -> Option<usize> {
         self.by_key.get(&address.key()).copied()
     }
 
@@ -133,12 +133,12 @@ impl People {
     }
 
     /// The people mentioned in a text.
-    pub fn in_text(&self, text: &str) -> BTreeSet<usize> {
+    pub(crate) fn in_text(&self, text: &str) -> BTreeSet<usize> {
         self.places(self.wanted.in_text(text))
     }
 
     /// The people mentioned in a message. Strangers' messages are searched outside the threads of all other work.
-    pub async fn in_message(&self, bytes: impl AsRef<[u8]> + Send + 'static) -> BTreeSet<usize> {
+    pub(crate) async fn in_message(&self, bytes: impl AsRef<[u8]> + Send + 'static) -> BTreeSet<usize> {
         let (wanted, is_small) = (self.wanted.clone(), bytes.as_ref().len() <= SMALL);
         let search = move || wanted.in_message(bytes.as_ref()).into_iter().map(str::to_owned).collect::<Vec<_>>();
         let keys = apart(is_small, search).await;
@@ -154,7 +154,7 @@ impl People {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn notices(&self, store: &Store) -> Result<PersonalRecords<Notice>, StoreError> {
+    pub(crate) async fn notices(&self, store: &Store) -> Result<PersonalRecords<Notice>, StoreError> {
         let (mut entries, mut before) = (PersonalRecords::NONE, None);
         loop {
             let page = store.each_notice(before, PAGE).await?;
@@ -188,7 +188,7 @@ impl People {
     ///
     /// # Errors
     /// [`PersonalDataError`].
-    pub async fn inbound(
+    pub(crate) async fn inbound(
         &self,
         store: &Store,
         spool: Option<&Spool>,
@@ -237,7 +237,7 @@ impl People {
     ///
     /// # Errors
     /// [`PersonalDataError`].
-    pub async fn posts(
+    pub(crate) async fn posts(
         &self,
         store: &Store,
         blobs: Option<&Blobs>,
@@ -278,7 +278,10 @@ impl People {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn pending_requests(&self, store: &Store) -> Result<Vec<PersonalRecord<PendingRequest>>, StoreError> {
+    pub(crate) async fn pending_requests(
+        &self,
+        store: &Store,
+    ) -> Result<Vec<PersonalRecord<PendingRequest>>, StoreError> {
         let (mut found, mut cursor) = (Vec::new(), None);
         loop {
             let (page, next) = store.scan_requests(cursor, PAGE).await?;
@@ -296,7 +299,7 @@ impl People {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn rsvps(&self, store: &Store) -> Result<Vec<(AddressHash, PersonalRecord<Rsvp>)>, StoreError> {
+    pub(crate) async fn rsvps(&self, store: &Store) -> Result<Vec<(AddressHash, PersonalRecord<Rsvp>)>, StoreError> {
         let (mut found, mut cursor) = (Vec::new(), None);
         loop {
             let (page, next) = store.scan_rsvps(cursor, PAGE).await?;

@@ -12,7 +12,7 @@ use crate::model::release::{Moment, Span};
 /// How times are written in a language; the `[time]` table of a labels file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TimeForm {
+pub(crate) struct TimeForm {
     /// Before a time in running text, e.g. `kl. `.
     pub prefix: String,
     /// Between hour and minute, e.g. `.`.
@@ -37,7 +37,7 @@ impl DateWriter {
     ///
     /// # Errors
     /// A text that says why this locale is not possible.
-    pub fn new(locale: &str, form: TimeForm) -> Result<Self, String> {
+    pub(crate) fn new(locale: &str, form: TimeForm) -> Result<Self, String> {
         let wrong = |e: &dyn std::fmt::Display| format!("\u{201c}{locale}\u{201d} has no dates in words: {e}");
         let writer = Self { locale: locale.parse().map_err(|e| wrong(&e))?, form };
         writer.with_weekday().map_err(|e| wrong(&e))?;
@@ -54,7 +54,7 @@ impl DateWriter {
     }
 
     /// "torsdag 16 mars 2017".
-    pub fn day(&self, date: NaiveDate) -> String {
+    pub(crate) fn day(&self, date: NaiveDate) -> String {
         match (gregorian(date), self.with_weekday()) {
             (Some(day), Ok(writer)) => writer.format(&day).to_string(),
             // Both are impossible: `new` has tried, and every chrono date is a Gregorian one.
@@ -63,7 +63,7 @@ impl DateWriter {
     }
 
     /// "16 mars 2017".
-    pub fn short_day(&self, date: NaiveDate) -> String {
+    pub(crate) fn short_day(&self, date: NaiveDate) -> String {
         match (gregorian(date), self.without_weekday()) {
             (Some(day), Ok(writer)) => writer.format(&day).to_string(),
             _ => date.to_string(),
@@ -71,12 +71,12 @@ impl DateWriter {
     }
 
     /// "9.30": without prefix, for a programme's column.
-    pub fn bare_time(&self, time: NaiveTime) -> String {
+    pub(crate) fn bare_time(&self, time: NaiveTime) -> String {
         format!("{}{}{:02}", time.hour(), self.form.separator, time.minute())
     }
 
     /// "9.30–16.00": without prefix, for a programme's column.
-    pub fn bare_range(&self, start: NaiveTime, end: Option<NaiveTime>) -> String {
+    pub(crate) fn bare_range(&self, start: NaiveTime, end: Option<NaiveTime>) -> String {
         match end {
             Some(end) => format!("{}{}{}", self.bare_time(start), self.form.range, self.bare_time(end)),
             None => self.bare_time(start),
@@ -84,17 +84,17 @@ impl DateWriter {
     }
 
     /// "kl. 9.30–16.00".
-    pub fn time(&self, start: NaiveTime, end: Option<NaiveTime>) -> String {
+    pub(crate) fn time(&self, start: NaiveTime, end: Option<NaiveTime>) -> String {
         format!("{}{}", self.form.prefix, self.bare_range(start, end))
     }
 
     /// "torsdag 16 mars 2017, kl. 9.30", or the day alone.
-    pub fn moment(&self, moment: Moment) -> String {
+    pub(crate) fn moment(&self, moment: Moment) -> String {
         self.span(Span { start: moment, end: None })
     }
 
     /// "torsdag 16 mars 2017, kl. 9.30–16.00", or over several days, or without times.
-    pub fn span(&self, span: Span) -> String {
+    pub(crate) fn span(&self, span: Span) -> String {
         let (start, day) = (span.start, self.day(span.start.date));
         match (start.time, span.end) {
             (Some(time), Some(end)) if end.date == start.date => {

@@ -7,7 +7,7 @@ use handlebars::{Context, Handlebars, RenderError, RenderErrorReason};
 use super::template_files::TemplateError;
 
 /// Maximum bytes that a template may write.
-pub const OUTPUT_LIMIT: usize = 1_000_000;
+pub(crate) const OUTPUT_LIMIT: usize = 1_000_000;
 
 /// Creates a strict registry with this escape function for values.
 pub(super) fn new_registry(escape: impl Fn(&str) -> String + Send + Sync + 'static) -> Handlebars<'static> {

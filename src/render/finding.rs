@@ -13,7 +13,7 @@ pub enum Severity {
 
 impl Severity {
     /// The word for it in commands, API and records.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
@@ -40,24 +40,24 @@ pub struct Finding {
 
 impl Finding {
     /// Creates a finding that stops the release.
-    pub fn error(rule: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub(crate) fn error(rule: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
         let (message, fix) = (message.into(), fix.into());
         Self { severity: Severity::Error, rule, line: None, key: None, message, fix }
     }
 
     /// Creates a finding that is only shown.
-    pub fn warning(rule: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub(crate) fn warning(rule: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(rule, message, fix) }
     }
 
     /// Sets the line.
-    pub fn at(mut self, line: Option<u32>) -> Self {
+    pub(crate) fn at(mut self, line: Option<u32>) -> Self {
         self.line = line;
         self
     }
 
     /// Sets the field.
-    pub fn of(mut self, key: impl Into<String>) -> Self {
+    pub(crate) fn of(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
     }
@@ -86,7 +86,7 @@ pub fn has_errors(findings: &[Finding]) -> bool {
 }
 
 /// Sorts by line, those without one last; errors before warnings on the same line.
-pub fn sort(findings: &mut [Finding]) {
+pub(crate) fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| {
         (a.line.unwrap_or(u32::MAX), a.severity, &a.key).cmp(&(b.line.unwrap_or(u32::MAX), b.severity, &b.key))
     });

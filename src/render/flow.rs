@@ -5,7 +5,7 @@
 //! indent, without flowing.
 
 /// Maximum columns of a line, without what flowing adds (RFC 3676 §4.2 recommends 78 or fewer).
-pub const COLUMNS: usize = 72;
+pub(crate) const COLUMNS: usize = 72;
 
 /// The width of a line in characters; wide East Asian ones count as one.
 fn width(text: &str) -> usize {
@@ -13,7 +13,7 @@ fn width(text: &str) -> usize {
 }
 
 /// Wraps and flows a whole text. Line ends become LF; runs of empty lines become one; it ends with one line end.
-pub fn flow(text: &str) -> String {
+pub(crate) fn flow(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 60);
     let mut empty = true;
     for line in text.lines() {

@@ -64,7 +64,7 @@ const STYLES: [(&str, &str); 14] = [
 ];
 
 /// Escapes the five characters that HTML requires, in text and in attributes.
-pub fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
         match c {
@@ -107,7 +107,7 @@ fn escape_words(text: &str) -> String {
 }
 
 /// Writes, sanitises and styles. Create one per release: it holds the tables of the sanitiser.
-pub struct HtmlWriter {
+pub(crate) struct HtmlWriter {
     sanitiser: ammonia::Builder<'static>,
 }
 
@@ -119,7 +119,7 @@ impl Default for HtmlWriter {
 
 impl HtmlWriter {
     /// Creates a writer with the allow list of this file.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut sanitiser = ammonia::Builder::new();
         sanitiser
             .tags(HashSet::from(ELEMENTS))
@@ -137,14 +137,14 @@ impl HtmlWriter {
     }
 
     /// Renders blocks as HTML.
-    pub fn blocks(&self, blocks: &[Block], marks: &SpeechMarks) -> String {
+    pub(crate) fn blocks(&self, blocks: &[Block], marks: &SpeechMarks) -> String {
         let mut raw = String::new();
         blocks.iter().for_each(|block| push_block(&mut raw, block, marks));
         self.finish(&raw)
     }
 
     /// Renders inlines as HTML, without a paragraph around them.
-    pub fn inlines(&self, inlines: &[Inline]) -> String {
+    pub(crate) fn inlines(&self, inlines: &[Inline]) -> String {
         let mut raw = String::new();
         push_inlines(&mut raw, inlines);
         self.finish(&raw)

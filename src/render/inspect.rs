@@ -9,11 +9,11 @@ use handlebars::template::{HelperTemplate, Parameter, Template, TemplateElement}
 use handlebars::{Path, PathSeg};
 
 /// Maximum depth of nested loops, including partials.
-pub const DEEPEST_LOOP: usize = 4;
+pub(crate) const DEEPEST_LOOP: usize = 4;
 
 /// What a template uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// Partials called, each with the number of loops around the call.
     pub partials: BTreeMap<String, usize>,
     /// Values that depend on the recipient, e.g. `recipient.name`.
@@ -26,7 +26,7 @@ pub struct Usage {
 
 /// A forbidden element.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// The line, from 1.
     pub line: Option<usize>,
     /// What is wrong with it.
@@ -37,7 +37,7 @@ pub struct Refusal {
 ///
 /// # Errors
 /// [`Refusal`]: it does what templates must not do.
-pub fn inspect(template: &Template) -> Result<Usage, Refusal> {
+pub(crate) fn inspect(template: &Template) -> Result<Usage, Refusal> {
     let mut usage = Usage::default();
     walk(template, 0, &mut usage)?;
     Ok(usage)
@@ -178,7 +178,7 @@ fn names(path: &Path) -> Vec<String> {
 ///
 /// # Errors
 /// A text: a missing partial, or a circle.
-pub fn with_partials(name: &str, all: &BTreeMap<String, Usage>) -> Result<Usage, String> {
+pub(crate) fn with_partials(name: &str, all: &BTreeMap<String, Usage>) -> Result<Usage, String> {
     gather(name, all, &mut Vec::new())
 }
 
@@ -205,7 +205,7 @@ fn gather(name: &str, all: &BTreeMap<String, Usage>, way: &mut Vec<String>) -> R
 }
 
 /// Recipient values that templates may use, in addition to `recipient.attributes.…`.
-pub const RECIPIENT_FIELDS: [&str; 6] = [
+pub(crate) const RECIPIENT_FIELDS: [&str; 6] = [
     "recipient.name",
     "recipient.organisation",
     "recipient.address",
@@ -215,7 +215,7 @@ pub const RECIPIENT_FIELDS: [&str; 6] = [
 ];
 
 /// Whether recipients can have this field.
-pub fn is_recipient_field(field: &str) -> bool {
+pub(crate) fn is_recipient_field(field: &str) -> bool {
     RECIPIENT_FIELDS.contains(&field)
         || field.strip_prefix("recipient.attributes.").is_some_and(|name| !name.is_empty())
 }

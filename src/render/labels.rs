@@ -55,7 +55,7 @@ impl Labels {
     ///
     /// # Errors
     /// A text with the line, if known.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let file: LabelsFile = toml::from_str(text).map_err(|e| e.to_string())?;
         if !["ltr", "rtl"].contains(&file.direction.as_str()) {
             return Err(format!(
@@ -80,7 +80,7 @@ impl Labels {
     }
 
     /// The word of that name; the name itself if the file lacks it, which the registry's check of all files prevents.
-    pub fn word<'a>(&'a self, name: &'a str) -> &'a str {
+    pub(crate) fn word<'a>(&'a self, name: &'a str) -> &'a str {
         self.words.get(name).map_or(name, String::as_str)
     }
 

@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::base::address::Address;
 
 /// Allowed schemes.
-pub const SCHEMES: [&str; 4] = ["https", "http", "mailto", "tel"];
+pub(crate) const SCHEMES: [&str; 4] = ["https", "http", "mailto", "tel"];
 
 /// Schemes that run code: such links are not even shown.
 const PROGRAMS: [&str; 3] = ["javascript", "data", "vbscript"];
@@ -20,7 +20,7 @@ const LONGEST: usize = 2000;
 
 /// Why a link does not work in a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LinkFault {
+pub(crate) enum LinkFault {
     /// Its address is empty.
     Empty,
     /// It points to a place in the same page (`#part`).
@@ -47,7 +47,7 @@ impl fmt::Display for LinkFault {
 
 impl LinkFault {
     /// How to fix it.
-    pub fn fix(&self) -> String {
+    pub(crate) fn fix(&self) -> String {
         match self {
             Self::Relative(suggestion) => format!("write the complete address, e.g. {suggestion}"),
             Self::Scheme(_) => "write an address that begins with https://, mailto: or tel:".to_owned(),
@@ -62,7 +62,7 @@ impl LinkFault {
 ///
 /// # Errors
 /// [`LinkFault`]: the link cannot work in a mail.
-pub fn target(written: &str) -> Result<String, LinkFault> {
+pub(crate) fn target(written: &str) -> Result<String, LinkFault> {
     let link = written.trim();
     let lower = link.to_ascii_lowercase();
     if link.is_empty() {
@@ -93,14 +93,14 @@ pub fn target(written: &str) -> Result<String, LinkFault> {
 }
 
 /// The part of an unusable link that is shown to the reader after its text.
-pub fn shown(written: &str) -> Option<&str> {
+pub(crate) fn shown(written: &str) -> Option<&str> {
     let link = written.trim();
     let program = scheme(&link.to_ascii_lowercase()).is_some_and(|scheme| PROGRAMS.contains(&scheme));
     (!link.is_empty() && !program).then_some(link)
 }
 
 /// Whether a link has an allowed scheme.
-pub fn is_allowed(link: &str) -> bool {
+pub(crate) fn is_allowed(link: &str) -> bool {
     link.split_once(':').is_some_and(|(scheme, _)| SCHEMES.iter().any(|s| scheme.eq_ignore_ascii_case(s)))
 }
 
@@ -156,7 +156,7 @@ fn encoded(link: &str) -> String {
 
 /// Finds bare addresses in a text, each with its target. Punctuation after an address does not belong to it, and a
 /// closing parenthesis only if it was opened within.
-pub fn find(text: &str) -> Vec<(Range<usize>, String)> {
+pub(crate) fn find(text: &str) -> Vec<(Range<usize>, String)> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some((start, end)) = next_word(text, at) {
@@ -236,7 +236,7 @@ fn trimmed(link: &str) -> &str {
 
 /// Allows spaces in the addresses of Markdown links: `[x](https://example.org/a b)` is meant as a link, but
 /// CommonMark §6.3 requires angle brackets around such an address. The number of lines stays the same.
-pub fn with_spaces(markdown: &str) -> Cow<'_, str> {
+pub(crate) fn with_spaces(markdown: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut done = 0;
     for (at, _) in markdown.match_indices("](") {

@@ -23,9 +23,9 @@ mod style;
 mod times;
 mod weekday;
 
-pub mod date_names;
+pub(crate) mod date_names;
 
-pub use files::file_name_fault;
+pub(crate) use files::file_name_fault;
 
 /// The state of a file that a release refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,7 +24,7 @@ use super::plain::{self, Notes};
 use super::template_files::{TemplateError, TemplateFile};
 
 /// The folder of all mails.
-pub const FOLDER: &str = "mails/";
+pub(crate) const FOLDER: &str = "mails/";
 const FRAME: &str = "mails/frame.hbs";
 const FOOTER: &str = "mails/footer.hbs";
 const SUBJECT: &str = "Subject:";
@@ -196,11 +196,6 @@ impl Mails {
             }
         }
         Ok(())
-    }
-
-    /// The names of all mails.
-    pub fn names(&self) -> Vec<&str> {
-        self.samples.keys().map(String::as_str).collect()
     }
 
     /// The values in a mail's sample that are always present, and those that may be missing.

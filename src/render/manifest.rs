@@ -95,12 +95,12 @@ impl Manifest {
     }
 
     /// All fields that it names.
-    pub fn fields(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
         self.required.iter().chain(self.one_of.iter().flatten()).chain(&self.unshown).map(String::as_str)
     }
 
     /// What `release` lacks: each entry is a field, or fields of which one is sufficient.
-    pub fn missing(&self, release: &Release) -> Vec<Vec<&str>> {
+    pub(crate) fn missing(&self, release: &Release) -> Vec<Vec<&str>> {
         let has = |field: &str| release.has(field) == Some(true);
         let single = self.required.iter().filter(|f| !has(f)).map(|f| vec![f.as_str()]);
         let groups = self.one_of.iter().filter(|group| !group.iter().any(|f| has(f)));

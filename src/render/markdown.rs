@@ -13,13 +13,13 @@ mod inlines;
 mod reader;
 mod speech;
 
-pub use inlines::{plain_inlines, text_of};
-pub use reader::is_html;
-pub use speech::{list_is_speech, names_speaker};
+pub(crate) use inlines::{plain_inlines, text_of};
+pub(crate) use reader::is_html;
+pub(crate) use speech::{list_is_speech, names_speaker};
 
 /// A block of running text.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Block {
+pub(crate) enum Block {
     /// A paragraph.
     Paragraph(Vec<Inline>),
     /// A heading below the headline: 2 to 6.
@@ -50,7 +50,7 @@ pub enum Block {
 
 /// A table with a row of headings.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Table {
+pub(crate) struct Table {
     /// For each column, whether its cells are right-aligned.
     pub right: Vec<bool>,
     /// The headings of the columns.
@@ -61,14 +61,14 @@ pub struct Table {
 
 impl Block {
     /// Whether it only names a speaker: one strong text, within [`Block::Speech`].
-    pub fn is_name(&self) -> bool {
+    pub(crate) fn is_name(&self) -> bool {
         matches!(self, Self::Paragraph(inlines) if matches!(inlines.as_slice(), [Inline::Strong(_)]))
     }
 }
 
 /// An inline element.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Inline {
+pub(crate) enum Inline {
     /// Literal text.
     Text(String),
     /// Raw HTML from the author; it goes through the sanitiser, and never into plain text.
@@ -106,7 +106,7 @@ pub struct Reading {
 }
 
 /// The Markdown extensions allowed in a release.
-pub fn release_options() -> Options {
+pub(crate) fn release_options() -> Options {
     Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
@@ -118,14 +118,14 @@ pub fn release_options() -> Options {
 
 /// Parses Markdown. A heading of the first level becomes one of the second, and so on: the headline is the only
 /// first-level heading.
-pub fn parse(markdown: &str, reading: &Reading) -> Vec<Block> {
+pub(crate) fn parse(markdown: &str, reading: &Reading) -> Vec<Block> {
     let options = if reading.of_releases { release_options() } else { Options::empty() };
     let source = if reading.of_releases { links::with_spaces(markdown) } else { Cow::Borrowed(markdown) };
     reader::read(&source, Parser::new_ext(&source, options), reading)
 }
 
 /// Parses a text that should be one paragraph, e.g. the lead, into inlines. Other blocks become lines of it.
-pub fn parse_inline(markdown: &str, reading: &Reading) -> Vec<Inline> {
+pub(crate) fn parse_inline(markdown: &str, reading: &Reading) -> Vec<Inline> {
     let mut inlines = Vec::new();
     parse(markdown, reading).into_iter().for_each(|block| push_lines(&mut inlines, block));
     inlines

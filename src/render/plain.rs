@@ -5,13 +5,13 @@ use super::plain_table::TextTable;
 
 /// The links of a whole text, in order of first mention: each is a numbered note at its end.
 #[derive(Clone, Debug, Default)]
-pub struct Notes {
+pub(crate) struct Notes {
     links: Vec<String>,
 }
 
 impl Notes {
     /// The number of a link, from 1; repeated links share a number.
-    pub fn number(&mut self, link: &str) -> usize {
+    pub(crate) fn number(&mut self, link: &str) -> usize {
         let known = self.links.iter().position(|l| l == link);
         known.unwrap_or_else(|| {
             self.links.push(link.to_owned());
@@ -20,7 +20,7 @@ impl Notes {
     }
 
     /// The links in order.
-    pub fn links(&self) -> &[String] {
+    pub(crate) fn links(&self) -> &[String] {
         &self.links
     }
 }
@@ -38,7 +38,7 @@ pub struct SpeechMarks {
 
 impl SpeechMarks {
     /// The marks to put before and after a speech paragraph; empty if the author wrote them.
-    pub fn around(&self, text: &str) -> (&str, &str) {
+    pub(crate) fn around(&self, text: &str) -> (&str, &str) {
         let text = text.trim();
         if text.starts_with(['–', '—', '”', '“', '"', '»', '«', '„', '\'', '‘', '’', '-']) {
             return ("", "");
@@ -48,7 +48,7 @@ impl SpeechMarks {
 }
 
 /// Renders blocks as text, separated by empty lines; no line break at the end.
-pub fn write(blocks: &[Block], marks: &SpeechMarks, notes: &mut Notes) -> String {
+pub(crate) fn write(blocks: &[Block], marks: &SpeechMarks, notes: &mut Notes) -> String {
     let texts: Vec<String> = blocks.iter().map(|block| block_text(block, marks, notes)).collect();
     texts.join("\n\n")
 }
@@ -131,7 +131,7 @@ fn hang(marker: &str, text: &str) -> String {
 }
 
 /// Renders inlines on one line, except for breaks by the author; links are followed by their note's number.
-pub fn line(inlines: &[Inline], notes: &mut Notes) -> String {
+pub(crate) fn line(inlines: &[Inline], notes: &mut Notes) -> String {
     let mut text = String::new();
     push_inlines(&mut text, inlines, notes);
     text.trim().to_owned()

@@ -53,7 +53,7 @@ pub struct Recipient<'a> {
 
 impl<'a> Recipient<'a> {
     /// The value of a field on one line; `None` if it is absent or blank.
-    pub fn value(&self, field: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn value(&self, field: &str) -> Option<Cow<'a, str>> {
         let value = match field {
             "recipient.name" => self.name,
             "recipient.organisation" => self.organisation,
@@ -165,7 +165,7 @@ impl PreparedRelease {
     }
 
     /// The recipient fields that the templates use: what queueing must try for the whole audience.
-    pub fn recipient_fields(&self) -> &[String] {
+    pub(crate) fn recipient_fields(&self) -> &[String] {
         &self.fields
     }
 
@@ -341,17 +341,17 @@ impl Personal {
     }
 
     /// Both parts, with the shared text already encoded.
-    pub fn bodies(&self) -> (&Body, &Body) {
+    pub(crate) fn bodies(&self) -> (&Body, &Body) {
         (&self.rendering.text_body, &self.rendering.html_body)
     }
 
     /// The recipient's values for the marks of the text part.
-    pub fn text_values(&self) -> &[String] {
+    pub(crate) fn text_values(&self) -> &[String] {
         &self.values
     }
 
     /// The recipient's values for the marks of the HTML part, escaped.
-    pub fn html_values(&self) -> &[String] {
+    pub(crate) fn html_values(&self) -> &[String] {
         &self.html_values
     }
 }

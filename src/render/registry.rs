@@ -21,7 +21,7 @@ use super::template_files::{TemplateError, TemplateFile, read_all};
 
 /// The three parts of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     /// The subject line.
     Subject,
     /// The text part.
@@ -32,7 +32,7 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Subject, Self::Text, Self::Html];
+    pub(crate) const ALL: [Self; 3] = [Self::Subject, Self::Text, Self::Html];
 
     fn file(self) -> &'static str {
         match self {
@@ -130,23 +130,18 @@ impl Templates {
     }
 
     /// The manifest of a kind; `None` if the kind does not exist.
-    pub fn manifest(&self, kind: &Kind) -> Option<&Manifest> {
+    pub(crate) fn manifest(&self, kind: &Kind) -> Option<&Manifest> {
         self.kinds.get(kind).map(|entry| &entry.manifest)
     }
 
     /// All kinds with their manifests.
-    pub fn kinds(&self) -> impl Iterator<Item = (&Kind, &Manifest)> {
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = (&Kind, &Manifest)> {
         self.kinds.iter().map(|(kind, entry)| (kind, &entry.manifest))
     }
 
     /// The labels of a language, by its primary subtag; `None` when there is no labels file.
     pub fn labels(&self, language: &Language) -> Option<&Labels> {
         self.labels.get(language.primary())
-    }
-
-    /// All languages with labels.
-    pub fn languages(&self) -> Vec<&str> {
-        self.labels.keys().map(String::as_str).collect()
     }
 
     /// SHA-256 over all files for releases.

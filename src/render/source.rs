@@ -22,12 +22,12 @@ mod split;
 mod values;
 
 pub mod book;
-pub mod resolve;
+pub(crate) mod resolve;
 
-pub use log::Positions;
+pub(crate) use log::Positions;
 
 /// Maximum size of a file in bytes; longer ones are refused before they are read.
-pub const MAX_SOURCE: usize = 1_000_000;
+pub(crate) const MAX_SOURCE: usize = 1_000_000;
 
 /// Defaults from the installation for what a release file leaves out.
 #[derive(Clone, Debug, PartialEq, Eq)]

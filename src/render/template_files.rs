@@ -41,7 +41,7 @@ pub struct TemplateError {
 
 impl TemplateError {
     /// Creates an error about a file as a whole.
-    pub fn of(file: impl Into<String>, what: impl Into<String>) -> Self {
+    pub(crate) fn of(file: impl Into<String>, what: impl Into<String>) -> Self {
         Self { file: file.into(), line: None, what: what.into() }
     }
 }

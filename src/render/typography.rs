@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 /// The no-break space.
-pub const HARD_SPACE: char = '\u{a0}';
+pub(crate) const HARD_SPACE: char = '\u{a0}';
 
 /// Number of digits of a phone number (ITU-T E.164 §6 has at most 15).
 const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 6..=15;
@@ -23,7 +23,7 @@ pub struct Typography {
 
 impl Typography {
     /// Inserts no-break spaces (U+00A0) where a line must not break. A line break at such a place is replaced, too.
-    pub fn keep_together(&self, text: &str) -> String {
+    pub(crate) fn keep_together(&self, text: &str) -> String {
         let chars: Vec<char> = text.chars().collect();
         let mut out = chars.clone();
         for at in (1..chars.len().saturating_sub(1)).filter(|at| is_space(chars[*at])) {
@@ -125,7 +125,7 @@ fn phone_length(chars: &[char]) -> usize {
 }
 
 /// Ends a text with a full stop, unless it ends with punctuation.
-pub fn with_stop(text: &str) -> String {
+pub(crate) fn with_stop(text: &str) -> String {
     let bare = text.trim_end().trim_end_matches(['”', '"', '’', '\'', '»', ')']);
     if bare.ends_with(['.', '!', '?', '…', ':']) { text.to_owned() } else { format!("{text}.") }
 }

@@ -13,7 +13,7 @@ use super::registry::Templates;
 
 /// The fields of `release`, by their names in release files, that change neither its subject nor its text nor its
 /// HTML. Empty for a release that cannot be rendered.
-pub fn unshown(templates: &Arc<Templates>, release: &Release, travel: &[Travel]) -> Vec<&'static str> {
+pub(crate) fn unshown(templates: &Arc<Templates>, release: &Release, travel: &[Travel]) -> Vec<&'static str> {
     let Some(manifest) = templates.manifest(&release.kind) else { return Vec::new() };
     let mut release = release.clone();
     // What is left out because the event is cancelled is left out intentionally.

@@ -28,7 +28,7 @@ pub(super) struct ViewWriter<'a> {
 }
 
 /// The view of a release: the object `release` of its templates. `travel` says how each attachment is sent.
-pub fn of_release(release: &Release, labels: &Labels, travel: &[Travel]) -> Value {
+pub(crate) fn of_release(release: &Release, labels: &Labels, travel: &[Travel]) -> Value {
     let mut writer = ViewWriter { labels, html: HtmlWriter::new(), notes: Notes::default() };
     let mut view = Fields::new();
     writer.heading(&mut view, release);

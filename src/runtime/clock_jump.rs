@@ -13,7 +13,7 @@ const AT_ONCE: TimeDelta = TimeDelta::milliseconds(500);
 
 /// One reading of the clock, for one decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// The time of day.
     pub now: Timestamp,
     /// Steady time ([`Clock::steady`]).
@@ -22,7 +22,7 @@ pub struct Reading {
 
 impl Reading {
     /// Reads `clock`.
-    pub fn of(clock: &dyn Clock) -> Self {
+    pub(crate) fn of(clock: &dyn Clock) -> Self {
         let mut steady = clock.steady();
         let mut now = clock.now();
         for _ in 0..3 {
@@ -38,23 +38,23 @@ impl Reading {
 
 /// Detects clock jumps: changes of the time of day by more or less than the time that passed.
 #[derive(Clone, Copy, Debug)]
-pub struct JumpWatch {
+pub(crate) struct JumpWatch {
     last: Reading,
 }
 
 impl JumpWatch {
     /// Starts watching.
-    pub fn new(clock: &dyn Clock) -> Self {
+    pub(crate) fn new(clock: &dyn Clock) -> Self {
         Self { last: Reading::of(clock) }
     }
 
     /// The last reading.
-    pub fn last(&self) -> Reading {
+    pub(crate) fn last(&self) -> Reading {
         self.last
     }
 
     /// Reads the clock; also returns the jump since the last reading, if there was one.
-    pub fn look(&mut self, clock: &dyn Clock) -> (Reading, Option<Jump>) {
+    pub(crate) fn look(&mut self, clock: &dyn Clock) -> (Reading, Option<Jump>) {
         let reading = Reading::of(clock);
         let expected = self.last.now + (reading.steady - self.last.steady);
         self.last = reading;
@@ -66,33 +66,33 @@ impl JumpWatch {
 const LATE: TimeDelta = TimeDelta::days(14);
 
 /// How long after a jump nothing is deleted by age: less than the day between two runs.
-pub const DOUBTED_FOR: TimeDelta = clock_trust::BELIEVED_AFTER;
+pub(crate) const DOUBTED_FOR: TimeDelta = clock_trust::BELIEVED_AFTER;
 
 /// Until when nothing may be deleted by age, because the clock was set forward, or seems to have been; `None` when
 /// deleting is allowed.
 ///
 /// # Errors
 /// [`StoreError`]: then nothing may be deleted either.
-pub async fn deletes_nothing_until(store: &Store, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+pub(crate) async fn deletes_nothing_until(store: &Store, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     let jumped_at = store.clock_jump().await?.filter(|jumped_at| is_doubted(*jumped_at, now));
     let set_forward = store.present(now).await?.set_forward();
     Ok(jumped_at.max(set_forward).map(|since| since + DOUBTED_FOR))
 }
 
 /// Whether `now` is so much later than expected that the clock is probably wrong.
-pub fn has_jumped(expected: Timestamp, now: Timestamp) -> bool {
+pub(crate) fn has_jumped(expected: Timestamp, now: Timestamp) -> bool {
     now - expected > LATE
 }
 
 /// Whether a jump detected at `jumped_at` still forbids deleting. One in the future, seen before the clock was corrected,
 /// does not.
-pub fn is_doubted(jumped_at: Timestamp, now: Timestamp) -> bool {
+pub(crate) fn is_doubted(jumped_at: Timestamp, now: Timestamp) -> bool {
     (TimeDelta::zero()..DOUBTED_FOR).contains(&(now - jumped_at))
 }
 
 /// Whether there is a jump among the last of these times or between them and `now`: a distance that is much longer
 /// than the one before it. `times` are in the order in which they were noted.
-pub fn is_doubted_after(times: &[Timestamp], now: Timestamp) -> bool {
+pub(crate) fn is_doubted_after(times: &[Timestamp], now: Timestamp) -> bool {
     let Some(first) = times.first() else { return false };
     let all: Vec<Timestamp> = [*first].into_iter().chain(times.iter().copied()).chain([now]).collect();
     all.windows(3).any(|three| match *three {

@@ -26,17 +26,17 @@ pub struct Heartbeat {
 
 impl Heartbeat {
     /// Reports that a step of our own begins.
-    pub fn works(&self) {
+    pub(crate) fn works(&self) {
         self.beat(OWN_STEP);
     }
 
     /// Reports that the task waits for the relay, or for a task that does.
-    pub fn waits_for_relay(&self) {
+    pub(crate) fn waits_for_relay(&self) {
         self.beat(RELAY_STEP);
     }
 
     /// Reports that the task is idle: it may be silent from now on.
-    pub fn rests(&self) {
+    pub(crate) fn rests(&self) {
         self.beat(Duration::ZERO);
     }
 
@@ -54,7 +54,7 @@ pub struct Heartbeats {
 
 impl Heartbeats {
     /// Creates a heartbeat for a new task; it counts until it is dropped. `name` describes the task when it is stuck.
-    pub fn begin(&self, name: &'static str) -> Arc<Heartbeat> {
+    pub(crate) fn begin(&self, name: &'static str) -> Arc<Heartbeat> {
         let heartbeat = Arc::new(Heartbeat { name, beats: AtomicU64::new(0), time_limit: AtomicU32::new(0) });
         heartbeat.works();
         let mut all = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,7 +81,7 @@ pub struct Stuck {
 
 /// Checks the heartbeats of one part.
 #[derive(Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     heartbeats: Heartbeats,
     /// By number: the beats last seen, and how long there has been none since.
     seen: HashMap<u64, (u64, Duration)>,
@@ -89,12 +89,12 @@ pub struct Watch {
 
 impl Watch {
     /// Creates a watch that has not checked yet.
-    pub fn new(heartbeats: Heartbeats) -> Self {
+    pub(crate) fn new(heartbeats: Heartbeats) -> Self {
         Self { heartbeats, seen: HashMap::new() }
     }
 
     /// Checks once; `passed` is the time since the previous check. Returns the stuck tasks.
-    pub fn look(&mut self, passed: Duration) -> Vec<Stuck> {
+    pub(crate) fn look(&mut self, passed: Duration) -> Vec<Stuck> {
         let (mut stuck, mut seen) = (Vec::new(), HashMap::new());
         for (number, heartbeat) in self.heartbeats.all() {
             let beats = heartbeat.beats.load(Ordering::Relaxed);

@@ -22,7 +22,7 @@ use crate::mail::incoming::{Incoming, Unreadable};
 use super::heartbeat::Heartbeat;
 
 /// Maximum bytes of a message that is parsed in place: it takes less than a millisecond.
-pub const SMALL: usize = 16 * 1024;
+pub(crate) const SMALL: usize = 16 * 1024;
 /// Number of large messages parsed at the same time.
 const THREADS: usize = 2;
 /// Number of threads that may run on after the time limit of their message.
@@ -202,13 +202,13 @@ impl<T> Future for Timed<T> {
 ///
 /// # Errors
 /// [`Unreadable`].
-pub async fn parse(bytes: Vec<u8>) -> Result<Incoming, Unreadable> {
+pub(crate) async fn parse(bytes: Vec<u8>) -> Result<Incoming, Unreadable> {
     let is_small = bytes.len() <= SMALL;
     apart(is_small, move || Incoming::parse(&bytes)).await
 }
 
 /// Runs long work outside the threads of all other work; a panic in it is propagated.
-pub async fn apart<T: Send + 'static>(is_small: bool, work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn apart<T: Send + 'static>(is_small: bool, work: impl FnOnce() -> T + Send + 'static) -> T {
     if is_small {
         return work();
     }

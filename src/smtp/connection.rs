@@ -32,7 +32,7 @@ const LINGER_SECONDS: i64 = 2;
 const LINGER_BYTES: usize = 256 * 1024;
 
 /// The state shared by all connections of a listener.
-pub struct Shared {
+pub(crate) struct Shared {
     pub session: Arc<SessionSettings>,
     pub limits: Limits,
     pub memory: Arc<MessageMemory>,
@@ -73,7 +73,7 @@ struct Connection<'a> {
 }
 
 /// Serves one connection until it ends.
-pub async fn run(
+pub(crate) async fn run(
     stream: Stream,
     protocol: Protocol,
     address: Option<IpAddr>,

@@ -11,7 +11,7 @@ use super::session::Protocol;
 
 /// The limits, and the connections counted against them.
 #[derive(Debug)]
-pub struct ConnectionLimits {
+pub(crate) struct ConnectionLimits {
     in_all: usize,
     per_address: usize,
     taken: Mutex<Taken>,
@@ -24,7 +24,7 @@ struct Taken {
 }
 
 impl ConnectionLimits {
-    pub fn new(in_all: usize, per_address: usize) -> Arc<Self> {
+    pub(crate) fn new(in_all: usize, per_address: usize) -> Arc<Self> {
         Arc::new(Self { in_all, per_address, taken: Mutex::default() })
     }
 
@@ -32,7 +32,7 @@ impl ConnectionLimits {
     ///
     /// # Errors
     /// [`TurnedAway`] when a limit is reached.
-    pub fn enter(self: &Arc<Self>, protocol: Protocol, peer: Option<IpAddr>) -> Result<Place, TurnedAway> {
+    pub(crate) fn enter(self: &Arc<Self>, protocol: Protocol, peer: Option<IpAddr>) -> Result<Place, TurnedAway> {
         // Our own mail server sends all mail from one address.
         let counted = peer.filter(|peer| protocol == Protocol::Smtp && !peer.is_loopback()).map(peer_key);
         let mut taken = self.lock();
@@ -51,7 +51,7 @@ impl ConnectionLimits {
     }
 
     /// Number of connections counted.
-    pub fn taken(&self) -> usize {
+    pub(crate) fn taken(&self) -> usize {
         self.lock().in_all
     }
 
@@ -62,7 +62,7 @@ impl ConnectionLimits {
 
 /// One counted connection; released when dropped.
 #[derive(Debug)]
-pub struct Place {
+pub(crate) struct Place {
     connection_limits: Arc<ConnectionLimits>,
     counted: Option<IpAddr>,
 }

@@ -34,7 +34,7 @@ enum At {
 
 /// The content of one message while it is being received.
 #[derive(Debug)]
-pub struct Content {
+pub(crate) struct Content {
     at: At,
     bytes: Vec<u8>,
     share: Share,
@@ -46,7 +46,7 @@ pub struct Content {
 impl Content {
     /// Starts with `prefix`, our own fields, followed by at most `max_bytes` bytes from the peer. Its memory is
     /// charged to the machine `peer`, if known.
-    pub fn new(prefix: &[u8], max_bytes: usize, memory: Arc<MessageMemory>, peer: Option<IpAddr>) -> Self {
+    pub(crate) fn new(prefix: &[u8], max_bytes: usize, memory: Arc<MessageMemory>, peer: Option<IpAddr>) -> Self {
         let (bytes, share) = (Vec::new(), Share::of(memory, peer));
         let mut content = Self { at: At::LineStart, bytes, share, prefix: prefix.len(), max_bytes, fault: None };
         content.push(prefix);
@@ -54,7 +54,7 @@ impl Content {
     }
 
     /// Consumes from the front of `input`; returns the number of bytes used, and whether they include the end.
-    pub fn take(&mut self, input: &[u8]) -> (usize, bool) {
+    pub(crate) fn take(&mut self, input: &[u8]) -> (usize, bool) {
         let mut used = 0;
         while let Some(&byte) = input.get(used) {
             match (self.at, byte) {
@@ -129,7 +129,7 @@ impl Content {
     ///
     /// # Errors
     /// [`Fault`].
-    pub fn finish(mut self) -> Result<(Vec<u8>, Share), Fault> {
+    pub(crate) fn finish(mut self) -> Result<(Vec<u8>, Share), Fault> {
         match self.fault {
             Some(fault) => Err(fault),
             None if self.share.keep() => Ok((self.bytes, self.share)),
@@ -138,24 +138,24 @@ impl Content {
     }
 
     /// Marks whether it arrives slowly: slow messages lose their memory first when it is short.
-    pub fn set_slow(&mut self, is_slow: bool) {
+    pub(crate) fn set_slow(&mut self, is_slow: bool) {
         self.share.set_slow(is_slow);
     }
 
     /// A signal that its memory was given to another message; [`Content::let_go`] then frees it.
-    pub fn given_up(&self) -> Arc<GivenUp> {
+    pub(crate) fn given_up(&self) -> Arc<GivenUp> {
         self.share.given_up()
     }
 
     /// Frees the memory, if it was given to another message.
-    pub fn let_go(&mut self) {
+    pub(crate) fn let_go(&mut self) {
         if self.fault.is_none() && self.share.is_given_up() {
             self.fail(Fault::NoMemory);
         }
     }
 
     /// What the peer has sent so far.
-    pub fn theirs(&self) -> &[u8] {
+    pub(crate) fn theirs(&self) -> &[u8] {
         self.bytes.get(self.prefix..).unwrap_or_default()
     }
 }

@@ -91,7 +91,7 @@ impl Listener {
     ///
     /// # Errors
     /// [`ListenError`], with the same text as [`Listener::bind`] for the same settings.
-    pub fn examine(settings: &ListenerSettings) -> Result<Option<Arc<Tls>>, ListenError> {
+    pub(crate) fn examine(settings: &ListenerSettings) -> Result<Option<Arc<Tls>>, ListenError> {
         check(settings)?;
         for address in &settings.lmtp {
             not_lmtp_on_smtp_port(Protocol::Lmtp, *address)?;
@@ -138,7 +138,7 @@ impl Listener {
     }
 
     /// The first TCP address.
-    pub fn local_addr(&self) -> Option<SocketAddr> {
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         self.addresses().first().map(|(_, address)| *address)
     }
 
@@ -148,7 +148,7 @@ impl Listener {
     }
 
     /// Returns a function that counts the open connections.
-    pub fn open_connections(&self) -> impl Fn() -> usize + Send + Sync + use<> {
+    pub(crate) fn open_connections(&self) -> impl Fn() -> usize + Send + Sync + use<> {
         let connection_limits = self.connection_limits.clone();
         move || connection_limits.taken()
     }
@@ -190,7 +190,7 @@ impl Listener {
 }
 
 fn check(settings: &ListenerSettings) -> Result<(), ListenError> {
-    if !super::grammar::is_host(&settings.session.host_name) {
+    if !super::mailbox::is_host(&settings.session.host_name) {
         return Err(ListenError::Settings("the listener's own name must be a domain name, e.g. mx.example.org"));
     }
     if settings.session.max_recipients < 100 {

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use crate::base::peer::peer_key;
 
 /// Maximum bytes of a small message.
-pub const SMALL_MESSAGE: usize = 256 * 1024;
+pub(crate) const SMALL_MESSAGE: usize = 256 * 1024;
 /// Unit in which memory is counted, in bytes.
 const PIECE: usize = 4096;
 
@@ -47,13 +47,13 @@ struct Held {
 
 /// Tells a message that its memory was given to another message.
 #[derive(Debug, Default)]
-pub struct GivenUp {
+pub(crate) struct GivenUp {
     notify: Notify,
 }
 
 impl GivenUp {
     /// Completes when it is given up, or at once if it was already.
-    pub async fn wait(&self) {
+    pub(crate) async fn wait(&self) {
         self.notify.notified().await;
     }
 }
@@ -65,7 +65,7 @@ impl MessageMemory {
     }
 
     /// Creates a limit of `bytes` in total, of which `for_small` are reserved for small messages.
-    pub fn reserving(bytes: usize, for_small: usize) -> Arc<Self> {
+    pub(crate) fn reserving(bytes: usize, for_small: usize) -> Arc<Self> {
         Arc::new(Self { in_all: bytes, for_small: for_small.min(bytes), taken: Mutex::default() })
     }
 
@@ -130,7 +130,7 @@ impl Taken {
 
 /// The memory of one message; released when dropped.
 #[derive(Debug)]
-pub struct Share {
+pub(crate) struct Share {
     memory: Arc<MessageMemory>,
     peer: Option<IpAddr>,
     number: u64,
@@ -143,7 +143,7 @@ pub struct Share {
 
 impl Share {
     /// An empty share. `peer` is the sending machine, if known.
-    pub fn of(memory: Arc<MessageMemory>, peer: Option<IpAddr>) -> Self {
+    pub(crate) fn of(memory: Arc<MessageMemory>, peer: Option<IpAddr>) -> Self {
         let (peer, given_up) = (peer.map(peer_key), Arc::<GivenUp>::default());
         let mut taken = memory.lock();
         let number = taken.next;
@@ -155,7 +155,7 @@ impl Share {
 
     /// Grows to `bytes` in total; `false` when there is not enough memory, or the message was given up.
     #[must_use]
-    pub fn grow_to(&mut self, bytes: usize) -> bool {
+    pub(crate) fn grow_to(&mut self, bytes: usize) -> bool {
         if bytes <= self.granted {
             return true;
         }
@@ -183,7 +183,7 @@ impl Share {
     }
 
     /// Marks whether the message arrives slowly.
-    pub fn set_slow(&mut self, is_slow: bool) {
+    pub(crate) fn set_slow(&mut self, is_slow: bool) {
         if let Some(message) = self.memory.lock().messages.get_mut(&self.number) {
             message.is_slow = is_slow;
         }
@@ -191,7 +191,7 @@ impl Share {
 
     /// Marks the message as complete: its memory is not taken any more. `false` when it was given up before.
     #[must_use]
-    pub fn keep(&mut self) -> bool {
+    pub(crate) fn keep(&mut self) -> bool {
         match self.memory.lock().messages.remove(&self.number) {
             Some(message) => {
                 self.kept = message.bytes;
@@ -202,7 +202,7 @@ impl Share {
     }
 
     /// Releases everything.
-    pub fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.granted = 0;
         let mut taken = self.memory.lock();
         let held = taken.messages.get_mut(&self.number).map(|message| std::mem::take(&mut message.bytes));
@@ -211,12 +211,12 @@ impl Share {
     }
 
     /// Whether its memory was given to another message.
-    pub fn is_given_up(&self) -> bool {
+    pub(crate) fn is_given_up(&self) -> bool {
         self.kept == 0 && !self.memory.lock().messages.contains_key(&self.number)
     }
 
     /// A signal for when that happens.
-    pub fn given_up(&self) -> Arc<GivenUp> {
+    pub(crate) fn given_up(&self) -> Arc<GivenUp> {
         self.given_up.clone()
     }
 }

@@ -11,6 +11,7 @@ mod content;
 pub mod counters;
 pub mod grammar;
 pub mod listener;
+mod mailbox;
 pub mod memory;
 mod received;
 mod reply;

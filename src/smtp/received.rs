@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use crate::base::clock::Timestamp;
 
-use super::grammar::is_host;
+use super::mailbox::is_host;
 
 /// The content of a Received field.
 #[derive(Clone, Copy, Debug)]
-pub struct Passage<'a> {
+pub(crate) struct Passage<'a> {
     /// The name given by the peer; arbitrary.
     pub helo: &'a str,
     /// The peer's address; `None` on a Unix socket.
@@ -24,7 +24,7 @@ pub struct Passage<'a> {
 }
 
 /// The field with its final CRLF.
-pub fn field(passage: &Passage<'_>) -> String {
+pub(crate) fn field(passage: &Passage<'_>) -> String {
     let Passage { host, with, id, .. } = passage;
     let peer = match passage.peer {
         Some(IpAddr::V4(address)) => format!(" ([{address}])"),
@@ -45,7 +45,7 @@ fn shown(name: &str) -> String {
 }
 
 /// RFC 3848 and RFC 6531 §4.3: the word after `with`.
-pub fn with(lmtp: bool, extended: bool, encrypted: bool, utf8: bool) -> &'static str {
+pub(crate) fn with(lmtp: bool, extended: bool, encrypted: bool, utf8: bool) -> &'static str {
     match (lmtp, utf8, encrypted) {
         (false, true, false) => "UTF8SMTP",
         (false, true, true) => "UTF8SMTPS",

@@ -196,13 +196,13 @@ impl Session {
     }
 
     /// Whether a message is being received, so that its end should be awaited.
-    pub fn is_in_content(&self) -> bool {
+    pub(crate) fn is_in_content(&self) -> bool {
         matches!(self.state, State::Content(_))
     }
 
     /// A signal that the memory of the message being received was given to another one; then call
     /// [`Session::let_go`].
-    pub fn given_up(&self) -> Option<Arc<GivenUp>> {
+    pub(crate) fn given_up(&self) -> Option<Arc<GivenUp>> {
         match &self.state {
             State::Content(content) => Some(content.given_up()),
             _ => None,
@@ -210,34 +210,29 @@ impl Session {
     }
 
     /// Marks whether the message being received arrives slowly.
-    pub fn set_slow(&mut self, is_slow: bool) {
+    pub(crate) fn set_slow(&mut self, is_slow: bool) {
         if let State::Content(content) = &mut self.state {
             content.set_slow(is_slow);
         }
     }
 
     /// Frees the memory of a message being received, if it was given to another one.
-    pub fn let_go(&mut self) {
+    pub(crate) fn let_go(&mut self) {
         if let State::Content(content) = &mut self.state {
             content.let_go();
         }
     }
 
     /// Bytes received of the current message; 0 without one.
-    pub fn content_length(&self) -> usize {
+    pub(crate) fn content_length(&self) -> usize {
         match &self.state {
             State::Content(content) => content.theirs().len(),
             _ => 0,
         }
     }
 
-    /// Whether the dialogue is protected by TLS.
-    pub fn is_encrypted(&self) -> bool {
-        self.encrypted
-    }
-
     /// Number of messages accepted or refused.
-    pub fn messages(&self) -> usize {
+    pub(crate) fn messages(&self) -> usize {
         self.messages
     }
 

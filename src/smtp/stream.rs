@@ -8,7 +8,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// A connection.
-pub enum Stream {
+pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
     Tls(Box<TlsStream<TcpStream>>),
@@ -25,7 +25,7 @@ impl Stream {
     }
 
     /// Sends everything.
-    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.write_all(bytes).await,
             Self::Unix(stream) => stream.write_all(bytes).await,
@@ -37,7 +37,7 @@ impl Stream {
     }
 
     /// Starts TLS. Only possible on a plain TCP connection.
-    pub async fn encrypt(self, acceptor: TlsAcceptor) -> io::Result<Self> {
+    pub(crate) async fn encrypt(self, acceptor: TlsAcceptor) -> io::Result<Self> {
         match self {
             Self::Tcp(stream) => Ok(Self::Tls(Box::new(acceptor.accept(stream).await?))),
             Self::Unix(_) | Self::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
@@ -45,7 +45,7 @@ impl Stream {
     }
 
     /// Signals that no more will be sent.
-    pub async fn shutdown(&mut self) -> io::Result<()> {
+    pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown().await,
             Self::Unix(stream) => stream.shutdown().await,

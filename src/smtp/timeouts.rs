@@ -10,13 +10,13 @@ use super::settings::Limits;
 /// A timer whose instant may be moved. Moving it later costs nothing until the old instant has come, so that a busy
 /// connection creates no timers.
 #[derive(Default)]
-pub struct Alarm {
+pub(crate) struct Alarm {
     armed: Option<(Timestamp, Wait)>,
 }
 
 impl Alarm {
     /// Completes when [`Clock::steady`] reaches `at`. May be dropped and called again.
-    pub async fn until(&mut self, clock: &dyn Clock, at: Timestamp) {
+    pub(crate) async fn until(&mut self, clock: &dyn Clock, at: Timestamp) {
         loop {
             let Some(left) = (at - clock.steady()).to_std().ok().filter(|left| !left.is_zero()) else { return };
             let fits = self.armed.as_ref().is_some_and(|(armed, _)| *armed <= at);
@@ -58,13 +58,13 @@ struct Pace {
 
 impl Timeouts {
     /// Starts with the greeting.
-    pub fn new(now: Timestamp, limits: &Limits) -> Self {
+    pub(crate) fn new(now: Timestamp, limits: &Limits) -> Self {
         Self { command: now + limits.idle, message: None }
     }
 
     /// Updates it with the session's progress: whether a command was answered, and whether a message is being
     /// received.
-    pub fn look(&mut self, now: Timestamp, limits: &Limits, answered: bool, in_content: bool) {
+    pub(crate) fn look(&mut self, now: Timestamp, limits: &Limits, answered: bool, in_content: bool) {
         if answered {
             self.command = now + limits.idle;
         }
@@ -80,26 +80,26 @@ impl Timeouts {
     }
 
     /// Counts received bytes.
-    pub fn came(&mut self, bytes: usize) {
+    pub(crate) fn came(&mut self, bytes: usize) {
         if let Some(pace) = &mut self.message {
             pace.bytes = pace.bytes.saturating_add(bytes);
         }
     }
 
     /// Records the bytes that the message uses.
-    pub fn holds(&mut self, bytes: usize) {
+    pub(crate) fn holds(&mut self, bytes: usize) {
         if let Some(pace) = &mut self.message {
             pace.held = bytes;
         }
     }
 
     /// Whether a large message came slowly in the last window.
-    pub fn is_slow(&self) -> bool {
+    pub(crate) fn is_slow(&self) -> bool {
         self.message.as_ref().is_some_and(|pace| pace.is_slow)
     }
 
     /// When to check again.
-    pub fn until(&self) -> Timestamp {
+    pub(crate) fn until(&self) -> Timestamp {
         match &self.message {
             Some(pace) => pace.window.min(pace.end),
             None => self.command,
@@ -107,7 +107,7 @@ impl Timeouts {
     }
 
     /// Whether a timeout has expired, once [`Timeouts::until`] has come.
-    pub fn is_over(&mut self, now: Timestamp, limits: &Limits) -> bool {
+    pub(crate) fn is_over(&mut self, now: Timestamp, limits: &Limits) -> bool {
         let Some(pace) = &mut self.message else { return true };
         if now >= pace.end || pace.bytes < least(limits, pace.is_large) {
             return true;

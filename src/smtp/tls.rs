@@ -35,7 +35,7 @@ pub enum TlsError {
 }
 
 /// A certificate with its key, read and verified as usable.
-pub struct Certificate(Arc<ServerConfig>);
+pub(crate) struct Certificate(Arc<ServerConfig>);
 
 /// A certificate in use.
 pub struct Tls {
@@ -48,7 +48,7 @@ impl Tls {
     ///
     /// # Errors
     /// [`TlsError`].
-    pub fn load(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
+    pub(crate) fn load(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
         let current = RwLock::new(read(&files)?);
         Ok(Arc::new(Self { files, current }))
     }
@@ -57,7 +57,7 @@ impl Tls {
     ///
     /// # Errors
     /// [`TlsError`].
-    pub fn read_again(&self) -> Result<Certificate, TlsError> {
+    pub(crate) fn read_again(&self) -> Result<Certificate, TlsError> {
         Ok(Certificate(read(&self.files)?))
     }
 
@@ -71,7 +71,7 @@ impl Tls {
     }
 
     /// Uses this certificate for new connections.
-    pub fn replace(&self, new: Certificate) {
+    pub(crate) fn replace(&self, new: Certificate) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = new.0;
         tracing::info!(certificate = %self.files.certificate.display(), "the certificate was read again");
     }

@@ -97,7 +97,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn audit_entries_before(&self, old: Cutoff) -> Result<u64, StoreError> {
+    pub(crate) async fn audit_entries_before(&self, old: Cutoff) -> Result<u64, StoreError> {
         let anchor = self.link(keys::audit_anchor()).await?;
         let (mut from, mut count) = (anchor.map_or(0, |read| read.value.number), 0);
         let last = self.audit_head().await?.link.number;
@@ -141,7 +141,7 @@ impl Store {
 
 /// Appends an entry to the chain. `entry.number` must be the one after `head`; the batch conflicts if another writer
 /// appended meanwhile. One entry per batch.
-pub fn put_entry(batch: &mut Batch, head: &AuditHead, entry: &AuditEntry) {
+pub(crate) fn put_entry(batch: &mut Batch, head: &AuditHead, entry: &AuditEntry) {
     let hash = entry.hash(&head.link.hash);
     let form = EntryV1 {
         at: entry.at.timestamp_millis(),

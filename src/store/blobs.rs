@@ -19,7 +19,7 @@ use crate::model::release::Blob;
 use super::journal::disk::{Disk, SystemDisk};
 
 /// The largest file accepted, in bytes.
-pub const MAX_BLOB: u64 = 100_000_000;
+pub(crate) const MAX_BLOB: u64 = 100_000_000;
 
 /// Bytes read and written at once.
 const PIECE: usize = 64 * 1024;
@@ -143,7 +143,11 @@ impl Blobs {
     ///
     /// # Errors
     /// [`BlobError::Missing`]; [`BlobError::Damaged`] if the content written is not what was stored: discard it.
-    pub async fn copy_out(&self, sha256: &[u8; 32], mut target: impl AsyncWrite + Unpin) -> Result<u64, BlobError> {
+    pub(crate) async fn copy_out(
+        &self,
+        sha256: &[u8; 32],
+        mut target: impl AsyncWrite + Unpin,
+    ) -> Result<u64, BlobError> {
         let path = self.path(sha256);
         let mut file = match File::open(&path).await {
             Ok(file) => file,
@@ -181,7 +185,7 @@ impl Blobs {
     ///
     /// # Errors
     /// [`BlobError::Io`].
-    pub async fn received_before(&self, cutoff: Cutoff) -> Result<Vec<[u8; 32]>, BlobError> {
+    pub(crate) async fn received_before(&self, cutoff: Cutoff) -> Result<Vec<[u8; 32]>, BlobError> {
         let mut old = Vec::new();
         for folder in entries(&self.directory).await? {
             if folder.file_name().is_none_or(|name| name.len() != 2) {
@@ -203,7 +207,7 @@ impl Blobs {
     ///
     /// # Errors
     /// [`BlobError::Io`].
-    pub async fn remove_if_before(&self, sha256: &[u8; 32], cutoff: Cutoff) -> Result<(), BlobError> {
+    pub(crate) async fn remove_if_before(&self, sha256: &[u8; 32], cutoff: Cutoff) -> Result<(), BlobError> {
         let path = self.path(sha256);
         if !is_old(&path, cutoff).await? {
             return Ok(());
@@ -218,7 +222,7 @@ impl Blobs {
     ///
     /// # Errors
     /// [`BlobError::Io`].
-    pub async fn remove(&self, sha256: &[u8; 32]) -> Result<(), BlobError> {
+    pub(crate) async fn remove(&self, sha256: &[u8; 32]) -> Result<(), BlobError> {
         let path = self.path(sha256);
         match fs::remove_file(&path).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(written(&path)(error)),
@@ -230,7 +234,7 @@ impl Blobs {
     ///
     /// # Errors
     /// [`BlobError::Io`].
-    pub async fn clear_incoming(&self) -> Result<(), BlobError> {
+    pub(crate) async fn clear_incoming(&self) -> Result<(), BlobError> {
         let incoming = self.directory.join("incoming");
         match fs::remove_dir_all(&incoming).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(written(&incoming)(error)),

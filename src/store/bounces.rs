@@ -100,7 +100,7 @@ pub fn put_bounce(batch: &mut Batch, before: Option<Value>, bounce: &Bounce) {
 
 /// Removes the index row from a subscriber to a bounce when the subscriber is erased. The bounce itself stays with its
 /// mailing's ledger, under a number that no longer identifies a person.
-pub fn delete_way(batch: &mut Batch, subscriber: SubscriberId, mailing: MailingId) {
+pub(crate) fn delete_way(batch: &mut Batch, subscriber: SubscriberId, mailing: MailingId) {
     batch.delete(keys::bounce_of(subscriber, mailing));
 }
 
@@ -121,7 +121,7 @@ pub(super) fn put_new_address(batch: &mut Batch, subscriber: SubscriberId, at: T
 }
 
 /// Requires in `batch` that a subscriber's score is unchanged since it was read; `None`: that there is no score.
-pub fn expect_score(batch: &mut Batch, subscriber: SubscriberId, stamp: Option<Value>) {
+pub(crate) fn expect_score(batch: &mut Batch, subscriber: SubscriberId, stamp: Option<Value>) {
     batch.expect_read(keys::score(subscriber), stamp);
 }
 
@@ -210,7 +210,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn scan_scores(
+    pub(crate) async fn scan_scores(
         &self,
         after: SubscriberId,
         limit: usize,

@@ -115,7 +115,7 @@ async fn table_finding(directory: &Path, store: &Store) -> Result<Option<Finding
 ///
 /// # Errors
 /// [`CheckError`].
-pub async fn files_beside(store: &Store, state_directory: &Path) -> Result<Vec<Finding>, CheckError> {
+pub(crate) async fn files_beside(store: &Store, state_directory: &Path) -> Result<Vec<Finding>, CheckError> {
     let (_, mut found) = check_blobs(&state_directory.join("blobs"), Some(store)).await?;
     found.extend(check_spool(&state_directory.join("spool"), (Some(store), true)).await?.1);
     Ok(found)

@@ -21,9 +21,9 @@ mod damaged;
 mod reader;
 mod writer;
 
-pub use damaged::{DamagedBlocks, damaged_blocks, read_whole_blocks};
+pub(crate) use damaged::{DamagedBlocks, damaged_blocks, read_whole_blocks};
 pub use reader::read;
-pub use writer::{CheckpointWriter, SealedCheckpoint};
+pub(crate) use writer::CheckpointWriter;
 
 const MAGIC: [u8; 8] = *b"depeschC";
 const VERSION: u32 = 1;
@@ -102,7 +102,7 @@ pub fn list(directory: &Path) -> Result<Vec<CheckpointName>, CheckpointError> {
 ///
 /// # Errors
 /// The operating system's.
-pub fn remove_unfinished(directory: &Path) -> io::Result<()> {
+pub(crate) fn remove_unfinished(directory: &Path) -> io::Result<()> {
     match fs::remove_file(directory.join(UNFINISHED)) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
         _ => Ok(()),

@@ -15,7 +15,7 @@ const FAMILY: &str = "note about the clock";
 
 /// What is known of the clock, and when that was stored by the steady clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClockNote {
+pub(crate) struct ClockNote {
     /// What is known.
     pub trust: ClockTrust,
     /// The instant of [`ClockTrust::noted`] by [`Clock::steady`](crate::base::clock::Clock::steady), and that clock's
@@ -25,7 +25,7 @@ pub struct ClockNote {
 
 impl ClockNote {
     /// Time from this note to the instant `steady`; `None` if unknown because the machine was restarted.
-    pub fn passed(&self, origin: Option<Origin>, steady: Timestamp) -> Option<TimeDelta> {
+    pub(crate) fn passed(&self, origin: Option<Origin>, steady: Timestamp) -> Option<TimeDelta> {
         let (noted_from, noted) = self.steady?;
         (origin == Some(noted_from) && steady >= noted).then(|| steady - noted)
     }
@@ -53,7 +53,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "nothing".
-    pub async fn clock_note(&self) -> Result<Option<ClockNote>, StoreError> {
+    pub(crate) async fn clock_note(&self) -> Result<Option<ClockNote>, StoreError> {
         let Some(bytes) = self.engine.get(&keys::setting("clock")).await? else { return Ok(None) };
         Ok(Some(decode(&bytes)?))
     }
@@ -70,7 +70,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn present(&self, now: Timestamp) -> Result<Present, StoreError> {
+    pub(crate) async fn present(&self, now: Timestamp) -> Result<Present, StoreError> {
         Ok(Present::new(now, self.clock_trust().await?))
     }
 
@@ -78,7 +78,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: not stored.
-    pub async fn note_clock(&self, note: &ClockNote) -> Result<(), StoreError> {
+    pub(crate) async fn note_clock(&self, note: &ClockNote) -> Result<(), StoreError> {
         let ClockNote { trust, steady } = note;
         let first = NoteV1 {
             noted: trust.noted.timestamp_millis(),

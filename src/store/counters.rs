@@ -33,7 +33,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: some may already be raised; a repetition skips more numbers.
-    pub async fn raise_counters(
+    pub(crate) async fn raise_counters(
         &self,
         later: Option<&Store>,
         leave_out: impl Fn(&str) -> u64,

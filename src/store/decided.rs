@@ -16,7 +16,7 @@ pub struct Decided<T> {
 
 impl<T> Decided<T> {
     /// An outcome that changes nothing.
-    pub fn unchanged(outcome: T) -> Self {
+    pub(crate) fn unchanged(outcome: T) -> Self {
         Self { outcome, batch: Batch::new() }
     }
 }

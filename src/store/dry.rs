@@ -10,7 +10,7 @@ struct DryEngine(Arc<dyn Engine>);
 
 impl Store {
     /// The same store for a dry run: reads return stored data; each batch is reported as applied, and nothing changes.
-    pub fn dry_run(&self) -> Store {
+    pub(crate) fn dry_run(&self) -> Store {
         Store::new(Arc::new(DryEngine(self.engine.clone())))
     }
 }

@@ -128,7 +128,7 @@ impl Batch {
     }
 
     /// Appends the checks and writes of `other`.
-    pub fn append(&mut self, mut other: Batch) {
+    pub(crate) fn append(&mut self, mut other: Batch) {
         self.checks.append(&mut other.checks);
         self.writes.append(&mut other.writes);
     }
@@ -140,17 +140,17 @@ impl Batch {
 }
 
 /// The longest key, in bytes.
-pub const MAX_KEY: usize = 1024;
+pub(crate) const MAX_KEY: usize = 1024;
 
 /// The largest value, in bytes. Larger data are stored as files named by their hash (see `blobs`).
 pub const MAX_VALUE: usize = 256 * 1024;
 
 /// The most bytes that the writes of one batch may have in total.
-pub const MAX_BATCH: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_BATCH: usize = 16 * 1024 * 1024;
 
 impl Batch {
     /// Total bytes of all keys and values that it writes.
-    pub fn written_bytes(&self) -> usize {
+    pub(crate) fn written_bytes(&self) -> usize {
         self.writes.iter().map(|(key, value)| key.0.len() + value.as_ref().map_or(0, |value| value.len())).sum()
     }
 
@@ -159,7 +159,7 @@ impl Batch {
     ///
     /// # Errors
     /// [`EngineError::Refused`] says which key and why.
-    pub fn admissible(&self) -> Result<(), EngineError> {
+    pub(crate) fn admissible(&self) -> Result<(), EngineError> {
         for (key, value) in &self.writes {
             let length = value.as_ref().map_or(0, |value| value.len());
             if key.0.is_empty() || key.0.len() > MAX_KEY || key.0.first() == Some(&0) {
@@ -225,7 +225,7 @@ pub enum EngineError {
 impl EngineError {
     /// Whether a loop may wait briefly and continue: its next step begins with a read, which shows whether an
     /// unacknowledged commit was applied.
-    pub fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Ambiguous { .. } | Self::Full(_))
     }
 }

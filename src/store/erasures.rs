@@ -77,7 +77,7 @@ fn hash_of(key: &Key) -> Result<AddressHash, RecordError> {
 }
 
 /// Writes an erasure in `batch`, if the stored value still equals `before`; returns its new stamp.
-pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, erasure: &Erasure) -> Value {
+pub(crate) fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, erasure: &Erasure) -> Value {
     let (key, stamp) = (keys::erasure(hash), encode(erasure));
     batch.expect_read(key.clone(), before);
     batch.put(key.clone(), stamp.clone());
@@ -95,7 +95,7 @@ pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, erasure
 }
 
 /// Completed erasures whose data may still be in journal or index, in order of hash.
-pub fn aging() -> Query<(AddressHash, Read<Erasure>)> {
+pub(crate) fn aging() -> Query<(AddressHash, Read<Erasure>)> {
     let named = |row: &Key| Some(keys::erasure(&hash_of(row).ok()?));
     Query::indexed(keys::aging_erasures(), named, |key, bytes| Ok((hash_of(key)?, decode(bytes)?)))
 }
@@ -105,7 +105,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "not found".
-    pub async fn erasure(&self, hash: &AddressHash) -> Result<Option<Read<Erasure>>, StoreError> {
+    pub(crate) async fn erasure(&self, hash: &AddressHash) -> Result<Option<Read<Erasure>>, StoreError> {
         Ok(self.engine.get(&keys::erasure(hash)).await?.map(decode).transpose()?)
     }
 

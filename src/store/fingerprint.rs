@@ -14,19 +14,19 @@ pub struct Fingerprint {
 
 impl Fingerprint {
     /// Adds a record.
-    pub fn add(&mut self, key: &[u8], value: &[u8]) {
+    pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) {
         self.records = self.records.wrapping_add(1);
         self.sum = self.sum.wrapping_add(hash(key, value));
     }
 
     /// Removes a record.
-    pub fn remove(&mut self, key: &[u8], value: &[u8]) {
+    pub(crate) fn remove(&mut self, key: &[u8], value: &[u8]) {
         self.records = self.records.wrapping_sub(1);
         self.sum = self.sum.wrapping_sub(hash(key, value));
     }
 
     /// The sum of both.
-    pub fn plus(self, other: Fingerprint) -> Self {
+    pub(crate) fn plus(self, other: Fingerprint) -> Self {
         Self { records: self.records.wrapping_add(other.records), sum: self.sum.wrapping_add(other.sum) }
     }
 }
@@ -47,10 +47,10 @@ pub struct Mark {
 
 impl Mark {
     /// Bytes of the encoded form.
-    pub const LENGTH: usize = 32;
+    pub(crate) const LENGTH: usize = 32;
 
     /// Encodes it for the disk, little-endian.
-    pub fn to_bytes(self) -> [u8; Self::LENGTH] {
+    pub(crate) fn to_bytes(self) -> [u8; Self::LENGTH] {
         let mut bytes = [0; Self::LENGTH];
         bytes[..8].copy_from_slice(&self.sequence.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.fingerprint.records.to_le_bytes());
@@ -59,7 +59,7 @@ impl Mark {
     }
 
     /// Decodes the form on disk; `None` unless there are exactly [`Self::LENGTH`] bytes.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         if bytes.len() != Self::LENGTH {
             return None;
         }

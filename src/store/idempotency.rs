@@ -13,7 +13,7 @@ use super::{Read, Store, StoreError, keys};
 
 const FAMILY: &str = "idempotency key";
 /// The longest key, in bytes.
-pub const LONGEST: usize = 200;
+pub(crate) const LONGEST: usize = 200;
 
 /// The result of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: what was forgotten before stays forgotten.
-    pub async fn forget_answered(&self, old: Cutoff) -> Result<u64, StoreError> {
+    pub(crate) async fn forget_answered(&self, old: Cutoff) -> Result<u64, StoreError> {
         self.forget(keys::table(b'i'), |bytes| Ok(old.has(decode(bytes)?.at))).await
     }
 }

@@ -214,7 +214,7 @@ fn put_state(batch: &mut Batch, read: &Read<Inbound>, state: InboundState) {
 }
 
 /// Whether the conflict is on this message's record.
-pub fn is_record_of(conflict: &Key, id: InboundId) -> bool {
+pub(crate) fn is_record_of(conflict: &Key, id: InboundId) -> bool {
     *conflict == keys::inbound(id)
 }
 
@@ -252,7 +252,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn count_waiting_inbound(&self) -> Result<u64, StoreError> {
+    pub(crate) async fn count_waiting_inbound(&self) -> Result<u64, StoreError> {
         self.count_rows(keys::table(b'w')).await
     }
 
@@ -279,7 +279,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn each_inbound(
+    pub(crate) async fn each_inbound(
         &self,
         after: Option<InboundId>,
         limit: usize,

@@ -31,7 +31,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: not stored.
-    pub async fn note_alive(&self, at: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn note_alive(&self, at: Timestamp) -> Result<(), StoreError> {
         let mut batch = Batch::new();
         batch.put(keys::job(ALIVE), record::encode(1, &at.timestamp_millis()));
         self.commit(batch).await.map(|_| ())
@@ -49,7 +49,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: not stored.
-    pub async fn note_clock_jump(&self, at: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn note_clock_jump(&self, at: Timestamp) -> Result<(), StoreError> {
         let mut batch = Batch::new();
         batch.put(keys::job(JUMP), record::encode(1, &at.timestamp_millis()));
         self.commit(batch).await.map(|_| ())
@@ -59,7 +59,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: not stored.
-    pub async fn note_job(&self, name: &str, before: Option<Value>, at: Timestamp) -> Result<bool, StoreError> {
+    pub(crate) async fn note_job(&self, name: &str, before: Option<Value>, at: Timestamp) -> Result<bool, StoreError> {
         let mut batch = Batch::new();
         batch.expect_read(keys::job(name), before);
         batch.put(keys::job(name), record::encode(1, &at.timestamp_millis()));

@@ -41,7 +41,7 @@ pub struct LaterQuestion {
 
 /// A message to be forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaterForward {
+pub(crate) struct LaterForward {
     /// The message.
     pub inbound: InboundId,
     /// The list that it was sent to; it is forwarded to the list's owner, otherwise to the installation's contact.
@@ -59,28 +59,28 @@ pub fn put_answer(batch: &mut Batch, due: Timestamp, inbound: InboundId) {
 }
 
 /// Removes in `batch` the schedule to handle a message again.
-pub fn delete_answer(batch: &mut Batch, due: Timestamp, inbound: InboundId) {
+pub(crate) fn delete_answer(batch: &mut Batch, due: Timestamp, inbound: InboundId) {
     batch.delete(keys::later_answer(due, inbound));
 }
 
 /// Adds a question to the next digest in `batch`.
-pub fn put_question(batch: &mut Batch, question: LaterQuestion) {
+pub(crate) fn put_question(batch: &mut Batch, question: LaterQuestion) {
     batch.put(keys::later_question(question.post, question.place), Vec::new());
 }
 
 /// Removes a question in `batch`.
-pub fn delete_question(batch: &mut Batch, question: LaterQuestion) {
+pub(crate) fn delete_question(batch: &mut Batch, question: LaterQuestion) {
     batch.delete(keys::later_question(question.post, question.place));
 }
 
 /// Adds a message to the next digest in `batch`.
-pub fn put_forward(batch: &mut Batch, forward: &LaterForward) {
+pub(crate) fn put_forward(batch: &mut Batch, forward: &LaterForward) {
     let form = ForwardV1 { list: forward.list.clone() };
     batch.put(keys::later_forward(forward.inbound), record::encode(1, &form));
 }
 
 /// Removes a message from the next digest in `batch`.
-pub fn delete_forward(batch: &mut Batch, inbound: InboundId) {
+pub(crate) fn delete_forward(batch: &mut Batch, inbound: InboundId) {
     batch.delete(keys::later_forward(inbound));
 }
 
@@ -111,7 +111,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn later_forwards(&self) -> Result<Vec<LaterForward>, StoreError> {
+    pub(crate) async fn later_forwards(&self) -> Result<Vec<LaterForward>, StoreError> {
         let found = self.engine.scan(keys::later(b'f'), MOST_COUNTED).await?;
         let read = found.iter().map(|(key, bytes)| {
             let form: ForwardV1 = match record::split(FAMILY, bytes)? {
@@ -128,7 +128,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn later_counts(&self) -> Result<LaterCounts, StoreError> {
+    pub(crate) async fn later_counts(&self) -> Result<LaterCounts, StoreError> {
         let count = async |range: KeyRange| -> Result<u64, StoreError> {
             Ok(self.engine.scan(range, MOST_COUNTED).await?.len() as u64)
         };

@@ -25,12 +25,12 @@ use super::{Read, Store, StoreError, keys};
 pub const CHUNK_SIZE: u32 = 256;
 
 /// The chunk that holds a delivery.
-pub fn chunk_of(sequence: Sequence) -> u32 {
+pub(crate) fn chunk_of(sequence: Sequence) -> u32 {
     sequence.0 / CHUNK_SIZE
 }
 
 /// The first delivery of a chunk.
-pub fn first_of(chunk: u32) -> Sequence {
+pub(crate) fn first_of(chunk: u32) -> Sequence {
     Sequence(chunk.saturating_mul(CHUNK_SIZE))
 }
 
@@ -70,12 +70,12 @@ pub struct Row {
 }
 
 /// The tallies of a mailing's settled chunks, by chunk, in order.
-pub fn tallies(mailing: MailingId) -> Query<(u32, Tally)> {
+pub(crate) fn tallies(mailing: MailingId) -> Query<(u32, Tally)> {
     Query::new(keys::tallies(mailing), |key, bytes| Ok((last_number(key)?, decode_tally(&bytes)?)))
 }
 
 /// The deferred deliveries of a mailing due after `now`, earliest first, with their due times.
-pub fn due_after(mailing: MailingId, now: Timestamp) -> Query<(Timestamp, Sequence)> {
+pub(crate) fn due_after(mailing: MailingId, now: Timestamp) -> Query<(Timestamp, Sequence)> {
     Query::new(keys::due_after(mailing, now), |key, _| Ok(due_parts(key)?))
 }
 
@@ -85,7 +85,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn row_of(&self, mailing: &Mailing, subscriber: SubscriberId) -> Result<Option<Row>, StoreError> {
+    pub(crate) async fn row_of(&self, mailing: &Mailing, subscriber: SubscriberId) -> Result<Option<Row>, StoreError> {
         let Some(frozen) = mailing.frozen() else { return Ok(None) };
         let (mut low, mut high) = (0, frozen.chunks);
         while low < high {
@@ -161,7 +161,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn tally_stamp(&self, mailing: MailingId, chunk: u32) -> Result<Option<Value>, StoreError> {
+    pub(crate) async fn tally_stamp(&self, mailing: MailingId, chunk: u32) -> Result<Option<Value>, StoreError> {
         Ok(self.engine.get(&keys::tally(mailing, chunk)).await?)
     }
 
@@ -232,7 +232,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn due(
+    pub(crate) async fn due(
         &self,
         mailing: MailingId,
         until: Option<Timestamp>,
@@ -248,7 +248,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn due_later(
+    pub(crate) async fn due_later(
         &self,
         mailing: MailingId,
         after: Timestamp,
@@ -262,7 +262,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn next_due(&self, mailing: MailingId, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    pub(crate) async fn next_due(&self, mailing: MailingId, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.due_later(mailing, now, 1).await?.first().map(|(at, _)| *at))
     }
 }
@@ -280,7 +280,7 @@ pub fn put_chunk(batch: &mut Batch, mailing: MailingId, chunk: u32, subscribers:
 }
 
 /// The bytes that [`put_delivery`] writes.
-pub fn stamp_of(delivery: &Delivery) -> Value {
+pub(crate) fn stamp_of(delivery: &Delivery) -> Value {
     delivery_form::encode(delivery)
 }
 
@@ -300,7 +300,7 @@ pub fn put_delivery(batch: &mut Batch, mailing: MailingId, row: &Row, now: &Deli
 }
 
 /// Makes a settled delivery due again when a user retries it: valid only while its chunk is not leased.
-pub fn reopen(batch: &mut Batch, mailing: MailingId, row: &Row, now: &Delivery) {
+pub(crate) fn reopen(batch: &mut Batch, mailing: MailingId, row: &Row, now: &Delivery) {
     let chunk = chunk_of(row.sequence);
     batch.expect_absent(keys::lease(mailing, chunk));
     batch.delete(keys::tally(mailing, chunk));
@@ -308,17 +308,17 @@ pub fn reopen(batch: &mut Batch, mailing: MailingId, row: &Row, now: &Delivery) 
 }
 
 /// Requires in `batch` that the lease of a chunk is unchanged since it was read; `None`: that the chunk is not leased.
-pub fn expect_lease(batch: &mut Batch, mailing: MailingId, chunk: u32, stamp: Option<Value>) {
+pub(crate) fn expect_lease(batch: &mut Batch, mailing: MailingId, chunk: u32, stamp: Option<Value>) {
     batch.expect_read(keys::lease(mailing, chunk), stamp);
 }
 
 /// Whether the conflict is on the lease of this chunk.
-pub fn is_lease_of(conflict: &Key, mailing: MailingId, chunk: u32) -> bool {
+pub(crate) fn is_lease_of(conflict: &Key, mailing: MailingId, chunk: u32) -> bool {
     *conflict == keys::lease(mailing, chunk)
 }
 
 /// Whether the conflict is on this delivery.
-pub fn is_delivery_of(conflict: &Key, mailing: MailingId, sequence: Sequence) -> bool {
+pub(crate) fn is_delivery_of(conflict: &Key, mailing: MailingId, sequence: Sequence) -> bool {
     *conflict == keys::delivery(mailing, sequence)
 }
 
@@ -350,7 +350,7 @@ pub fn put_tally(batch: &mut Batch, mailing: MailingId, chunk: u32, tally: &Tall
 
 /// Corrects the counts of a settled chunk (`before` is `Some`), if they are unchanged since they were read; `None`:
 /// requires that there are none.
-pub fn put_tally_again(batch: &mut Batch, mailing: MailingId, chunk: u32, before: Option<Value>, tally: &Tally) {
+pub(crate) fn put_tally_again(batch: &mut Batch, mailing: MailingId, chunk: u32, before: Option<Value>, tally: &Tally) {
     let has_tally = before.is_some();
     batch.expect_read(keys::tally(mailing, chunk), before);
     if has_tally {

@@ -202,12 +202,12 @@ pub fn put_new(batch: &mut Batch, list: &List) {
 }
 
 /// Requires in `batch` that the list is unchanged since it was read.
-pub fn expect(batch: &mut Batch, list: &Read<List>) {
+pub(crate) fn expect(batch: &mut Batch, list: &Read<List>) {
     batch.expect(keys::list(&list.value.name), list.stamp.clone());
 }
 
 /// All lists, in order of name.
-pub fn all() -> Query<Read<List>> {
+pub(crate) fn all() -> Query<Read<List>> {
     Query::new(keys::table(b'l'), |_, bytes| decode(&bytes))
 }
 

@@ -37,7 +37,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn words_forgotten(&self, id: MailingId) -> Result<Option<Timestamp>, StoreError> {
+    pub(crate) async fn words_forgotten(&self, id: MailingId) -> Result<Option<Timestamp>, StoreError> {
         let found = self.engine.get(&keys::words_forgotten(id)).await?;
         let millis = found.map(|bytes| record::decode_counter(&bytes)).transpose()?;
         Ok(millis.map(|millis| instant(FAMILY, i64::try_from(millis).unwrap_or(i64::MAX))).transpose()?)
@@ -47,7 +47,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn note_words_forgotten(&self, id: MailingId, over: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn note_words_forgotten(&self, id: MailingId, over: Timestamp) -> Result<(), StoreError> {
         let mut batch = Batch::new();
         let millis = u64::try_from(over.timestamp_millis()).unwrap_or(0);
         batch.put(keys::words_forgotten(id), millis.to_be_bytes().as_slice());
@@ -70,7 +70,7 @@ impl Store {
 }
 
 /// Requires in `batch` that the mailing is unchanged since it was read.
-pub fn expect(batch: &mut Batch, read: &Read<Mailing>) {
+pub(crate) fn expect(batch: &mut Batch, read: &Read<Mailing>) {
     batch.expect(keys::mailing(read.value.id), read.stamp.clone());
 }
 
@@ -96,7 +96,7 @@ pub(super) fn put_rows(batch: &mut Batch, mailing: &Mailing) {
 }
 
 /// Removes a cancelled mailing whose ledger is fully closed from the open ones, if it is unchanged since it was read.
-pub fn put_closed(batch: &mut Batch, read: &Read<Mailing>) {
+pub(crate) fn put_closed(batch: &mut Batch, read: &Read<Mailing>) {
     expect(batch, read);
     batch.delete(keys::open_mailing(read.value.id));
 }

@@ -19,7 +19,7 @@ impl MemoryEngine {
     }
 
     /// Applies the writes of a batch without checking its preconditions.
-    pub fn put_all(&self, batch: Batch) {
+    pub(crate) fn put_all(&self, batch: Batch) {
         let mut map = self.lock();
         for (key, value) in batch.writes {
             match value {

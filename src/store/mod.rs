@@ -8,28 +8,28 @@
 use std::sync::Arc;
 
 mod approvals;
-pub mod audit;
+pub(crate) mod audit;
 pub mod backup;
 pub mod blobs;
 pub mod bounces;
 pub mod check;
 pub mod checkpoint;
-pub mod clock_note;
+pub(crate) mod clock_note;
 pub mod contacts;
 mod counters;
-pub mod decided;
+pub(crate) mod decided;
 mod delivery_form;
 mod dry;
 pub mod embedded;
 pub mod engine;
-pub mod erasures;
-pub mod fingerprint;
+pub(crate) mod erasures;
+pub(crate) mod fingerprint;
 #[doc(hidden)]
 pub mod for_tests;
 mod forgetting;
 pub mod idempotency;
 pub mod inbound;
-pub mod jobs;
+pub(crate) mod jobs;
 pub mod journal;
 mod keys;
 pub mod later;
@@ -39,22 +39,22 @@ pub mod mailings;
 mod member_rows;
 pub mod members;
 pub mod memory;
-pub mod names;
+pub(crate) mod names;
 pub mod notices;
 pub mod pages;
 pub mod pending_requests;
 mod person_texts;
 pub mod posts;
 pub mod record;
-pub mod releases;
+pub(crate) mod releases;
 pub mod rsvps;
 pub mod search;
-pub mod settings;
+pub(crate) mod settings;
 pub mod spool;
 pub mod subscribers;
 pub mod suppressions;
-pub mod tables;
-pub mod taking_back;
+pub(crate) mod tables;
+pub(crate) mod taking_back;
 mod update;
 mod upgrades;
 
@@ -62,11 +62,11 @@ use engine::{Batch, Commit, Engine, EngineError, Value};
 use person_texts::PersonTexts;
 use record::RecordError;
 
-pub use update::{Attempt, Change, Changeable};
+pub(crate) use update::{Attempt, Change, Changeable};
 
 /// The key whose precondition failed (see [`Commit::Conflict`]); record families identify it, e.g.
 /// [`ledger::is_lease_of`].
-pub type Conflict = engine::Key;
+pub(crate) type Conflict = engine::Key;
 
 /// The store: typed reads and writes over an [`Engine`]. Cheap to clone.
 #[derive(Clone)]
@@ -100,12 +100,12 @@ pub enum StoreError {
 
 impl StoreError {
     /// Whether the batch may have been applied despite the error: read the stored state before deciding anything.
-    pub fn may_be_applied(&self) -> bool {
+    pub(crate) fn may_be_applied(&self) -> bool {
         matches!(self, Self::Engine(EngineError::Ambiguous { .. }))
     }
 
     /// Whether a loop may wait briefly and continue (see [`EngineError::may_pass`]).
-    pub fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Engine(error) => error.may_pass(),
             Self::Contended(_) => true,
@@ -115,7 +115,7 @@ impl StoreError {
 }
 
 /// Attempts of a conflicting write before [`StoreError::Contended`].
-pub const CONFLICT_TRIES: u32 = 50;
+pub(crate) const CONFLICT_TRIES: u32 = 50;
 
 impl Store {
     /// A store over `engine`.

@@ -5,7 +5,7 @@ use crate::base::id::{InboundId, MailingId, NoticeId, PostId, ReleaseId, Subscri
 use crate::model::ledger::Sequence;
 
 /// The readable name of the record with this key.
-pub fn words(key: &[u8]) -> String {
+pub(crate) fn words(key: &[u8]) -> String {
     named(key).unwrap_or_else(|| match key.first() {
         Some(table @ b'!'..=b'~') => format!("a record of the table {}", char::from(*table)),
         _ => "a record of no known table".to_owned(),
@@ -13,7 +13,7 @@ pub fn words(key: &[u8]) -> String {
 }
 
 /// The mailing and the sequence in a delivery's key.
-pub fn delivery(key: &[u8]) -> Option<(MailingId, Sequence)> {
+pub(crate) fn delivery(key: &[u8]) -> Option<(MailingId, Sequence)> {
     let rest = key.strip_prefix(b"d")?;
     Some((MailingId(number(rest)?), Sequence(u32::from_be_bytes(rest.get(8..12)?.try_into().ok()?))))
 }

@@ -22,10 +22,10 @@ const FAMILY: &str = "notice";
 const VERSION: u8 = 1;
 
 /// The counter that notice ids are allocated from.
-pub const COUNTER: &str = "notice";
+pub(crate) const COUNTER: &str = "notice";
 
 /// The largest notice, in bytes: below the store's limit for a value.
-pub const LONGEST: usize = 200 * 1024;
+pub(crate) const LONGEST: usize = 200 * 1024;
 
 #[derive(Serialize, Deserialize)]
 struct NoticeV1 {
@@ -163,7 +163,7 @@ pub fn put_over(batch: &mut Batch, before: &Read<Notice>, after: &Notice) -> Val
 }
 
 /// Deletes a notice with its bytes and index row, if it is unchanged since it was read.
-pub fn delete(batch: &mut Batch, read: &Read<Notice>) {
+pub(crate) fn delete(batch: &mut Batch, read: &Read<Notice>) {
     let id = read.value.id;
     batch.expect(keys::notice(id), read.stamp.clone());
     batch.delete(keys::notice(id));
@@ -174,7 +174,7 @@ pub fn delete(batch: &mut Batch, read: &Read<Notice>) {
 }
 
 /// The notices due after `now`, earliest first, with their due times.
-pub fn due_after(now: Timestamp) -> Query<(Timestamp, NoticeId)> {
+pub(crate) fn due_after(now: Timestamp) -> Query<(Timestamp, NoticeId)> {
     due_rows(keys::notices_due_after(now))
 }
 
@@ -217,7 +217,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn each_notice(
+    pub(crate) async fn each_notice(
         &self,
         before: Option<NoticeId>,
         limit: usize,
@@ -239,7 +239,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn notices_due(&self, until: Timestamp, limit: usize) -> Result<Vec<NoticeId>, StoreError> {
+    pub(crate) async fn notices_due(&self, until: Timestamp, limit: usize) -> Result<Vec<NoticeId>, StoreError> {
         let found = self.engine.scan(keys::notices_due_until(until), limit).await?;
         Ok(found.iter().filter_map(|(key, _)| keys::notice_of_due(key)).map(|(_, id)| id).collect())
     }
@@ -248,7 +248,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn notices_later(&self, now: Timestamp, limit: usize) -> Result<Vec<NoticeId>, StoreError> {
+    pub(crate) async fn notices_later(&self, now: Timestamp, limit: usize) -> Result<Vec<NoticeId>, StoreError> {
         let found = self.engine.scan(keys::notices_due_after(now), limit).await?;
         Ok(found.iter().filter_map(|(key, _)| keys::notice_of_due(key)).map(|(_, id)| id).collect())
     }
@@ -257,7 +257,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn next_notice_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    pub(crate) async fn next_notice_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let found = self.engine.scan(keys::notices_due_after(now), 1).await?;
         Ok(found.first().and_then(|(key, _)| keys::notice_of_due(key)).map(|(at, _)| at))
     }
@@ -266,7 +266,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn first_notice_due(&self) -> Result<Option<Timestamp>, StoreError> {
+    pub(crate) async fn first_notice_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let found = self.engine.scan(keys::table(b'N'), 1).await?;
         Ok(found.first().and_then(|(key, _)| keys::notice_of_due(key)).map(|(at, _)| at))
     }
@@ -283,7 +283,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "none".
-    pub async fn segments_of_notices(&self) -> Result<BTreeSet<u64>, StoreError> {
+    pub(crate) async fn segments_of_notices(&self) -> Result<BTreeSet<u64>, StoreError> {
         let (mut open, mut segments) = (self.pages(due_rows(keys::table(b'N'))), BTreeSet::new());
         while let Some((_, id)) = open.next().await? {
             if let Some(read) = self.notice(id).await?
@@ -299,7 +299,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "not yet".
-    pub async fn replies_on(&self, day: u32, hash: &[u8; 32]) -> Result<(u32, Option<Value>), StoreError> {
+    pub(crate) async fn replies_on(&self, day: u32, hash: &[u8; 32]) -> Result<(u32, Option<Value>), StoreError> {
         let stamp = self.engine.get(&keys::reply_count(day, hash)).await?;
         let Some(bytes) = &stamp else { return Ok((0, None)) };
         let count = match record::split("reply count", bytes)? {
@@ -330,7 +330,7 @@ impl Store {
 
 /// Sets in `batch` how often the action that `hash` stands for was done on `day`, if the stored value still equals
 /// `before`.
-pub fn put_replies(batch: &mut Batch, day: u32, hash: &[u8; 32], before: Option<Value>, count: u32) {
+pub(crate) fn put_replies(batch: &mut Batch, day: u32, hash: &[u8; 32], before: Option<Value>, count: u32) {
     let key = keys::reply_count(day, hash);
     batch.expect_read(key.clone(), before);
     batch.put(key, record::encode(1, &count));

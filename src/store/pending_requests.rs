@@ -119,13 +119,13 @@ pub fn put_new(batch: &mut Batch, pending: &PendingRequest) {
 }
 
 /// Writes an answered request in `batch`, if it is unchanged since it was read: so a token can be used only once.
-pub fn put_changed(batch: &mut Batch, before: &Read<PendingRequest>, pending: &PendingRequest) {
+pub(crate) fn put_changed(batch: &mut Batch, before: &Read<PendingRequest>, pending: &PendingRequest) {
     batch.expect(keys::pending(before.value.id), before.stamp.clone());
     batch.put(keys::pending(before.value.id), encode(pending));
 }
 
 /// Deletes a pending request in `batch`.
-pub fn delete(batch: &mut Batch, id: PendingRequestId) {
+pub(crate) fn delete(batch: &mut Batch, id: PendingRequestId) {
     batch.delete(keys::pending(id));
 }
 
@@ -135,7 +135,7 @@ pub fn put_evidence(batch: &mut Batch, sha256: &[u8; 32], subscriber: Subscriber
 }
 
 /// Deletes that entry in `batch`: the mail is then removed by the next cleanup of attachments at the latest.
-pub fn delete_evidence(batch: &mut Batch, sha256: &[u8; 32]) {
+pub(crate) fn delete_evidence(batch: &mut Batch, sha256: &[u8; 32]) {
     batch.delete(keys::evidence(sha256));
 }
 
@@ -171,7 +171,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: what was forgotten before stays forgotten.
-    pub async fn forget_requests(&self, present: &Present) -> Result<u64, StoreError> {
+    pub(crate) async fn forget_requests(&self, present: &Present) -> Result<u64, StoreError> {
         self.forget(keys::table(b'T'), |bytes| Ok(decode(bytes.into())?.value.is_over(present))).await
     }
 
@@ -179,7 +179,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "no".
-    pub async fn is_evidence(&self, sha256: &[u8; 32]) -> Result<bool, StoreError> {
+    pub(crate) async fn is_evidence(&self, sha256: &[u8; 32]) -> Result<bool, StoreError> {
         Ok(self.engine.get(&keys::evidence(sha256)).await?.is_some())
     }
 }

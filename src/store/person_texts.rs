@@ -186,7 +186,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: the next search tries again.
-    pub async fn prepare_search(&self) -> Result<(), StoreError> {
+    pub(crate) async fn prepare_search(&self) -> Result<(), StoreError> {
         self.person_texts().await.map(drop)
     }
 

@@ -18,7 +18,7 @@ use super::{Read, Store, StoreError, keys};
 const FAMILY: &str = "post";
 
 /// The counter that post ids are allocated from.
-pub const COUNTER: &str = "post";
+pub(crate) const COUNTER: &str = "post";
 
 #[derive(Serialize, Deserialize)]
 struct PostV1 {
@@ -71,7 +71,7 @@ enum ReasonV1 {
 
 /// A copy of a message that arrived at a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// The post it became.
     pub post: PostId,
     /// When it arrived.
@@ -226,7 +226,7 @@ pub fn put_post(batch: &mut Batch, post: &Post, before: Option<&Read<Post>>) {
 }
 
 /// Deletes a post, if it is unchanged since it was read. Its bytes are removed once nothing names them.
-pub fn delete(batch: &mut Batch, read: &Read<Post>) {
+pub(crate) fn delete(batch: &mut Batch, read: &Read<Post>) {
     let key = keys::post(read.value.id);
     batch.expect(key.clone(), read.stamp.clone());
     batch.delete(key);
@@ -236,7 +236,7 @@ pub fn delete(batch: &mut Batch, read: &Read<Post>) {
 }
 
 /// Stores in `batch` that a message arrived at a list; conflicts if another copy arrived since `before` was read.
-pub fn put_seen(batch: &mut Batch, list: &ListName, mark: &[u8], seen: &Seen, before: Option<Value>) {
+pub(crate) fn put_seen(batch: &mut Batch, list: &ListName, mark: &[u8], seen: &Seen, before: Option<Value>) {
     let key = keys::seen_message(list, &content_hash(mark));
     batch.expect_read(key.clone(), before);
     batch.put(key, record::encode(1, &SeenV1 { post: seen.post.0, at: seen.at.timestamp_millis() }));
@@ -274,7 +274,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn each_post(
+    pub(crate) async fn each_post(
         &self,
         after: PostId,
         limit: usize,
@@ -303,7 +303,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn held_posts_after(&self, now: Timestamp, limit: usize) -> Result<Vec<PostId>, StoreError> {
+    pub(crate) async fn held_posts_after(&self, now: Timestamp, limit: usize) -> Result<Vec<PostId>, StoreError> {
         let found = self.engine.scan(keys::held_posts_after(now), limit).await?;
         Ok(found.iter().filter_map(|(key, _)| keys::last_number(key).map(PostId)).collect())
     }
@@ -312,7 +312,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "not found".
-    pub async fn seen_message(&self, list: &ListName, mark: &[u8]) -> Result<Option<Read<Seen>>, StoreError> {
+    pub(crate) async fn seen_message(&self, list: &ListName, mark: &[u8]) -> Result<Option<Read<Seen>>, StoreError> {
         let key = keys::seen_message(list, &content_hash(mark));
         let Some(stamp) = self.engine.get(&key).await? else { return Ok(None) };
         Ok(Some(Read { value: decode_seen(&stamp)?, stamp }))
@@ -322,7 +322,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: what was forgotten before stays forgotten.
-    pub async fn forget_seen(&self, old: Cutoff) -> Result<u64, StoreError> {
+    pub(crate) async fn forget_seen(&self, old: Cutoff) -> Result<u64, StoreError> {
         self.forget(keys::table(b'D'), |bytes| Ok(old.has(decode_seen(bytes)?.at))).await
     }
 }

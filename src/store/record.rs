@@ -29,7 +29,7 @@ pub enum RecordError {
 }
 
 /// Encodes a record in the newest form.
-pub fn encode<T: Serialize>(version: u8, form: &T) -> Value {
+pub(crate) fn encode<T: Serialize>(version: u8, form: &T) -> Value {
     // Writing to a vector fails only for forms that postcard cannot encode (a sequence of unknown length); none of ours
     // is one.
     let bytes = postcard::to_extend(form, vec![version]).unwrap_or_default();
@@ -41,7 +41,7 @@ pub fn encode<T: Serialize>(version: u8, form: &T) -> Value {
 ///
 /// # Errors
 /// [`RecordError::Damaged`] if even the version is missing.
-pub fn split<'a>(family: &'static str, bytes: &'a [u8]) -> Result<(u8, &'a [u8]), RecordError> {
+pub(crate) fn split<'a>(family: &'static str, bytes: &'a [u8]) -> Result<(u8, &'a [u8]), RecordError> {
     match bytes.split_first() {
         Some((version, rest)) => Ok((*version, rest)),
         None => Err(RecordError::Damaged { family, reason: "it is empty".to_owned() }),
@@ -52,7 +52,7 @@ pub fn split<'a>(family: &'static str, bytes: &'a [u8]) -> Result<(u8, &'a [u8])
 ///
 /// # Errors
 /// [`RecordError::Damaged`] if the bytes do not match the form.
-pub fn decode<T: DeserializeOwned>(family: &'static str, bytes: &[u8]) -> Result<T, RecordError> {
+pub(crate) fn decode<T: DeserializeOwned>(family: &'static str, bytes: &[u8]) -> Result<T, RecordError> {
     postcard::from_bytes(bytes).map_err(|e| RecordError::Damaged { family, reason: e.to_string() })
 }
 
@@ -60,7 +60,7 @@ pub fn decode<T: DeserializeOwned>(family: &'static str, bytes: &[u8]) -> Result
 ///
 /// # Errors
 /// [`RecordError::Damaged`] for any other length.
-pub fn decode_counter(bytes: &[u8]) -> Result<u64, RecordError> {
+pub(crate) fn decode_counter(bytes: &[u8]) -> Result<u64, RecordError> {
     let damaged = |_| RecordError::Damaged { family: "counter", reason: format!("{} bytes, not 8", bytes.len()) };
     bytes.try_into().map(u64::from_be_bytes).map_err(damaged)
 }
@@ -69,7 +69,7 @@ pub fn decode_counter(bytes: &[u8]) -> Result<u64, RecordError> {
 ///
 /// # Errors
 /// [`RecordError::Damaged`] if the number is out of range.
-pub fn instant(family: &'static str, millis: i64) -> Result<Timestamp, RecordError> {
+pub(crate) fn instant(family: &'static str, millis: i64) -> Result<Timestamp, RecordError> {
     let damaged = || RecordError::Damaged { family, reason: format!("{millis} is no time") };
     Timestamp::from_timestamp_millis(millis).ok_or_else(damaged)
 }

@@ -151,7 +151,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "not found".
-    pub async fn same_release(&self, release: &ReleaseRecord) -> Result<Option<ReleaseRecord>, StoreError> {
+    pub(crate) async fn same_release(&self, release: &ReleaseRecord) -> Result<Option<ReleaseRecord>, StoreError> {
         let Some(bytes) = self.engine.get(&content_key(release)).await? else { return Ok(None) };
         let id = <[u8; 8]>::try_from(&bytes[..]).map_err(|_| damaged("its content key names no release"))?;
         Ok(self.release(ReleaseId(u64::from_be_bytes(id))).await?.map(|read| read.value))
@@ -161,7 +161,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "not found".
-    pub async fn release(&self, id: ReleaseId) -> Result<Option<Read<ReleaseRecord>>, StoreError> {
+    pub(crate) async fn release(&self, id: ReleaseId) -> Result<Option<Read<ReleaseRecord>>, StoreError> {
         self.engine.get(&keys::release(id)).await?.map(|bytes| decode(id, &bytes)).transpose()
     }
 
@@ -169,7 +169,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "not found".
-    pub async fn release_bytes(&self, id: ReleaseId) -> Result<Option<Value>, StoreError> {
+    pub(crate) async fn release_bytes(&self, id: ReleaseId) -> Result<Option<Value>, StoreError> {
         Ok(self.engine.get(&keys::release(id)).await?)
     }
 

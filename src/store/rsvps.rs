@@ -167,7 +167,7 @@ pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, rsvp: &
 }
 
 /// Deletes an answer, if it is unchanged since it was read.
-pub fn delete(batch: &mut Batch, hash: &AddressHash, rsvp: &Read<Rsvp>) {
+pub(crate) fn delete(batch: &mut Batch, hash: &AddressHash, rsvp: &Read<Rsvp>) {
     let key = keys::rsvp(rsvp.value.event, hash);
     batch.expect(key.clone(), rsvp.stamp.clone());
     batch.delete(key);
@@ -196,7 +196,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn put_invitation(
+    pub(crate) async fn put_invitation(
         &self,
         batch: &mut Batch,
         release: ReleaseId,
@@ -219,7 +219,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "none".
-    pub async fn invitations_at(&self, address: &Address) -> Result<Vec<ReleaseId>, StoreError> {
+    pub(crate) async fn invitations_at(&self, address: &Address) -> Result<Vec<ReleaseId>, StoreError> {
         let found = self.engine.scan(keys::invitations_at(address), MOST_INVITATIONS).await?;
         found.iter().map(|(key, _)| Ok(last_id(key)?)).collect()
     }
@@ -228,7 +228,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn invitations_of(&self, uid: &str) -> Result<Vec<ReleaseId>, StoreError> {
+    pub(crate) async fn invitations_of(&self, uid: &str) -> Result<Vec<ReleaseId>, StoreError> {
         let range = keys::invitations_of(&content_hash(uid.as_bytes()));
         let found = self.engine.scan(range, MOST_INVITATIONS).await?;
         found.iter().map(|(key, _)| Ok(last_id(key)?)).collect()
@@ -238,7 +238,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn event_of(&self, release: ReleaseId) -> Result<Option<ReleaseId>, StoreError> {
+    pub(crate) async fn event_of(&self, release: ReleaseId) -> Result<Option<ReleaseId>, StoreError> {
         let found = self.engine.get(&keys::event_of(release)).await?;
         Ok(found.map(|bytes| record::decode_counter(&bytes)).transpose()?.map(ReleaseId))
     }
@@ -247,7 +247,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "none".
-    pub async fn events(&self) -> Result<BTreeMap<ReleaseId, Vec<ReleaseId>>, StoreError> {
+    pub(crate) async fn events(&self) -> Result<BTreeMap<ReleaseId, Vec<ReleaseId>>, StoreError> {
         let (mut range, mut events) = (keys::events(), BTreeMap::<ReleaseId, Vec<ReleaseId>>::new());
         loop {
             let step = self.engine.scan(range.clone(), STEP).await?;
@@ -265,7 +265,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "nothing".
-    pub async fn rsvp(&self, event: ReleaseId, hash: &AddressHash) -> Result<Option<Read<Rsvp>>, StoreError> {
+    pub(crate) async fn rsvp(&self, event: ReleaseId, hash: &AddressHash) -> Result<Option<Read<Rsvp>>, StoreError> {
         let found = self.engine.get(&keys::rsvp(event, hash)).await?;
         found.map(|bytes| decode(event, &bytes)).transpose()
     }
@@ -274,7 +274,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn rsvps(&self, event: ReleaseId, most: usize) -> Result<Vec<Rsvp>, StoreError> {
+    pub(crate) async fn rsvps(&self, event: ReleaseId, most: usize) -> Result<Vec<Rsvp>, StoreError> {
         let found = self.engine.scan(keys::rsvps(event), most).await?;
         found.iter().map(|(_, bytes)| Ok(decode(event, bytes)?.value)).collect()
     }
@@ -306,7 +306,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn rsvps_of(
+    pub(crate) async fn rsvps_of(
         &self,
         hash: &AddressHash,
         subscriber: Option<SubscriberId>,

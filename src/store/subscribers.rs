@@ -18,9 +18,9 @@ use form::{damaged, encode};
 
 /// The largest record, in bytes, that adding a subscription or text may produce: about 1,500 lists. The engine accepts
 /// twice that, so that leaving a list, which also enlarges the record, is always possible.
-pub const MOST_BYTES: usize = 128 * 1024;
+pub(crate) const MOST_BYTES: usize = 128 * 1024;
 /// The counter that ids are taken from ([`Store::allocate`]).
-pub const COUNTER: &str = "subscriber";
+pub(crate) const COUNTER: &str = "subscriber";
 
 /// A record that would be larger than [`MOST_BYTES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +39,7 @@ pub struct TooLarge {
 ///
 /// # Errors
 /// [`TooLarge`].
-pub fn admit(subscriber: &Subscriber) -> Result<(), TooLarge> {
+pub(crate) fn admit(subscriber: &Subscriber) -> Result<(), TooLarge> {
     let bytes = encode(subscriber).len();
     match bytes > MOST_BYTES {
         true => Err(TooLarge { bytes, subscriptions: subscriber.subscriptions.len() }),
@@ -51,7 +51,7 @@ pub fn admit(subscriber: &Subscriber) -> Result<(), TooLarge> {
 ///
 /// # Errors
 /// [`StoreError::Record`].
-pub fn read_record(bytes: &[u8]) -> Result<Subscriber, StoreError> {
+pub(crate) fn read_record(bytes: &[u8]) -> Result<Subscriber, StoreError> {
     Ok(decode(&Value::from(bytes))?.value)
 }
 
@@ -122,12 +122,12 @@ pub fn delete(batch: &mut Batch, before: &Read<Subscriber>) {
 }
 
 /// Requires in `batch` that the subscriber is unchanged since it was read.
-pub fn expect(batch: &mut Batch, read: &Read<Subscriber>) {
+pub(crate) fn expect(batch: &mut Batch, read: &Read<Subscriber>) {
     batch.expect(keys::subscriber(read.value.id), read.stamp.clone());
 }
 
 /// Requires in `batch` that no subscriber has this address.
-pub fn expect_unknown(batch: &mut Batch, address: &Address) {
+pub(crate) fn expect_unknown(batch: &mut Batch, address: &Address) {
     batch.expect_absent(keys::address(address));
 }
 

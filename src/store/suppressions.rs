@@ -16,7 +16,7 @@ const VERSION: u8 = 1;
 const EDITION: &str = "suppressions";
 
 /// The keyed hash that identifies a suppressed address ([`crate::base::token::Key::hash_address`]).
-pub type AddressHash = [u8; 32];
+pub(crate) type AddressHash = [u8; 32];
 
 #[derive(Serialize, Deserialize)]
 struct SuppressionV1 {
@@ -83,12 +83,12 @@ pub fn put(batch: &mut Batch, hash: &AddressHash, before: Option<Value>, suppres
 }
 
 /// Requires in `batch` that no address was suppressed since `edition` was read ([`Store::suppressions_edition`]).
-pub fn expect_edition(batch: &mut Batch, edition: Option<Value>) {
+pub(crate) fn expect_edition(batch: &mut Batch, edition: Option<Value>) {
     batch.expect_read(keys::setting(EDITION), edition);
 }
 
 /// Lifts a suppression in `batch`, if it is unchanged since it was read.
-pub fn delete(batch: &mut Batch, hash: &AddressHash, before: Value) {
+pub(crate) fn delete(batch: &mut Batch, hash: &AddressHash, before: Value) {
     let key = keys::suppression(hash);
     batch.expect(key.clone(), before);
     batch.delete(key);
@@ -113,7 +113,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn suppressions_edition(&self) -> Result<Option<Value>, StoreError> {
+    pub(crate) async fn suppressions_edition(&self) -> Result<Option<Value>, StoreError> {
         Ok(self.engine.get(&keys::setting(EDITION)).await?)
     }
 
@@ -129,7 +129,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn scan_suppressions(
+    pub(crate) async fn scan_suppressions(
         &self,
         after: Option<AddressHash>,
         limit: usize,

@@ -37,14 +37,14 @@ struct FormV1 {
 }
 
 /// Stores in `batch` that this was begun; replaces an earlier entry for the same mailing and domain.
-pub fn put(batch: &mut Batch, what: &TakingBack) {
+pub(crate) fn put(batch: &mut Batch, what: &TakingBack) {
     let (since, until) = (what.since.timestamp_millis(), what.until.timestamp_millis());
     let form = FormV1 { since, until, pause: what.pause.clone() };
     batch.put(key(what), record::encode(1, &form));
 }
 
 /// Removes in `batch` the entry of a completed run.
-pub fn delete(batch: &mut Batch, what: &TakingBack) {
+pub(crate) fn delete(batch: &mut Batch, what: &TakingBack) {
     batch.delete(key(what));
 }
 

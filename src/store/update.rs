@@ -8,7 +8,7 @@ use super::{CONFLICT_TRIES, Read, Store, StoreError};
 
 /// What to do with a record that was read for a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// Write it in its current state, with the contents of the batch.
     Save,
     /// Write nothing.
@@ -17,7 +17,7 @@ pub enum Change {
 
 /// The result of one attempt at a change of more than one record.
 #[derive(Debug)]
-pub enum Attempt<T> {
+pub(crate) enum Attempt<T> {
     /// Commit this batch; once it is applied, return this result.
     Commit(Batch, T),
     /// Write nothing; return this result.
@@ -25,7 +25,7 @@ pub enum Attempt<T> {
 }
 
 /// A record that [`Store::update`] can change.
-pub trait Changeable: Clone + PartialEq + Send + Sync {
+pub(crate) trait Changeable: Clone + PartialEq + Send + Sync {
     /// The record's id.
     type Id: Sync + ?Sized;
 
@@ -42,7 +42,7 @@ impl Store {
     ///
     /// # Errors
     /// The error of `change`; [`StoreError::Contended`] after [`CONFLICT_TRIES`] conflicts.
-    pub async fn update<R: Changeable, E: From<StoreError>>(
+    pub(crate) async fn update<R: Changeable, E: From<StoreError>>(
         &self,
         id: &R::Id,
         mut change: impl FnMut(&mut R, &mut Batch) -> Result<Change, E> + Send,
@@ -66,7 +66,7 @@ impl Store {
     ///
     /// # Errors
     /// The error of `attempt`; [`StoreError::Contended`] after [`CONFLICT_TRIES`] conflicts.
-    pub async fn attempt<T, E: From<StoreError>, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, E>
+    pub(crate) async fn attempt<T, E: From<StoreError>, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, E>
     where
         F: Future<Output = Result<Attempt<T>, E>>,
     {

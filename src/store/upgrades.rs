@@ -110,7 +110,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "no".
-    pub async fn is_upgraded(&self, name: &str) -> Result<bool, StoreError> {
+    pub(crate) async fn is_upgraded(&self, name: &str) -> Result<bool, StoreError> {
         Ok(self.engine.get(&keys::setting(name)).await?.as_deref() == Some(&[1]))
     }
 
@@ -118,7 +118,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: the upgrade is repeated at the next start.
-    pub async fn note_upgraded(&self, name: &str) -> Result<(), StoreError> {
+    pub(crate) async fn note_upgraded(&self, name: &str) -> Result<(), StoreError> {
         let mut batch = Batch::new();
         batch.put(keys::setting(name), vec![1]);
         self.commit(batch).await?;

@@ -60,7 +60,7 @@ pub enum Complained {
 
 impl ComplaintProof {
     /// The delivery that the proof identifies; mailing 0 for a notice.
-    pub fn delivery(&self) -> (MailingId, SubscriberId) {
+    pub(crate) fn delivery(&self) -> (MailingId, SubscriberId) {
         match self {
             Self::Delivery(BounceToken { mailing, subscriber })
             | Self::List(UnsubscribeToken { mailing, subscriber, .. }) => (*mailing, *subscriber),

@@ -16,7 +16,7 @@ const STEP: usize = 1000;
 
 /// One subscription and its consent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConsentRow {
+pub(crate) struct ConsentRow {
     /// The list that was subscribed to.
     pub list: ListName,
     /// The subscriber.
@@ -38,7 +38,7 @@ pub struct ConsentRow {
 
 /// Why the report failed.
 #[derive(Debug, thiserror::Error)]
-pub enum ConsentReportError {
+pub(crate) enum ConsentReportError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -49,7 +49,7 @@ pub enum ConsentReportError {
 
 /// The number of subscriptions of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConsentCounts {
+pub(crate) struct ConsentCounts {
     /// By state and proof.
     pub counts: BTreeMap<(SubscriptionState, Proof), u64>,
     /// The number of mails that should be stored but are missing.
@@ -58,14 +58,14 @@ pub struct ConsentCounts {
 
 impl ConsentCounts {
     /// Counts one row.
-    pub fn add(&mut self, row: &ConsentRow) {
+    pub(crate) fn add(&mut self, row: &ConsentRow) {
         *self.counts.entry((row.state, row.proof)).or_default() += 1;
         self.evidence_missing += u64::from(row.evidence_missing);
     }
 }
 
 /// A report on one list in progress.
-pub struct ConsentReport {
+pub(crate) struct ConsentReport {
     store: Store,
     blobs: Blobs,
     list: ListName,
@@ -75,7 +75,7 @@ pub struct ConsentReport {
 
 impl ConsentReport {
     /// Starts with the first subscriber.
-    pub fn begin(store: Store, blobs: Blobs, list: ListName) -> Self {
+    pub(crate) fn begin(store: Store, blobs: Blobs, list: ListName) -> Self {
         Self { store, blobs, list, cursor: Some(SubscriberId(0)) }
     }
 
@@ -83,7 +83,7 @@ impl ConsentReport {
     ///
     /// # Errors
     /// [`ConsentReportError`]: the report is incomplete.
-    pub async fn next(&mut self) -> Result<Option<Vec<ConsentRow>>, ConsentReportError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<ConsentRow>>, ConsentReportError> {
         let Some(cursor) = self.cursor else { return Ok(None) };
         let step = self.store.scan_subscribers(cursor, STEP).await?;
         self.cursor = step.last().map(|last| last.value.id);
@@ -99,7 +99,7 @@ impl ConsentReport {
 ///
 /// # Errors
 /// [`ConsentReportError`].
-pub async fn row(
+pub(crate) async fn row(
     blobs: &Blobs,
     subscriber: &Subscriber,
     list: &ListName,

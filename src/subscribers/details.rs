@@ -35,7 +35,7 @@ impl Rulebook {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn change_profile(
+    pub(crate) async fn change_profile(
         &self,
         who: SubscriberId,
         profile: &ProfileChange,

@@ -15,7 +15,7 @@ const PAGE: usize = 500;
 
 /// One person's bounces and their effect.
 #[derive(Clone, Debug)]
-pub struct PersonBounces {
+pub(crate) struct PersonBounces {
     /// The person.
     pub subscriber: Subscriber,
     /// The current bounce score.
@@ -29,7 +29,7 @@ impl SubscriberService {
     ///
     /// # Errors
     /// [`PersonError::NotFound`], [`PersonError::Store`].
-    pub async fn bounces(&self, who: &str) -> Result<PersonBounces, PersonError> {
+    pub(crate) async fn bounces(&self, who: &str) -> Result<PersonBounces, PersonError> {
         let subscriber = self.find(who).await?.value;
         let score = self.store.score(subscriber.id).await?.map(|read| read.value).unwrap_or_default();
         let bounces = self.store.bounces_of(subscriber.id).await?.into_iter().map(|read| read.value).collect();
@@ -67,7 +67,7 @@ impl SubscriberService {
     ///
     /// # Errors
     /// [`PersonError::Store`]: people reset before it stay reset.
-    pub async fn reset_bounces_of(&self, mailing: MailingId) -> Result<u64, PersonError> {
+    pub(crate) async fn reset_bounces_of(&self, mailing: MailingId) -> Result<u64, PersonError> {
         let (mut again, mut after) = (0, SubscriberId(0));
         loop {
             let page = self.store.bounces_of_mailing(mailing, after, PAGE).await?;

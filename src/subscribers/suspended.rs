@@ -99,7 +99,7 @@ enum Due {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn probe_came_back(store: &Store, batch: &mut Batch, report: &Report) -> Result<(), StoreError> {
+pub(crate) async fn probe_came_back(store: &Store, batch: &mut Batch, report: &Report) -> Result<(), StoreError> {
     let Some(read) = store.score(report.subscriber).await? else { return Ok(()) };
     let mut score = read.value;
     let came_back = matches!(report.verdict, Verdict::Temporary | Verdict::Permanent);

@@ -28,7 +28,7 @@ pub struct UnsubscribeToken {
 
 impl BounceToken {
     /// The delivery that a signed token identifies; `None` if the token is not ours.
-    pub fn verify(key: &Key, token: &str) -> Option<Self> {
+    pub(crate) fn verify(key: &Key, token: &str) -> Option<Self> {
         match key.verify(Purpose::Bounce, token)?.as_slice() {
             [mailing, subscriber] => Some(Self { mailing: MailingId(*mailing), subscriber: SubscriberId(*subscriber) }),
             _ => None,
@@ -54,7 +54,7 @@ impl UnsubscribeToken {
     }
 
     /// Whether it comes from a notice.
-    pub fn is_of_notice(&self) -> bool {
+    pub(crate) fn is_of_notice(&self) -> bool {
         self.mailing.0 == 0
     }
 
@@ -63,7 +63,7 @@ impl UnsubscribeToken {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn lists(&self, store: &Store, subscriber: &Subscriber) -> Result<Vec<ListName>, StoreError> {
+    pub(crate) async fn lists(&self, store: &Store, subscriber: &Subscriber) -> Result<Vec<ListName>, StoreError> {
         if self.is_of_notice() {
             let names = subscriber.subscriptions.keys();
             return Ok(names.filter(|name| short_hash(name) == self.place).cloned().collect());

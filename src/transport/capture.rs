@@ -113,7 +113,7 @@ impl Place {
 ///
 /// # Errors
 /// The system's.
-pub async fn captured(directory: PathBuf) -> io::Result<Vec<PathBuf>> {
+pub(crate) async fn captured(directory: PathBuf) -> io::Result<Vec<PathBuf>> {
     off_thread(move || {
         let mut captured = Vec::new();
         for folder in ["tmp", "new", "cur"] {

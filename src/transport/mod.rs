@@ -38,7 +38,7 @@ impl Envelope {
     }
 
     /// Whether it needs SMTPUTF8 (RFC 6531).
-    pub fn needs_smtputf8(&self) -> bool {
+    pub(crate) fn needs_smtputf8(&self) -> bool {
         self.recipient.needs_smtputf8() || self.sender.as_ref().is_some_and(Address::needs_smtputf8)
     }
 }

@@ -218,6 +218,6 @@ async fn within<T>(
 }
 
 /// This machine's name, used in EHLO unless one is configured.
-pub fn machine_name() -> String {
+pub(crate) fn machine_name() -> String {
     ClientId::default().to_string()
 }

@@ -166,12 +166,12 @@ pub struct LaterBounce {
 
 impl MailingView {
     /// The id of the release or post.
-    pub fn content(&self) -> &str {
+    pub(crate) fn content(&self) -> &str {
         self.release.as_deref().or(self.post.as_deref()).unwrap_or_default()
     }
 
     /// A mailing in JSON.
-    pub fn new(mailing: &Mailing, headline: Option<String>, tally: Option<&Tally>) -> Self {
+    pub(crate) fn new(mailing: &Mailing, headline: Option<String>, tally: Option<&Tally>) -> Self {
         let (ended, cancelled_by) = match &mailing.stage {
             Stage::Finished { at, .. } | Stage::Expired { at } => (Some(*at), None),
             Stage::Cancelled { at, by, .. } => (Some(*at), Some(by.clone())),
@@ -224,7 +224,7 @@ fn audience(mailing: &Mailing) -> AudienceView {
 }
 
 /// An instant as local time in `zone`; in UTC if the zone is no longer known.
-pub fn local_time(at: Timestamp, zone: &str) -> String {
+pub(crate) fn local_time(at: Timestamp, zone: &str) -> String {
     let zone: Tz = zone.parse().unwrap_or(Tz::UTC);
     at.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z").to_string()
 }
@@ -290,7 +290,7 @@ impl DeliveryView {
     }
 
     /// Adds the Message-ID of its mail.
-    pub fn with_message_id(self, ids: &MessageIds, subscriber: SubscriberId) -> Self {
+    pub(crate) fn with_message_id(self, ids: &MessageIds, subscriber: SubscriberId) -> Self {
         Self { message_id: ids.to(subscriber), ..self }
     }
 

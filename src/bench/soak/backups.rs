@@ -26,7 +26,7 @@ const WELL: Option<i32> = Some(0);
 const REFUSED: Option<i32> = Some(2);
 
 /// Makes backups, and verifies some of them, until dropped.
-pub async fn keeper(daemon: &Daemon, books: &Books, mut dice: Dice) {
+pub(crate) async fn keeper(daemon: &Daemon, books: &Books, mut dice: Dice) {
     loop {
         tokio::time::sleep(dice.pause(1500, 15_000)).await;
         let before = Box::new(books.open().for_backup());
@@ -76,7 +76,7 @@ pub(super) fn said(what: &str, output: &Output) -> String {
 ///
 /// # Errors
 /// The program cannot be run, or the daemon cannot be queried.
-pub async fn restored(
+pub(crate) async fn restored(
     daemon: &Daemon,
     directory: &Path,
     relay: &StormyRelay,

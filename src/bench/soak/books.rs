@@ -7,7 +7,7 @@ use crate::base::clock::Timestamp;
 
 /// When a person left, and which mailings had been queued by then: no later ones may reach them.
 #[derive(Clone, Debug)]
-pub struct Left {
+pub(crate) struct Left {
     /// When it was acknowledged.
     pub at: Timestamp,
     /// Number of mailings requested by then.
@@ -16,7 +16,7 @@ pub struct Left {
 
 /// The records.
 #[derive(Debug, Default)]
-pub struct Entries {
+pub(crate) struct Entries {
     /// Mailings whose queueing was acknowledged, in order, with the position of each among the requests.
     pub mailings: Vec<(String, usize)>,
     /// Number of mailings requested.
@@ -59,7 +59,7 @@ pub struct Entries {
 
 impl Entries {
     /// What a backup made from now on must contain.
-    pub fn for_backup(&self) -> Self {
+    pub(crate) fn for_backup(&self) -> Self {
         Self {
             mailings: self.mailings.clone(),
             imported: self.imported.clone(),
@@ -72,16 +72,16 @@ impl Entries {
 
 /// The books, shared by all actors.
 #[derive(Debug, Default)]
-pub struct Books(Mutex<Entries>);
+pub(crate) struct Books(Mutex<Entries>);
 
 impl Books {
     /// Opens them to read or add something.
-    pub fn open(&self) -> MutexGuard<'_, Entries> {
+    pub(crate) fn open(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records an event that must never happen.
-    pub fn fault(&self, what: String) {
+    pub(crate) fn fault(&self, what: String) {
         let mut entries = self.open();
         if entries.faults.len() < 50 {
             entries.faults.push(what);

@@ -17,7 +17,7 @@ const TOLD: usize = 10;
 
 /// One check.
 #[derive(Clone, Debug, Serialize)]
-pub struct Check {
+pub(crate) struct Check {
     /// The condition.
     pub what: &'static str,
     /// Whether it holds.

@@ -18,10 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// Number of connections to the relay.
-pub const CONNECTIONS: u64 = 8;
+pub(crate) const CONNECTIONS: u64 = 8;
 
 /// Where it is and how to reach it.
-pub struct Daemon {
+pub(crate) struct Daemon {
     program: PathBuf,
     directory: PathBuf,
     /// The file that moves its clock.
@@ -40,7 +40,7 @@ impl Daemon {
     ///
     /// # Errors
     /// The directory cannot be written to, or no port is free.
-    pub fn new(directory: &Path, relay: u16, clock: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub(crate) fn new(directory: &Path, relay: u16, clock: Option<PathBuf>) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("the program does not know where it lies")?;
         // Fixed, so that peers find it again after each restart.
         let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
@@ -58,14 +58,14 @@ impl Daemon {
     }
 
     /// A command of the program with this configuration.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--config").arg(self.directory.join("depesch.toml")).args(arguments).stdin(Stdio::null());
         command
     }
 
     /// Its state directory.
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.directory.join("state")
     }
 
@@ -77,7 +77,7 @@ impl Daemon {
     ///
     /// # Errors
     /// It ended, or did not answer in time.
-    pub async fn start(&self) -> anyhow::Result<()> {
+    pub(crate) async fn start(&self) -> anyhow::Result<()> {
         let mut command = self.command(&["serve", "--create"]);
         // As in the unit: with more heaps, memory says less about the daemon.
         command.env("MALLOC_ARENA_MAX", "2").envs(self.clock.iter().map(|file| ("DEPESCH_TEST_CLOCK", file)));
@@ -114,7 +114,7 @@ impl Daemon {
     }
 
     /// Its process, while it runs.
-    pub fn process(&self) -> Option<u32> {
+    pub(crate) fn process(&self) -> Option<u32> {
         self.child().as_ref().map(Child::id)
     }
 
@@ -122,7 +122,7 @@ impl Daemon {
     ///
     /// # Errors
     /// It does not run, or does not end in time.
-    pub async fn end_by(&self, signal: Signal) -> anyhow::Result<Option<i32>> {
+    pub(crate) async fn end_by(&self, signal: Signal) -> anyhow::Result<Option<i32>> {
         let mut child = self.child().take().context("the daemon does not run")?;
         let process = Pid::from_raw(i32::try_from(child.id())?).context("the daemon has no process")?;
         kill_process(process, signal)?;
@@ -142,7 +142,7 @@ impl Daemon {
     }
 
     /// Its log since the first start, without informational lines.
-    pub fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -18,7 +18,7 @@ use super::test_clock::USUAL;
 use super::{AGAIN, LIST, expected};
 
 /// Queues one after the other and watches it until it is due, until dropped.
-pub async fn planner(client: &Client, clock: &Arc<dyn Clock>, release: &str, books: &Books, mut dice: Dice) {
+pub(crate) async fn planner(client: &Client, clock: &Arc<dyn Clock>, release: &str, books: &Books, mut dice: Dice) {
     loop {
         tokio::time::sleep(dice.pause(500, 6000)).await;
         // Scheduled mailings are sent in addition to others: more than the machine can send would only pile up.

@@ -15,7 +15,7 @@ const BLOCK: u64 = 4096;
 ///
 /// # Errors
 /// The index cannot be read or written.
-pub fn damage(store: &Path, dice: &mut Dice) -> anyhow::Result<Option<String>> {
+pub(crate) fn damage(store: &Path, dice: &mut Dice) -> anyhow::Result<Option<String>> {
     let mut files = Vec::new();
     files_below(&store.join("index"), &mut files);
     files.sort();

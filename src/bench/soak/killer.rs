@@ -16,7 +16,7 @@ const DAMAGED_EVERY: u64 = 3;
 ///
 /// # Errors
 /// The daemon did not end in order, or did not start again.
-pub async fn one_end(daemon: &Daemon, clock: &TestClock, books: &Books, dice: &mut Dice) -> anyhow::Result<()> {
+pub(crate) async fn one_end(daemon: &Daemon, clock: &TestClock, books: &Books, dice: &mut Dice) -> anyhow::Result<()> {
     if dice.percent(70) {
         daemon.end_by(Signal::KILL).await?;
         books.open().kills += 1;

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 ///
 /// # Errors
 /// The connection could not be made, or was lost: the message may have been accepted or not.
-pub async fn hand_in(port: u16, sender: &str, recipient: &str, content: &str) -> anyhow::Result<bool> {
+pub(crate) async fn hand_in(port: u16, sender: &str, recipient: &str, content: &str) -> anyhow::Result<bool> {
     let mut stream = connect(port, "reader.example").await?;
     for line in [format!("MAIL FROM:<{sender}>"), format!("RCPT TO:<{recipient}>"), "DATA".to_owned()] {
         if !matches!(say(&mut stream, &line).await?.as_bytes().first(), Some(b'2' | b'3')) {
@@ -26,7 +26,7 @@ pub async fn hand_in(port: u16, sender: &str, recipient: &str, content: &str) ->
 ///
 /// # Errors
 /// The daemon does not listen, or closed the connection.
-pub async fn connect(port: u16, name: &str) -> anyhow::Result<TcpStream> {
+pub(crate) async fn connect(port: u16, name: &str) -> anyhow::Result<TcpStream> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     reply(&mut stream).await?;
     say(&mut stream, &format!("LHLO {name}")).await?;
@@ -37,7 +37,7 @@ pub async fn connect(port: u16, name: &str) -> anyhow::Result<TcpStream> {
 ///
 /// # Errors
 /// The daemon closed the connection.
-pub async fn say(stream: &mut TcpStream, line: &str) -> anyhow::Result<String> {
+pub(crate) async fn say(stream: &mut TcpStream, line: &str) -> anyhow::Result<String> {
     stream.write_all(format!("{line}\r\n").as_bytes()).await?;
     reply(stream).await
 }

@@ -40,12 +40,12 @@ const STOPS: &str = "the daemon stops";
 const IN_USE: &str = "is in use by another backup";
 
 /// Whether a backup may fail with this message.
-pub fn is_expected_of_backup(message: &str) -> bool {
+pub(crate) fn is_expected_of_backup(message: &str) -> bool {
     [STOPS, IN_USE].iter().any(|expected| message.contains(expected))
 }
 
 /// The unexpected warnings and errors among `lines`, without duplicates.
-pub fn unexpected(lines: &[String]) -> Vec<String> {
+pub(crate) fn unexpected(lines: &[String]) -> Vec<String> {
     let mut found: Vec<String> = without_panics_of_sled(lines).filter(|line| !is_expected(line)).cloned().collect();
     found.sort_by_key(|line| message(line).unwrap_or_default());
     found.dedup_by_key(|line| message(line).unwrap_or_else(|| line.clone()));
@@ -67,7 +67,7 @@ fn without_panics_of_sled(lines: &[String]) -> impl Iterator<Item = &String> {
 }
 
 /// Number of expected ones among `lines`.
-pub fn expected(lines: &[String]) -> usize {
+pub(crate) fn expected(lines: &[String]) -> usize {
     lines.iter().filter(|line| is_expected(line)).count()
 }
 

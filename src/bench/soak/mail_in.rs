@@ -6,7 +6,7 @@ use super::dice::Dice;
 use super::lmtp::{connect, say};
 
 /// One peer, until dropped. Each of its messages has a different sender, by which it is found again.
-pub async fn peer(number: u64, port: u16, books: &Books, mut dice: Dice) {
+pub(crate) async fn peer(number: u64, port: u16, books: &Books, mut dice: Dice) {
     let mut count = 0_u64;
     loop {
         // Lost and refused connections are expected with kills: what was not acknowledged is not sent again.

@@ -12,10 +12,10 @@ use super::dice::Dice;
 use super::{LIST, expected, until_done};
 
 /// Maximum number of mailings under way at the same time.
-pub const UNDER_WAY: usize = 3;
+pub(crate) const UNDER_WAY: usize = 3;
 
 /// Works until dropped.
-pub async fn press_office(client: &Client, release: &str, books: &Books, mut dice: Dice) {
+pub(crate) async fn press_office(client: &Client, release: &str, books: &Books, mut dice: Dice) {
     loop {
         tokio::time::sleep(dice.pause(200, 1200)).await;
         match under_way(client).await {
@@ -30,7 +30,7 @@ pub async fn press_office(client: &Client, release: &str, books: &Books, mut dic
 ///
 /// # Errors
 /// The daemon does not answer.
-pub async fn under_way(client: &Client) -> Result<Vec<String>, ClientError> {
+pub(crate) async fn under_way(client: &Client) -> Result<Vec<String>, ClientError> {
     let status: Value = client.get("/v1/status").await?;
     let mailings = status["mailings"].as_array().cloned().unwrap_or_default();
     Ok(mailings.iter().filter_map(|mailing| Some(mailing["id"].as_str()?.to_owned())).collect())
@@ -84,7 +84,7 @@ async fn meddle(client: &Client, mailings: &[String], books: &Books, dice: &mut 
 }
 
 /// Ensures that a mailing is not left paused.
-pub async fn until_resumed(client: &Client, id: &str, books: &Books) {
+pub(crate) async fn until_resumed(client: &Client, id: &str, books: &Books) {
     let path = || ApiPath::new("/v1/mailings").segment(id);
     loop {
         let shown: Value = until_done(books, "looking at a mailing", || client.get(path())).await;

@@ -47,7 +47,7 @@ use dice::Dice;
 use relay::StormyRelay;
 use test_clock::TestClock;
 
-pub use checks::Check;
+pub(crate) use checks::Check;
 
 /// The list with all people.
 const LIST: &str = "soak";
@@ -62,7 +62,7 @@ const DRAIN: Duration = Duration::from_secs(180);
 
 /// Parameters of the run.
 #[derive(Clone, Debug)]
-pub struct SoakBench {
+pub(crate) struct SoakBench {
     /// Duration in seconds, without the drain at the end.
     pub seconds: u64,
     /// The seed of all random decisions; the course of events also depends on timing.
@@ -73,7 +73,7 @@ pub struct SoakBench {
 
 /// The result.
 #[derive(Clone, Debug, Serialize)]
-pub struct SoakResult {
+pub(crate) struct SoakResult {
     /// The seed.
     pub seed: u64,
     /// What was done, as text.
@@ -84,7 +84,7 @@ pub struct SoakResult {
 
 impl SoakResult {
     /// Whether all checks pass.
-    pub fn is_good(&self) -> bool {
+    pub(crate) fn is_good(&self) -> bool {
         self.checks.iter().all(|check| check.good)
     }
 }
@@ -94,7 +94,7 @@ impl SoakResult {
 /// # Errors
 /// What could not be set up, or a daemon that did not start or end. Faults in its work are part of the
 /// result.
-pub async fn run(bench: &SoakBench) -> anyhow::Result<SoakResult> {
+pub(crate) async fn run(bench: &SoakBench) -> anyhow::Result<SoakResult> {
     let temporary = tempfile::tempdir().context("no temporary directory can be made")?;
     let directory = bench.directory.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&directory).context("the directory cannot be made")?;

@@ -14,18 +14,18 @@ use super::dice::Dice;
 use super::{LIST, expected, until_done};
 
 /// Number of people on the list at the start.
-pub const PEOPLE: u64 = 800;
+pub(crate) const PEOPLE: u64 = 800;
 
 /// Maximum number of leavers and of suppressed people: the others should still get mail.
 const MOST_LEAVERS: usize = 250;
 
 /// A person's address.
-pub fn address(number: u64) -> String {
+pub(crate) fn address(number: u64) -> String {
     format!("p{number}@news{}.example", number % 7)
 }
 
 /// Imports files until dropped: most rows exist, some are new, some have left.
-pub async fn importer(client: &Client, books: &Books, mut dice: Dice) {
+pub(crate) async fn importer(client: &Client, books: &Books, mut dice: Dice) {
     let mut file = 0_u64;
     loop {
         tokio::time::sleep(dice.pause(300, 2000)).await;
@@ -45,7 +45,7 @@ pub async fn importer(client: &Client, books: &Books, mut dice: Dice) {
 ///
 /// # Errors
 /// The daemon does not answer, or aborts.
-pub async fn import(client: &Client, rows: &[String]) -> Result<ImportResult, ClientError> {
+pub(crate) async fn import(client: &Client, rows: &[String]) -> Result<ImportResult, ClientError> {
     let mut csv = String::from("email;name\n");
     rows.iter().for_each(|address| csv.extend([address, ";Somebody\n"]));
     let path = ApiPath::new("/v1/subscribers/import")
@@ -58,7 +58,7 @@ pub async fn import(client: &Client, rows: &[String]) -> Result<ImportResult, Cl
 }
 
 /// People leave, or are suppressed, until dropped.
-pub async fn leavers(client: &Client, clock: &dyn Clock, books: &Books, mut dice: Dice) {
+pub(crate) async fn leavers(client: &Client, clock: &dyn Clock, books: &Books, mut dice: Dice) {
     let mut gone = 0;
     while gone < MOST_LEAVERS {
         tokio::time::sleep(dice.pause(100, 900)).await;

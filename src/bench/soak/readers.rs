@@ -22,7 +22,7 @@ const MOST: usize = 60;
 const ONE_IN: u64 = 30;
 
 /// Answers some of the messages that the relay accepted, until dropped.
-pub async fn readers(
+pub(crate) async fn readers(
     daemon: &Daemon,
     clock: &dyn Clock,
     books: &Books,

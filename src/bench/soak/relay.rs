@@ -127,7 +127,7 @@ impl Script for UnderTheSky {
 }
 
 /// The relay, which may be present or not. What it accepted is in a log that outlives it.
-pub struct StormyRelay {
+pub(crate) struct StormyRelay {
     sky: Arc<Sky>,
     log: PathBuf,
     settings: SinkSettings,
@@ -139,7 +139,7 @@ impl StormyRelay {
     ///
     /// # Errors
     /// It cannot listen.
-    pub fn start(
+    pub(crate) fn start(
         log: PathBuf,
         books: Arc<Books>,
         clock: Arc<dyn Clock>,
@@ -173,7 +173,7 @@ impl StormyRelay {
     }
 
     /// The port where it is.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.settings.listen.port()
     }
 
@@ -181,12 +181,12 @@ impl StormyRelay {
     ///
     /// # Errors
     /// Its log cannot be read.
-    pub fn taken(&self) -> anyhow::Result<String> {
+    pub(crate) fn taken(&self) -> anyhow::Result<String> {
         std::fs::read_to_string(&self.log).context("the relay's log cannot be read")
     }
 
     /// Number of storms so far.
-    pub fn storms(&self) -> u64 {
+    pub(crate) fn storms(&self) -> u64 {
         self.sky.storms.load(Relaxed)
     }
 
@@ -199,7 +199,7 @@ impl StormyRelay {
     ///
     /// # Errors
     /// It cannot listen any more.
-    pub async fn storms_on(&mut self, dice: &mut Dice) -> anyhow::Result<()> {
+    pub(crate) async fn storms_on(&mut self, dice: &mut Dice) -> anyhow::Result<()> {
         loop {
             self.set(Weather::Calm);
             tokio::time::sleep(dice.pause(300, 2500)).await;
@@ -224,7 +224,7 @@ impl StormyRelay {
     ///
     /// # Errors
     /// It cannot listen any more.
-    pub fn calm(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn calm(&mut self) -> anyhow::Result<()> {
         self.set(Weather::Calm);
         self.appear()
     }

@@ -13,14 +13,14 @@ use super::dice::Dice;
 /// Jumps in seconds, one after the other, so that a short run has all of them.
 const JUMPS: [i64; 7] = [6, 10 * 365 * 86_400, -3600, 86_400, -6, 3600, -86_400];
 /// The largest jump that the daemon treats as a usual correction, in seconds.
-pub const USUAL: i64 = 6;
+pub(crate) const USUAL: i64 = 6;
 /// Duration of a jump that is longer than any sleep of the daemon's tasks.
 const LONG: Duration = Duration::from_secs(70);
 /// Minimum length of a run, in seconds, with time for such a jump.
 const LONG_RUN: u64 = 300;
 
 /// The file, and what was last written to it.
-pub struct TestClock {
+pub(crate) struct TestClock {
     file: PathBuf,
     state: Mutex<State>,
 }
@@ -34,13 +34,13 @@ struct State {
 
 impl TestClock {
     /// Creates a correct clock, with its file in `directory`.
-    pub fn new(directory: &Path, seed: u64) -> Self {
+    pub(crate) fn new(directory: &Path, seed: u64) -> Self {
         let next = usize::try_from(seed % JUMPS.len() as u64).unwrap_or(0);
         Self { file: directory.join("clock"), state: Mutex::new(State { next, moved: 0 }) }
     }
 
     /// The file for the daemon.
-    pub fn file(&self) -> &Path {
+    pub(crate) fn file(&self) -> &Path {
         &self.file
     }
 
@@ -48,7 +48,7 @@ impl TestClock {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn jump(&self, books: &Books) -> anyhow::Result<()> {
+    pub(crate) fn jump(&self, books: &Books) -> anyhow::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let by = JUMPS[state.next % JUMPS.len()];
         state.next += 1;
@@ -59,7 +59,7 @@ impl TestClock {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn set_right(&self, books: &Books) -> anyhow::Result<()> {
+    pub(crate) fn set_right(&self, books: &Books) -> anyhow::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.write(&mut state, 0, books)
     }
@@ -80,7 +80,7 @@ impl TestClock {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub async fn run(&self, seconds: u64, books: &Books, mut dice: Dice) -> anyhow::Result<()> {
+    pub(crate) async fn run(&self, seconds: u64, books: &Books, mut dice: Dice) -> anyhow::Result<()> {
         loop {
             tokio::time::sleep(dice.pause(500, 4000)).await;
             self.jump(books)?;

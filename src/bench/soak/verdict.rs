@@ -36,7 +36,7 @@ const JOURNAL_MOST: u64 = 340 * MEGABYTE;
 ///
 /// # Errors
 /// The daemon cannot be queried.
-pub async fn verdict(
+pub(crate) async fn verdict(
     daemon: &Daemon,
     books: &Books,
     relay: &StormyRelay,

@@ -9,7 +9,7 @@ use super::daemon::Daemon;
 
 /// One sample.
 #[derive(Clone, Copy, Debug)]
-pub struct Observation {
+pub(crate) struct Observation {
     /// The process.
     pub process: u32,
     /// Memory in use (VmRSS), in bytes.
@@ -19,7 +19,7 @@ pub struct Observation {
 }
 
 /// Samples once a second until dropped.
-pub async fn watch(daemon: &Daemon, observations: &Mutex<Vec<Observation>>) {
+pub(crate) async fn watch(daemon: &Daemon, observations: &Mutex<Vec<Observation>>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         if let Some(observe) = daemon.process().and_then(observe) {
@@ -37,7 +37,7 @@ fn observe(process: u32) -> Option<Observation> {
 
 /// The medians of the second and of the last quarter of the samples of the last process: begin and end of a period
 /// without restarts. `None` when it lived too briefly.
-pub fn medians(observations: &[Observation], of: impl Fn(&Observation) -> u64) -> Option<(u64, u64)> {
+pub(crate) fn medians(observations: &[Observation], of: impl Fn(&Observation) -> u64) -> Option<(u64, u64)> {
     let last = observations.last()?.process;
     let figures: Vec<u64> = observations.iter().filter(|observe| observe.process == last).map(of).collect();
     let quarter = figures.len() / 4;
@@ -50,7 +50,7 @@ pub fn medians(observations: &[Observation], of: impl Fn(&Observation) -> u64) -
 }
 
 /// Bytes of all files below a directory.
-pub fn bytes_below(directory: &Path) -> u64 {
+pub(crate) fn bytes_below(directory: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(directory) else { return 0 };
     let of = |entry: fs::DirEntry| match entry.file_type() {
         Ok(kind) if kind.is_dir() => bytes_below(&entry.path()),

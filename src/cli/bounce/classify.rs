@@ -53,7 +53,7 @@ impl<'a> RecipientView<'a> {
 ///
 /// # Errors
 /// [`CliError`].
-pub fn run(files: &[PathBuf], context: &Context) -> Result<Done, CliError> {
+pub(crate) fn run(files: &[PathBuf], context: &Context) -> Result<Done, CliError> {
     let rules = Classifier::shipped().and_then(Reader::new);
     let reader = rules.map_err(|error| CliError::Internal(error.to_string()))?;
     let mut done = Done::Fully;

@@ -92,7 +92,7 @@ impl BounceCommand {
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: BounceCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: BounceCommand, context: &Context) -> Result<Done, CliError> {
     let (client, output) = (&context.client, &context.output);
     match command {
         BounceCommand::Classify { files } => classify::run(&files, context),

@@ -21,7 +21,7 @@ const FILES: &[(&str, &[u8])] = &[
 ];
 
 /// A directory with the samples, the configuration, the state and the mail.
-pub struct DemoDirectory {
+pub(crate) struct DemoDirectory {
     path: PathBuf,
     /// Where the mail server stores what it accepts.
     pub mail: PathBuf,
@@ -34,7 +34,7 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> C
 
 impl DemoDirectory {
     /// Creates it, after removing what an earlier demo left.
-    pub async fn make(path: &Path) -> Result<Self, CliError> {
+    pub(crate) async fn make(path: &Path) -> Result<Self, CliError> {
         let shown = path.to_owned();
         let absolute = std::path::absolute(path).map_err(failed("found", path))?;
         if absolute.exists() {
@@ -63,17 +63,17 @@ impl DemoDirectory {
     }
 
     /// The path of a sample.
-    pub fn input(&self, name: &str) -> String {
+    pub(crate) fn input(&self, name: &str) -> String {
         self.path.join("input").join(name).display().to_string()
     }
 
     /// The path of the configuration.
-    pub fn configuration(&self) -> PathBuf {
+    pub(crate) fn configuration(&self) -> PathBuf {
         self.path.join("depesch.toml")
     }
 
     /// Writes the configuration, for a mail server on `port` of this machine.
-    pub fn configure(&self, port: u16) -> Result<PathBuf, CliError> {
+    pub(crate) fn configure(&self, port: u16) -> Result<PathBuf, CliError> {
         let file = self.configuration();
         let absolute = std::path::absolute(&self.path).map_err(failed("found", &self.path))?;
         let socket = toml::Value::String(socket(&absolute).display().to_string());

@@ -49,7 +49,7 @@ const LEAVER: &str = "yuki.zielonka@mailbox.example";
 ///
 /// # Errors
 /// [`CliError`].
-pub async fn run(command: DemoCommand, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(command: DemoCommand, context: &Context) -> Result<Done, CliError> {
     let directory = DemoDirectory::make(&command.directory).await?;
     let server = MailServer::start(&directory.mail)?;
     let file = directory.configure(server.port())?;

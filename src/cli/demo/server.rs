@@ -14,10 +14,10 @@ use crate::mock_smtp::{MockServer, SinkSettings};
 use super::CliError;
 
 /// Number of samples with a full mailbox, which is tried again for days.
-pub const FULL_MAILBOXES: u64 = 2;
+pub(crate) const FULL_MAILBOXES: u64 = 2;
 
 /// A running mail server.
-pub struct MailServer {
+pub(crate) struct MailServer {
     mock: MockServer,
     /// Milliseconds that it takes for each message.
     pace: Arc<AtomicU64>,
@@ -25,7 +25,7 @@ pub struct MailServer {
 
 impl MailServer {
     /// Starts a server that stores what it accepts in a maildir.
-    pub fn start(maildir: &Path) -> Result<Self, CliError> {
+    pub(crate) fn start(maildir: &Path) -> Result<Self, CliError> {
         let keep = Keep { maildir: Some(maildir.to_owned()), ..Keep::default() };
         let mock = MockServer::start(SinkSettings { keep, ..SinkSettings::default() })
             .map_err(|error| CliError::Internal(format!("the demo's mail server did not start: {error}")))?;
@@ -37,17 +37,17 @@ impl MailServer {
     }
 
     /// The port that it listens on.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.mock.address().port()
     }
 
     /// Number of accepted messages.
-    pub fn accepted(&self) -> u64 {
+    pub(crate) fn accepted(&self) -> u64 {
         self.mock.record().totals().accepted
     }
 
     /// Takes more time for each message from now on.
-    pub fn slow_down(&self) {
+    pub(crate) fn slow_down(&self) {
         self.pace.store(150, Ordering::Relaxed);
     }
 }

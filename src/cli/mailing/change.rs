@@ -66,7 +66,7 @@ pub struct ResolveOptions {
 
 /// How an uncertain delivery is counted.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum ResolveWord {
+pub(crate) enum ResolveWord {
     /// Send it again
     Again,
     /// It arrived
@@ -76,20 +76,20 @@ pub enum ResolveWord {
 }
 
 /// Pauses, resumes or cancels a mailing.
-pub async fn simple(id: MailingId, what: &str, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn simple(id: MailingId, what: &str, context: &Context) -> Result<Done, CliError> {
     let answer: ChangeAnswer = context.client.post(super::path(id).segment(what), &()).await?;
     changed(&answer, context)
 }
 
 /// Approves a mailing.
-pub async fn approve(id: MailingId, content_hash: Option<String>, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn approve(id: MailingId, content_hash: Option<String>, context: &Context) -> Result<Done, CliError> {
     let request = ApproveRequest { content_hash };
     let answer: ChangeAnswer = context.client.post(super::path(id).segment("approve"), &request).await?;
     changed(&answer, context)
 }
 
 /// Reschedules a mailing.
-pub async fn reschedule(options: RescheduleOptions, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn reschedule(options: RescheduleOptions, context: &Context) -> Result<Done, CliError> {
     let request = RescheduleRequest { at: options.at, zone: options.zone, missed: options.missed.map(Into::into) };
     let answer: ChangeAnswer = context.client.post(super::path(options.id).segment("reschedule"), &request).await?;
     changed(&answer, context)
@@ -108,7 +108,7 @@ fn changed(answer: &ChangeAnswer, context: &Context) -> Result<Done, CliError> {
 }
 
 /// Retries deliveries.
-pub async fn retry(options: RetryOptions, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn retry(options: RetryOptions, context: &Context) -> Result<Done, CliError> {
     if options.deferred {
         let mailing = options.id.map(|id| id.to_string());
         return outbound::flush(FlushRequest { mailing, domain: None }, context).await;
@@ -124,7 +124,7 @@ pub async fn retry(options: RetryOptions, context: &Context) -> Result<Done, Cli
 }
 
 /// Resolves uncertain deliveries.
-pub async fn resolve(options: ResolveOptions, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn resolve(options: ResolveOptions, context: &Context) -> Result<Done, CliError> {
     let (resolution, words) = match options.resolution {
         ResolveWord::Again => (ResolutionWord::Again, "to be sent again"),
         ResolveWord::Accepted => (ResolutionWord::Accepted, "counted as accepted"),

@@ -63,7 +63,7 @@ pub struct QueueOptions {
 
 /// What to do with an uncertain delivery.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum UncertainWord {
+pub(crate) enum UncertainWord {
     /// Send it again, with the same Message-ID
     Resend,
     /// Hold it for a person to decide
@@ -72,7 +72,7 @@ pub enum UncertainWord {
 
 /// What to do with a missed time.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum MissedWord {
+pub(crate) enum MissedWord {
     /// Send it late
     Send,
     /// Pause it and ask
@@ -115,7 +115,7 @@ impl QueueOptions {
 }
 
 /// Checks, reports the number of recipients, and queues.
-pub async fn run(options: QueueOptions, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(options: QueueOptions, context: &Context) -> Result<Done, CliError> {
     let (client, output) = (&context.client, &context.output);
     let release = match (options.release, &options.file) {
         (Some(release), _) => release.to_string(),

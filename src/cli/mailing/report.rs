@@ -29,7 +29,7 @@ pub struct ReportOptions {
 }
 
 /// Runs the command.
-pub async fn run(options: ReportOptions, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(options: ReportOptions, context: &Context) -> Result<Done, CliError> {
     if options.csv {
         return every_delivery(options, context).await;
     }
@@ -45,7 +45,7 @@ pub async fn run(options: ReportOptions, context: &Context) -> Result<Done, CliE
 }
 
 /// Prints the report for people, or as JSON.
-pub fn print(report: &ReportView, context: &Context) -> Result<(), CliError> {
+pub(crate) fn print(report: &ReportView, context: &Context) -> Result<(), CliError> {
     let output = &context.output;
     if output.is_json() {
         return output.json(report);

@@ -38,7 +38,7 @@ pub async fn list(stage: Option<String>, limit: usize, context: &Context) -> Res
 }
 
 /// A mailing's stage in a few words.
-pub fn stage_words(mailing: &MailingView) -> String {
+pub(crate) fn stage_words(mailing: &MailingView) -> String {
     match &mailing.pause {
         Some(pause) => format!("{} (paused: {})", mailing.stage, pause.reason),
         None if mailing.stage == "scheduled" && !mailing.approved => "scheduled (not approved)".to_owned(),
@@ -47,7 +47,7 @@ pub fn stage_words(mailing: &MailingView) -> String {
 }
 
 /// The audience as text.
-pub fn audience_words(audience: &AudienceView) -> String {
+pub(crate) fn audience_words(audience: &AudienceView) -> String {
     let mut words = vec![audience.lists.join(" + ")];
     let parts = [("beats", &audience.beats), ("regions", &audience.regions), ("languages", &audience.languages)];
     for (name, values) in parts {
@@ -77,7 +77,7 @@ pub fn mailing(mailing: &MailingView, context: &Context) -> Result<Done, CliErro
 }
 
 /// The fields of a mailing, without its counts.
-pub fn fields(mailing: &MailingView) -> Vec<(&'static str, String)> {
+pub(crate) fn fields(mailing: &MailingView) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("mailing", mailing.id.clone()),
         (
@@ -110,7 +110,7 @@ pub fn fields(mailing: &MailingView) -> Vec<(&'static str, String)> {
 }
 
 /// Counts for people: every state that occurs, and the sum.
-pub fn count_fields(counts: &Counts) -> Vec<(&'static str, String)> {
+pub(crate) fn count_fields(counts: &Counts) -> Vec<(&'static str, String)> {
     let states = [
         ("accepted", counts.accepted),
         ("failed", counts.failed),
@@ -136,7 +136,7 @@ pub fn count_fields(counts: &Counts) -> Vec<(&'static str, String)> {
 }
 
 /// Prints the delivery to one person.
-pub async fn delivery(id: MailingId, who: &str, addresses: bool, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn delivery(id: MailingId, who: &str, addresses: bool, context: &Context) -> Result<Done, CliError> {
     let subscriber = match who.parse::<SubscriberId>() {
         Ok(id) => id,
         Err(_) => context.client.get::<SubscriberView>(ApiPath::new("/v1/subscribers").segment(who)).await?.id,
@@ -153,7 +153,7 @@ pub async fn delivery(id: MailingId, who: &str, addresses: bool, context: &Conte
 }
 
 /// The fields of a delivery.
-pub fn delivery_fields(mailing: &str, delivery: &DeliveryView) -> Vec<(&'static str, String)> {
+pub(crate) fn delivery_fields(mailing: &str, delivery: &DeliveryView) -> Vec<(&'static str, String)> {
     let when = if delivery.state == "deferred" { "next attempt" } else { "when" };
     let mut fields = vec![
         ("mailing", mailing.to_owned()),
@@ -175,7 +175,7 @@ pub fn delivery_fields(mailing: &str, delivery: &DeliveryView) -> Vec<(&'static 
 }
 
 /// The last reply, with its code and stage.
-pub fn reply_words(delivery: &DeliveryView) -> String {
+pub(crate) fn reply_words(delivery: &DeliveryView) -> String {
     let code = delivery.code.map(|code| format!("{code} ")).unwrap_or_default();
     let stage = if delivery.stage.is_empty() { String::new() } else { format!(" ({})", delivery.stage) };
     let words = format!("{code}{}{stage}", delivery.reply);

@@ -16,7 +16,7 @@ const EVERY: Duration = Duration::from_millis(500);
 
 /// Follows a mailing until it has ended, is paused, or (unless `to_the_end`) only deferred deliveries are left; then
 /// prints its report.
-pub async fn run(id: MailingId, to_the_end: bool, context: &Context) -> Result<Done, CliError> {
+pub(crate) async fn run(id: MailingId, to_the_end: bool, context: &Context) -> Result<Done, CliError> {
     let progress = Progress::new(&id.to_string(), None);
     let last = loop {
         let mailing: MailingView = context.client.get(super::path(id)).await?;

@@ -37,7 +37,7 @@ pub const FORWARDS_A_DAY: u32 = 60;
 
 impl Forwarded {
     /// The result as text for people.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         match self {
             Self::As(notice) => format!("as notice {notice}"),
             Self::Loop => "not again: it was forwarded before".to_owned(),
@@ -64,7 +64,7 @@ pub fn loop_mark(key: &Key, list: Option<&List>) -> String {
 }
 
 /// Whether a message carries the mark of `list`: it was here before (RFC 5321 §6.3).
-pub fn carries_mark(message: &Incoming, key: &Key, list: Option<&List>) -> bool {
+pub(crate) fn carries_mark(message: &Incoming, key: &Key, list: Option<&List>) -> bool {
     let mark = loop_mark(key, list);
     message.headers_named(LOOP_FIELD).any(|field| field.value.trim() == mark)
 }
@@ -79,7 +79,7 @@ fn subject(list: &List, inbound: &Inbound) -> String {
 
 impl Notices {
     /// Whether an incoming message was sent for `list` by this installation before.
-    pub fn is_loop(&self, message: &Incoming, list: Option<&List>) -> bool {
+    pub(crate) fn is_loop(&self, message: &Incoming, list: Option<&List>) -> bool {
         carries_mark(message, &self.inner.key, list)
     }
 

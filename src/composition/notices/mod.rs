@@ -148,7 +148,7 @@ impl Notices {
     }
 
     /// The notifier of the notice sender.
-    pub fn notifier(&self) -> Notifier {
+    pub(crate) fn notifier(&self) -> Notifier {
         self.inner.notifier.clone()
     }
 
@@ -165,7 +165,7 @@ impl Notices {
     ///
     /// # Errors
     /// [`NoticeError`]: nothing was put into the batch.
-    pub async fn write_from(
+    pub(crate) async fn write_from(
         &self,
         batch: &mut Batch,
         draft: Draft<'_>,
@@ -216,7 +216,7 @@ impl Notices {
     ///
     /// # Errors
     /// [`NoticeError`].
-    pub fn question(
+    pub(crate) fn question(
         &self,
         template: &str,
         language: &Language,

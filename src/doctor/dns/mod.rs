@@ -12,11 +12,11 @@ use crate::config::{Config, TransportChoice};
 use super::finding::{Area, Finding, Severity};
 use super::settings::is_local;
 
-pub mod dkim;
-pub mod dmarc;
-pub mod mx;
-pub mod pointer;
-pub mod spf;
+pub(crate) mod dkim;
+pub(crate) mod dmarc;
+pub(crate) mod mx;
+pub(crate) mod pointer;
+pub(crate) mod spf;
 mod spf_terms;
 
 /// An address without a host (RFC 5737): an SPF record that allows it allows every address.

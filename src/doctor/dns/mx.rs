@@ -12,7 +12,7 @@ const WHY: &str = "Bounces, unsubscribes, posts and answers by mail never arrive
                    cannot be answered.";
 
 /// Whether an address can be reached from the internet.
-pub fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;

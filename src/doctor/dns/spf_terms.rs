@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The first term of `record` that violates the grammar, and why; `None` when all are valid. `record` begins with its
 /// version, `v=spf1`.
-pub fn first_wrong(record: &str) -> Option<(String, String)> {
+pub(crate) fn first_wrong(record: &str) -> Option<(String, String)> {
     let mut once = (false, false);
     record.split([' ', '\t']).skip(1).filter(|term| !term.is_empty()).find_map(|term| {
         let repeated = match term.split_once('=').map(|(name, _)| name.to_ascii_lowercase()).as_deref() {
@@ -19,7 +19,7 @@ pub fn first_wrong(record: &str) -> Option<(String, String)> {
 }
 
 /// The names in the record's include and redirect terms, without those that contain macros.
-pub fn leads_to(record: &str) -> Vec<String> {
+pub(crate) fn leads_to(record: &str) -> Vec<String> {
     let target = |term: &str| {
         let term = term.trim_start_matches(['+', '-', '~', '?']);
         let (name, target) = term.split_once([':', '='])?;

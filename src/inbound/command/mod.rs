@@ -128,7 +128,7 @@ impl CommandService {
     ///
     /// # Errors
     /// [`HandleError`].
-    pub async fn handle(&self, item: &Item) -> Result<Option<Effects>, HandleError> {
+    pub(crate) async fn handle(&self, item: &Item) -> Result<Option<Effects>, HandleError> {
         let Some(Destination::List { list, role }) = &item.destination else { return Ok(None) };
         let list = &list.value;
         match role {
@@ -167,7 +167,7 @@ impl CommandService {
     }
 
     /// Whether a mail to the list's own address is a command rather than a post ([`Commands::is_request_to_list`]).
-    pub fn is_request(&self, item: &Item, list: &List) -> bool {
+    pub(crate) fn is_request(&self, item: &Item, list: &List) -> bool {
         let Ok(Author { name, address, .. }) = author(&item.bytes) else { return false };
         self.commands.is_request_to_list(&item.message, &known(list, &address, name.as_deref()))
     }
@@ -176,7 +176,7 @@ impl CommandService {
     ///
     /// # Errors
     /// [`HandleError`].
-    pub async fn pending(&self, item: &Item, list: &List) -> Result<Option<Effects>, HandleError> {
+    pub(crate) async fn pending(&self, item: &Item, list: &List) -> Result<Option<Effects>, HandleError> {
         if !may_answer(item.inbound.arrival.sender.as_deref(), &item.message) {
             return Ok(None);
         }

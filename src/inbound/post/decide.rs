@@ -30,7 +30,12 @@ impl PostService {
     ///
     /// # Errors
     /// [`HandleError`].
-    pub async fn decide(&self, item: &Item, list: &Read<List>, token: &str) -> Result<Option<Effects>, HandleError> {
+    pub(crate) async fn decide(
+        &self,
+        item: &Item,
+        list: &Read<List>,
+        token: &str,
+    ) -> Result<Option<Effects>, HandleError> {
         let Some(numbers) = self.key.verify(Purpose::Decide, token) else { return Ok(None) };
         let [id, round, place] = numbers[..] else { return Ok(None) };
         let Some(read) = self.store.post(PostId(id)).await?.filter(|read| read.value.list == list.value.name) else {

@@ -23,7 +23,7 @@ mod operator;
 mod receive;
 
 pub use ask::QUESTIONS_A_DAY;
-pub use operator::PostError;
+pub(crate) use operator::PostError;
 pub use receive::{Received, SEEN_DAYS};
 
 /// Handles posts.

@@ -52,7 +52,7 @@ impl PostService {
     ///
     /// # Errors
     /// [`HandleError`].
-    pub async fn receive(&self, item: &Item, list: &Read<List>) -> Result<Received, HandleError> {
+    pub(crate) async fn receive(&self, item: &Item, list: &Read<List>) -> Result<Received, HandleError> {
         let (message, now) = (&item.message, self.clock.now());
         let for_owner = |why: &str| Ok(Received::ForOwner(why.to_owned()));
         if is_own(&list.value, &self.key, message) {

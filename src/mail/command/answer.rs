@@ -10,7 +10,7 @@ const MOST_WORDS: usize = 60;
 
 /// The meaning of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// Yes: a word for it at the beginning, or no text except a signature: pressing "reply" and "send" is enough.
     /// Other words are not a yes, however friendly: programs that thank for a mail do not always identify themselves.
     Yes,
@@ -25,7 +25,7 @@ pub enum Answer {
 impl Commands {
     /// The meaning of a reply to `question`. `known` is as in [`Commands::read`]. All forms of the mail must agree,
     /// and only what was read counts.
-    pub fn answer(&self, reply: &Reply, known: &Known<'_>, question: Option<&Question>) -> Answer {
+    pub(crate) fn answer(&self, reply: &Reply, known: &Known<'_>, question: Option<&Question>) -> Answer {
         let sender = Sender { address: known.sender, name: known.sender_name };
         if reply.subject.is_automatic || self.tells_absence(reply) {
             return Answer::Message;

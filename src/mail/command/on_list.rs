@@ -12,7 +12,7 @@ impl Commands {
     /// Whether a mail to a list's own address is a command to the list and not a post: it begins with a command, or
     /// consists of one, and is short. In a discussion "Stop!" is a reply to another member: there only phrases count
     /// that members never say to each other (`unmistakable` in `command.toml`). `known` is as in [`Commands::read`].
-    pub fn is_request_to_list(&self, message: &Incoming, known: &Known<'_>) -> bool {
+    pub(crate) fn is_request_to_list(&self, message: &Incoming, known: &Known<'_>) -> bool {
         self.is_request(message.subject(), &self.reader.read(message), known)
     }
 

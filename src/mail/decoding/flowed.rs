@@ -4,7 +4,7 @@
 /// space continues in the next of the same quotation depth; with `delete_space` (`delsp=yes`) that space was added by
 /// the sender's program and is removed. Line ends become LF. The signature separator, `-- `, stays a separate line
 /// (§4.3).
-pub fn unflowed(text: &str, delete_space: bool) -> String {
+pub(crate) fn unflowed(text: &str, delete_space: bool) -> String {
     let mut out = String::with_capacity(text.len());
     // Depth of the line to be continued, if there is one.
     let mut goes_on: Option<usize> = None;

@@ -16,7 +16,7 @@ struct Piece {
 /// The complete, decoded value of a parameter of a header field; `field` is the field's raw value with its folds.
 /// `None` if the field has no such parameter. Pieces are joined before their charset is decoded, because programs
 /// split them inside a character.
-pub fn parameter(field: &[u8], name: &str) -> Option<String> {
+pub(crate) fn parameter(field: &[u8], name: &str) -> Option<String> {
     let (mut plain, mut pieces) = (None, Vec::new());
     for (key, value) in parameters(field).into_iter().take(MAX_PIECES) {
         let Some(rest) = key.strip_prefix(name) else { continue };

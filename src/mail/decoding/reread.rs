@@ -11,7 +11,7 @@ const MAX_FIELD: usize = 64 * 1024;
 
 /// The text of a text part: `parsed`, or its bytes in `raw`, the message, decoded again where the parser may have been
 /// wrong: bytes that are invalid in its charset, UTF-8 with another label, a byte order mark, a calendar's folds.
-pub fn text_of_part(part: &MessagePart<'_>, raw: &[u8], parsed: &str, content_type: &str) -> String {
+pub(crate) fn text_of_part(part: &MessagePart<'_>, raw: &[u8], parsed: &str, content_type: &str) -> String {
     let label = part.content_type().and_then(|kind| kind.attribute("charset"));
     let labelled = label.is_some_and(|label| !label.to_ascii_lowercase().starts_with("utf"));
     let is_calendar = content_type == "text/calendar";
@@ -34,7 +34,7 @@ fn bytes_of(part: &MessagePart<'_>, raw: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The text of a part without soft line breaks, if it declares them (RFC 3676).
-pub fn reflowed(part: &MessagePart<'_>, content_type: &str, text: String) -> String {
+pub(crate) fn reflowed(part: &MessagePart<'_>, content_type: &str, text: String) -> String {
     let says = |name: &str, value: &str| {
         let given = part.content_type().and_then(|kind| kind.attribute(name));
         given.is_some_and(|given| given.trim().eq_ignore_ascii_case(value))
@@ -46,7 +46,7 @@ pub fn reflowed(part: &MessagePart<'_>, content_type: &str, text: String) -> Str
 }
 
 /// The sender's name for a part: `filename` (RFC 2183 §2.3), otherwise `name`, decoded. Never a path to write to.
-pub fn file_name_of(part: &MessagePart<'_>, raw: &[u8]) -> Option<String> {
+pub(crate) fn file_name_of(part: &MessagePart<'_>, raw: &[u8]) -> Option<String> {
     let named = |field: HeaderName<'_>, name: &str| {
         let header = part.headers.iter().rev().find(|header| header.name == field)?;
         let value = raw.get(header.offset_start as usize..header.offset_end as usize)?;

@@ -130,12 +130,12 @@ fn replaced(text: &str, write: impl Fn(&str) -> String) -> String {
 }
 
 /// Text with its encoded words decoded (RFC 2047).
-pub fn words_decoded(text: &str) -> String {
+pub(crate) fn words_decoded(text: &str) -> String {
     replaced(text, str::to_owned)
 }
 
 /// The value of a header field as text: unfolded (RFC 5322 §2.2.3), encoded words decoded, non-ASCII bytes detected.
-pub fn unfolded_text(field: &[u8]) -> String {
+pub(crate) fn unfolded_text(field: &[u8]) -> String {
     let text = words_decoded(&text_of(field, None));
     let mut out = String::with_capacity(text.len());
     for line in text.split('\n').map(|line| line.trim_matches(['\r', ' ', '\t'])).filter(|line| !line.is_empty()) {
@@ -149,7 +149,7 @@ pub fn unfolded_text(field: &[u8]) -> String {
 
 /// A header field in a form that the parser reads without loss: each run of encoded words as one, all in UTF-8.
 /// `None` if it is in this form already.
-pub fn canonical(field: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn canonical(field: &[u8]) -> Option<Vec<u8>> {
     let plain = std::str::from_utf8(field);
     if plain.is_ok_and(|text| !text.contains("=?")) {
         return None;

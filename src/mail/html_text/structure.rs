@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Tag, Visitor, is_block, is_cell, push_text, walk};
 
 /// Stands for a picture in a line.
-pub const PICTURE: char = '\u{fffc}';
+pub(crate) const PICTURE: char = '\u{fffc}';
 /// Maximum number of pictures listed.
 const MOST_PICTURES: usize = 200;
 /// Elements that carry marks; referred to by their index. Others are ignored.
@@ -47,7 +47,7 @@ const FLAGS: [u8; 4] = [HIDDEN, QUOTED, SIGNATURE, CONTAINER];
 /// append numbers.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Shapes {
+pub(crate) struct Shapes {
     /// Elements whose whole content is quoted, or introduces a quotation.
     quoted: Vec<String>,
     /// Elements in which only each `blockquote` is quoted.
@@ -60,7 +60,7 @@ pub struct Shapes {
 
 /// The kind of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     /// The sender's own, or unmarked.
     Own,
     /// Quoted.
@@ -73,7 +73,7 @@ pub enum Place {
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HtmlLine {
+pub(crate) struct HtmlLine {
     /// The text, with [`PICTURE`] and its description for each picture; empty between paragraphs.
     pub text: String,
     /// Its kind.
@@ -82,7 +82,7 @@ pub struct HtmlLine {
 
 /// The lines of an HTML part, and the pictures shown in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Structure {
+pub(crate) struct Structure {
     /// The visible lines, in order.
     pub lines: Vec<HtmlLine>,
     /// The Content-IDs of the pictures shown in it (RFC 2392).
@@ -90,7 +90,7 @@ pub struct Structure {
 }
 
 /// Parses HTML. Hidden text is left out.
-pub fn structure(html: &str, shapes: &Shapes) -> Structure {
+pub(crate) fn structure(html: &str, shapes: &Shapes) -> Structure {
     let mut builder = Builder {
         shapes,
         found: Structure::default(),

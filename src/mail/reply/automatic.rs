@@ -7,7 +7,7 @@ use crate::mail::incoming::Incoming;
 
 impl ReplyReader {
     /// Whether subject or text are those of an automatic reply.
-    pub fn may_be_automatic(&self, reply: &Reply) -> bool {
+    pub(crate) fn may_be_automatic(&self, reply: &Reply) -> bool {
         let said = |text: &str| {
             let lower = text.to_lowercase();
             self.text_automatic.iter().chain(&self.text_absence).any(|phrase| lower.contains(phrase.as_str()))
@@ -17,7 +17,7 @@ impl ReplyReader {
 
     /// Whether a mail to a list reads like one: its subject begins as only programs write it, or it says that it is
     /// automatic.
-    pub fn may_be_automatic_post(&self, message: &Incoming) -> bool {
+    pub(crate) fn may_be_automatic_post(&self, message: &Incoming) -> bool {
         let subject = self.subject(message.subject());
         let beginning: String = message.text().chars().take(400).flat_map(char::to_lowercase).collect();
         subject.is_automatic || self.text_automatic.iter().any(|phrase| beginning.contains(phrase.as_str()))

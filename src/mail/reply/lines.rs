@@ -51,12 +51,12 @@ impl Written {
     pub(super) const NOTHING: Self = Self { lines: Vec::new(), quoted: Vec::new(), below: Vec::new() };
 
     /// The lines with their own text.
-    pub fn own(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn own(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().filter(|line| line.kind == Kind::Own).map(|line| line.text.as_str())
     }
 
     /// The lines of closings and signatures that are not empty.
-    pub fn signature(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn signature(&self) -> impl Iterator<Item = &str> {
         let lines = self.lines.iter().filter(|line| line.kind != Kind::Own && !is_decoration(&line.text));
         lines.map(|line| line.text.as_str())
     }

@@ -21,16 +21,16 @@ mod subject;
 mod tokens;
 mod unread;
 
-pub use lines::{Kind, Line, Written};
-pub use question::Question;
-pub use subject::Subject;
-pub use tokens::{tokens, without_tokens};
-pub use unread::Unread;
+pub(crate) use lines::{Kind, Written};
+pub(crate) use question::Question;
+pub(crate) use subject::Subject;
+pub(crate) use tokens::{tokens, without_tokens};
+pub(crate) use unread::Unread;
 
 /// The reader for replies, in all languages.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ReplyReader {
+pub(crate) struct ReplyReader {
     answers: Vec<String>,
     forwards: Vec<String>,
     gateway: Vec<String>,
@@ -94,7 +94,7 @@ impl ReplyReader {
     ///
     /// # Errors
     /// Never with the shipped file; a test ensures this.
-    pub fn shipped() -> Result<Self, ReplyReaderError> {
+    pub(crate) fn shipped() -> Result<Self, ReplyReaderError> {
         Self::parse(include_str!("reply.toml"))
     }
 
@@ -102,12 +102,13 @@ impl ReplyReader {
     ///
     /// # Errors
     /// What is wrong, with its line.
-    pub fn parse(text: &str) -> Result<Self, ReplyReaderError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ReplyReaderError> {
         toml::from_str(text).map_err(|error| ReplyReaderError(error.to_string()))
     }
 
     /// The marks that mail programs use for quotations in HTML.
-    pub fn shapes(&self) -> &Shapes {
+    #[cfg(test)]
+    pub(crate) fn shapes(&self) -> &Shapes {
         &self.html
     }
 
@@ -119,7 +120,7 @@ impl ReplyReader {
     }
 
     /// Parses a text as if it were a whole mail with this subject.
-    pub fn read_text(&self, subject: &str, text: &str) -> Reply {
+    pub(crate) fn read_text(&self, subject: &str, text: &str) -> Reply {
         let mut unread = Vec::new();
         let forms = vec![self.written(lines::plain_lines(text, &mut unread), &mut unread)];
         Reply { forms, unread, subject: self.subject(subject), is_forwarded: false }
@@ -128,39 +129,39 @@ impl ReplyReader {
 
 impl Reply {
     /// The form to read if one is enough: the first in which the sender wrote anything.
-    pub fn written(&self) -> &Written {
+    pub(crate) fn written(&self) -> &Written {
         static NOTHING: Written = Written::NOTHING;
         let said = self.forms.iter().find(|form| form.own().any(|line| !line.is_empty()));
         said.or(self.forms.first()).unwrap_or(&NOTHING)
     }
 
     /// The sender's own text on one line, without our addresses and codes: to be shown to people.
-    pub fn own_words(&self) -> String {
+    pub(crate) fn own_words(&self) -> String {
         let words = self.written().own().flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
         without_tokens(&words)
     }
 
     /// The sender's new text, including closing and name; lines joined by LF.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let lines = self.written().lines.iter();
         let kept = lines.filter(|line| line.kind != Kind::Signature).map(|line| line.text.as_str());
         without_tokens(kept.collect::<Vec<_>>().join("\n").trim())
     }
 
     /// Whether the text itself was read: completely, and in a known charset and encoding.
-    pub fn text_was_read(&self) -> bool {
+    pub(crate) fn text_was_read(&self) -> bool {
         self.unread.iter().all(Unread::is_beside_text)
     }
 
     /// Whether the sender's text may stand for the whole: nothing was left unread except cryptographic signatures,
     /// pictures and other forms of the same text.
-    pub fn words_were_read(&self) -> bool {
+    pub(crate) fn words_were_read(&self) -> bool {
         self.unread.iter().all(Unread::is_beside_words)
     }
 
     /// Whether the sender sent the question back without text: every part was read, and there is only the quotation
     /// of `question` and a signature, under its subject after "Re:" or similar.
-    pub fn is_bare(&self, reader: &ReplyReader, sender: Sender<'_>, question: &Question) -> bool {
+    pub(crate) fn is_bare(&self, reader: &ReplyReader, sender: Sender<'_>, question: &Question) -> bool {
         self.unread.is_empty()
             && !self.is_forwarded
             && self.subject.answers(question.subject())

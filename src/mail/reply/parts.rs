@@ -87,16 +87,4 @@ fn is_text(part: &Part) -> bool {
     matches!(part.content_type.as_str(), "text/plain" | "text/html")
 }
 
-impl Reply {
-    /// A short text for the log about what could not be read.
-    pub fn unread_words(&self) -> String {
-        let name = |unread: &Unread| match unread {
-            Unread::Part { content_type, .. } => content_type.clone(),
-            Unread::Undecoded => "an unknown charset or encoding".to_owned(),
-            Unread::Armour => "an encrypted text".to_owned(),
-            Unread::Picture => "a picture".to_owned(),
-            Unread::TooLong => "a very long text".to_owned(),
-        };
-        self.unread.iter().take(3).map(name).collect::<Vec<_>>().join(", ")
-    }
-}
+impl Reply {}

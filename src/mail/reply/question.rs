@@ -23,13 +23,13 @@ pub struct Question {
 
 impl Question {
     /// Creates it from the mail's subject, text and HTML.
-    pub fn new(subject: &str, text: &str, html: &str) -> Self {
+    pub(crate) fn new(subject: &str, text: &str, html: &str) -> Self {
         let cut = |text: &str| words(text).into_iter().take(MOST_WORDS).collect();
         Self { subject: subject.to_owned(), forms: [cut(text), cut(&html_to_text(html))] }
     }
 
     /// Its subject.
-    pub fn subject(&self) -> &str {
+    pub(crate) fn subject(&self) -> &str {
         &self.subject
     }
 

@@ -21,7 +21,7 @@ impl ReplyReader {
     }
 
     /// The lines with the sender's own text, without empty ones and a greeting at the top.
-    pub fn words_of<'a>(&self, form: &'a Written) -> Vec<&'a str> {
+    pub(crate) fn words_of<'a>(&self, form: &'a Written) -> Vec<&'a str> {
         let mut own: Vec<&str> = form.own().filter(|line| !is_decoration(line)).collect();
         if own.first().is_some_and(|line| self.greets(line)) {
             own.remove(0);
@@ -30,7 +30,7 @@ impl ReplyReader {
     }
 
     /// Whether something else takes a clear word back: "PS. Nej, …" below it, a symbol that means no.
-    pub fn takes_back(&self, form: &Written) -> bool {
+    pub(crate) fn takes_back(&self, form: &Written) -> bool {
         let says_no = |text: &str| self.refusing_symbols.iter().any(|symbol| text.contains(symbol.as_str()));
         form.lines.iter().any(|line| says_no(&line.text))
             || form.signature().any(|line| {
@@ -43,7 +43,7 @@ impl ReplyReader {
     }
 
     /// Whether a line is a greeting, possibly with a name.
-    pub fn greets(&self, line: &str) -> bool {
+    pub(crate) fn greets(&self, line: &str) -> bool {
         let words = words(line);
         let joined = words.join(" ");
         let begins = |greeting: &String| {
@@ -58,7 +58,7 @@ impl ReplyReader {
 
     /// Whether these lines are a signature without introduction, as some programs put below every mail: the sender's
     /// own name, followed by no sentence.
-    pub fn is_signature(&self, lines: &[&str], sender: Sender<'_>) -> bool {
+    pub(crate) fn is_signature(&self, lines: &[&str], sender: Sender<'_>) -> bool {
         let Some(first) = lines.first() else { return true };
         let local = words(sender.address.split('@').next().unwrap_or_default());
         let name = words(sender.name);

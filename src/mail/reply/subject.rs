@@ -24,7 +24,7 @@ pub struct Subject {
 
 impl Subject {
     /// Whether it is this subject, after "Re:" or similar.
-    pub fn answers(&self, subject: &str) -> bool {
+    pub(crate) fn answers(&self, subject: &str) -> bool {
         let (own, ours) = (letters(&self.core), letters(subject));
         let cut = own.chars().count() >= ENOUGH && ours.starts_with(&own);
         self.is_answer && !ours.is_empty() && (own == ours || cut)
@@ -38,7 +38,7 @@ fn letters(text: &str) -> String {
 
 impl ReplyReader {
     /// Parses a subject.
-    pub fn subject(&self, subject: &str) -> Subject {
+    pub(crate) fn subject(&self, subject: &str) -> Subject {
         let mut rest = visible(subject);
         let mut found = Subject::default();
         let mut prefixes = 0;
@@ -64,7 +64,7 @@ impl ReplyReader {
     }
 
     /// The subject without "Re:", "Fwd:" and similar prefixes, gateway tags, and a list's tag in brackets.
-    pub fn without_prefixes(&self, subject: &str) -> String {
+    pub(crate) fn without_prefixes(&self, subject: &str) -> String {
         let mut rest = self.subject(subject).core;
         while let Some((_, after)) = rest.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
             rest = self.subject(after).core;

@@ -164,12 +164,12 @@ pub fn successes_since(score: &Score, policy: &BouncePolicy, case: &Case) -> Opt
 
 impl Score {
     /// The score of an address that the subscriber has had since `at`.
-    pub fn of_new_address(at: Timestamp) -> Self {
+    pub(crate) fn of_new_address(at: Timestamp) -> Self {
         Self { address_since: Some(at), ..Self::default() }
     }
 
     /// The score without any failures.
-    pub fn cleared(&self) -> Self {
+    pub(crate) fn cleared(&self) -> Self {
         Self { address_since: self.address_since, ..Self::default() }
     }
 

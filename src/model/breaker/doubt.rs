@@ -26,7 +26,7 @@ const MOST_MAILINGS: usize = 100;
 
 /// Receivers' answers about a group of recipients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AddressFaults {
+pub(crate) struct AddressFaults {
     /// Number of recipients with an answer.
     pub answers: u64,
     /// Number of recipients said not to exist.
@@ -38,7 +38,7 @@ pub struct AddressFaults {
 impl AddressFaults {
     /// Whether this many cannot be wrong at once: 20 or more that are more than half, or 8 or more at three domains
     /// that are nine of ten.
-    pub fn cannot_be_true(&self) -> bool {
+    pub(crate) fn cannot_be_true(&self) -> bool {
         self.cannot_be_true_of(1)
     }
 
@@ -51,7 +51,7 @@ impl AddressFaults {
     }
 
     /// After how many further faults another count can matter: when they may be too many, or twice as many.
-    pub fn until_next_count(&self) -> u64 {
+    pub(crate) fn until_next_count(&self) -> u64 {
         let bounds = [SEVERAL, MANY, self.answers / 2 + 1];
         let next = bounds.into_iter().filter_map(|bound| bound.checked_sub(self.faults)).filter(|more| *more > 0).min();
         next.unwrap_or(u64::MAX).min(self.faults.max(1))
@@ -60,7 +60,7 @@ impl AddressFaults {
 
 /// The share of a mailing's messages that is expected to be refused for good.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Expected {
+pub(crate) struct Expected {
     /// The share, from 0 to 1.
     pub share: f64,
     /// Whether it is derived from the history of the mailing's lists.
@@ -69,13 +69,13 @@ pub struct Expected {
 
 impl Expected {
     /// For a list without history: an old list may have many dead addresses.
-    pub const UNKNOWN: Self = Self { share: 0.3, is_known: false };
+    pub(crate) const UNKNOWN: Self = Self { share: 0.3, is_known: false };
     /// For one domain: a newspaper that has closed is refused as a whole, so only the counts decide.
     const AT_A_DOMAIN: Self = Self { share: 0.5, is_known: false };
 
     /// Derives it from earlier mailings to the same lists: three times their share, at least 5 % and at most 30 %;
     /// fewer than 50 answers are no basis.
-    pub fn from_history(accepted: u64, failed: u64) -> Self {
+    pub(crate) fn from_history(accepted: u64, failed: u64) -> Self {
         let answers = accepted + failed;
         if answers < FROM_HISTORY {
             return Self::UNKNOWN;
@@ -126,7 +126,7 @@ impl Evidence {
 
 /// Refusals to take back, because they cannot be true or blame the sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Doubted {
+pub(crate) struct Doubted {
     /// The mailings concerned.
     pub mailings: Vec<MailingId>,
     /// The domain concerned; `None`: all.
@@ -174,7 +174,7 @@ pub(super) struct FaultWindow {
 }
 
 impl FaultWindow {
-    pub fn new(expected: Expected) -> Self {
+    pub(crate) fn new(expected: Expected) -> Self {
         Self {
             window: Window::default(),
             expected,
@@ -188,12 +188,12 @@ impl FaultWindow {
     }
 
     /// A window for the receivers of a single domain.
-    pub fn of_domain() -> Self {
+    pub(crate) fn of_domain() -> Self {
         Self::new(Expected::AT_A_DOMAIN)
     }
 
     /// Counts an answer other than a permanent refusal.
-    pub fn add(&mut self, part: i64, domain: &str) {
+    pub(crate) fn add(&mut self, part: i64, domain: &str) {
         self.window.add(part, false);
         self.evidence.add(self.expected, false);
         self.well.retain(|(known, at)| known != domain && *at > part - PARTS);
@@ -205,7 +205,7 @@ impl FaultWindow {
     }
 
     /// Counts a permanent refusal; returns the counts when they cannot be true.
-    pub fn fault(&mut self, part: i64, domain: &str, mailing: MailingId) -> Option<AddressFaults> {
+    pub(crate) fn fault(&mut self, part: i64, domain: &str, mailing: MailingId) -> Option<AddressFaults> {
         self.forget_before(part);
         self.window.add(part, true);
         self.evidence.add(self.expected, true);
@@ -221,12 +221,12 @@ impl FaultWindow {
     }
 
     /// Whether only one domain refuses, while another one accepts mail.
-    pub fn is_of_one_domain(&self) -> bool {
+    pub(crate) fn is_of_one_domain(&self) -> bool {
         self.domains.len() == 1 && self.well.iter().any(|(domain, _)| !self.domains.contains(domain))
     }
 
     /// Clears the window; returns the mailings that were refused.
-    pub fn begin_anew(&mut self) -> Vec<MailingId> {
+    pub(crate) fn begin_anew(&mut self) -> Vec<MailingId> {
         self.window = Window::default();
         self.evidence = Evidence::default();
         self.domains.clear();
@@ -234,12 +234,12 @@ impl FaultWindow {
     }
 
     /// Disbelieves permanent refusals until `until`.
-    pub fn doubt(&mut self, until: Timestamp) {
+    pub(crate) fn doubt(&mut self, until: Timestamp) {
         self.doubted_until = Some(until);
     }
 
     /// Records that a person has seen the doubt: refusals are believed again, and the thresholds double.
-    pub fn seen(&mut self, expected: Expected) {
+    pub(crate) fn seen(&mut self, expected: Expected) {
         self.expected = expected;
         if self.doubted_until.take().is_some() {
             self.needs_more();
@@ -248,27 +248,27 @@ impl FaultWindow {
     }
 
     /// Doubles the thresholds.
-    pub fn needs_more(&mut self) {
+    pub(crate) fn needs_more(&mut self) {
         self.factor = (self.factor * 2).min(1 << 20);
     }
 
     /// Whether refusals were doubted and no person has seen it since.
-    pub fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.doubted_until.is_some()
     }
 
     /// Until when permanent refusals are not believed, if so.
-    pub fn doubted(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn doubted(&self, now: Timestamp) -> Option<Timestamp> {
         self.doubted_until.filter(|until| now < *until)
     }
 
     /// Whether so many messages in a row were refused that further refusals must be repeated to be believed.
-    pub fn is_suspicious(&self) -> bool {
+    pub(crate) fn is_suspicious(&self) -> bool {
         self.factor == 1 && self.evidence.is_suspicious(self.expected)
     }
 
     /// Whether it holds nothing recent.
-    pub fn is_quiet(&self, now: Timestamp, oldest: i64) -> bool {
+    pub(crate) fn is_quiet(&self, now: Timestamp, oldest: i64) -> bool {
         self.doubted(now).is_none() && self.window.last().is_none_or(|last| last <= oldest)
     }
 

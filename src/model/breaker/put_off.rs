@@ -33,7 +33,7 @@ pub(super) struct LastAnswers {
 
 impl LastAnswers {
     /// Counts an answer; `refusal` is its text if it was a temporary refusal.
-    pub fn add(&mut self, now: Timestamp, refusal: Option<&str>) {
+    pub(crate) fn add(&mut self, now: Timestamp, refusal: Option<&str>) {
         self.bits = self.bits << 1 | u64::from(refusal.is_some());
         self.answers = (self.answers + 1).min(REMEMBERED);
         match refusal {
@@ -52,7 +52,7 @@ impl LastAnswers {
     }
 
     /// The report, if nearly all answers are temporary refusals.
-    pub fn trouble(&self) -> Option<PutOff> {
+    pub(crate) fn trouble(&self) -> Option<PutOff> {
         let since = self.since.filter(|_| self.is_nearly_all())?;
         let (refusals, answers) = (self.bits.count_ones(), self.answers);
         Some(PutOff { since, refusals, answers, example: self.example.clone() })

@@ -27,7 +27,7 @@ struct Part {
 }
 
 impl Window {
-    pub fn add(&mut self, number: i64, blaming: bool) {
+    pub(crate) fn add(&mut self, number: i64, blaming: bool) {
         // After a clock was set back by more than the window, the counts are not recent.
         if self.parts.back().is_some_and(|last| last.number >= number + PARTS) {
             self.parts.clear();
@@ -47,17 +47,17 @@ impl Window {
     }
 
     /// The number of answers in the window, and of those that blame.
-    pub fn sums(&self) -> (u64, u64) {
+    pub(crate) fn sums(&self) -> (u64, u64) {
         let sum = |of: fn(&Part) -> u32| self.parts.iter().map(|part| u64::from(of(part))).sum();
         (sum(|part| part.answers), sum(|part| part.blaming))
     }
 
     /// The number of the latest part.
-    pub fn last(&self) -> Option<i64> {
+    pub(crate) fn last(&self) -> Option<i64> {
         self.parts.back().map(|last| last.number)
     }
 
-    pub fn blame(&mut self, part: i64, why: &str, example: &str) {
+    pub(crate) fn blame(&mut self, part: i64, why: &str, example: &str) {
         self.add(part, true);
         self.examples.retain(|(known, _)| known != why);
         self.examples.push_back((why.to_owned(), example.to_owned()));
@@ -68,7 +68,7 @@ impl Window {
 
     /// The evidence, if it suffices to open the breaker; the window is then cleared, so that a person who resumes
     /// after seeing it is stopped again only by the same amount of new evidence.
-    pub fn open(&mut self, settings: &BreakerSettings, class: Class) -> Option<String> {
+    pub(crate) fn open(&mut self, settings: &BreakerSettings, class: Class) -> Option<String> {
         let answers: u32 = self.parts.iter().map(|part| part.answers).sum();
         let blaming: u32 = self.parts.iter().map(|part| part.blaming).sum();
         if blaming < settings.refusals.max(1) || f64::from(blaming) < settings.share * f64::from(answers) {

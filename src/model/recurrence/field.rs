@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 /// Which of the five fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
+pub(crate) enum Field {
     /// 0 to 59.
     Minute,
     /// 0 to 23.
@@ -18,14 +18,14 @@ pub enum Field {
 }
 
 /// The fields in the order in which they are written.
-pub const FIELDS: [Field; 5] = [Field::Minute, Field::Hour, Field::DayOfMonth, Field::Month, Field::DayOfWeek];
+pub(crate) const FIELDS: [Field; 5] = [Field::Minute, Field::Hour, Field::DayOfMonth, Field::Month, Field::DayOfWeek];
 
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 impl Field {
     /// Its name in messages.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Minute => "minute",
             Self::Hour => "hour",
@@ -36,7 +36,7 @@ impl Field {
     }
 
     /// The accepted values, for messages.
-    pub fn expected(self) -> &'static str {
+    pub(crate) fn expected(self) -> &'static str {
         match self {
             Self::Minute => "0 to 59",
             Self::Hour => "0 to 23",
@@ -74,7 +74,7 @@ impl Field {
 
 /// The values of one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Values {
+pub(crate) struct Values {
     /// The matching values; days of week as 0 (Sunday) to 6.
     pub values: BTreeSet<u32>,
     /// Whether it is written with a leading `*`: then it does not count as restricting days.

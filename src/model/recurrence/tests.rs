@@ -143,10 +143,10 @@ proptest! {
         };
         let fields = read_fields(&expression).unwrap();
         let from = NaiveDate::from_ymd_opt(2026, 2, 20).unwrap() + Duration::days(offset);
-        let expected = brute_force(&fields, recurrence.zone(), from, 45);
+        let expected = brute_force(&fields, recurrence.zone, from, 45);
         let start = from.and_hms_opt(0, 0, 0).unwrap();
-        let (mut at, _) = zone::instant(start, recurrence.zone());
-        let (end, _) = zone::instant(start + Duration::days(45), recurrence.zone());
+        let (mut at, _) = zone::instant(start, recurrence.zone);
+        let (end, _) = zone::instant(start + Duration::days(45), recurrence.zone);
         at -= Duration::seconds(1);
         let mut found = Vec::new();
         while let Some(next) = recurrence.next_after(at).filter(|next| *next < end) {

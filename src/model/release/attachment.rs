@@ -34,12 +34,12 @@ pub struct Attachment {
 
 impl Attachment {
     /// The last part of the file's name: the name under which recipients save it.
-    pub fn file_name(&self) -> &str {
+    pub(crate) fn file_name(&self) -> &str {
         self.file.rsplit('/').next().unwrap_or(&self.file)
     }
 
     /// The text shown to readers: the title, or the file's name.
-    pub fn label(&self) -> &str {
+    pub(crate) fn label(&self) -> &str {
         self.title.as_deref().unwrap_or_else(|| self.file_name())
     }
 }
@@ -71,14 +71,14 @@ pub enum Travel {
 
 impl AttachmentBudget {
     /// Bytes of the budget taken by images: those without a URL travel in the mail.
-    pub fn taken_by(&self, images: &[Image]) -> u64 {
+    pub(crate) fn taken_by(&self, images: &[Image]) -> u64 {
         let in_mail = images.iter().filter(|image| image.url.is_none());
         in_mail.filter_map(|image| image.blob).map(|blob| blob.size).fold(0, u64::saturating_add)
     }
 
     /// How each attachment travels, given the budget left by `images`. The smallest go first, so that one large file
     /// does not displace all others; an attachment whose content was not read yet counts as small.
-    pub fn plan(&self, attachments: &[Attachment], images: &[Image]) -> Vec<Travel> {
+    pub(crate) fn plan(&self, attachments: &[Attachment], images: &[Image]) -> Vec<Travel> {
         let size = |a: &Attachment| a.blob.map_or(0, |blob| blob.size);
         let mut order: Vec<usize> = (0..attachments.len()).collect();
         order.sort_by_key(|i| size(&attachments[*i]));

@@ -78,7 +78,7 @@ impl Event {
     }
 
     /// The instant of its end, if known. A whole-day event ends with that day.
-    pub fn end_instant(&self) -> Option<Timestamp> {
+    pub(crate) fn end_instant(&self) -> Option<Timestamp> {
         self.end.map(|end| match end.time {
             Some(_) => end.instant(self.zone),
             None => next_day(end).instant(self.zone),
@@ -86,7 +86,7 @@ impl Event {
     }
 
     /// Venue, street and city in one line, as far as given.
-    pub fn place(&self) -> Option<String> {
+    pub(crate) fn place(&self) -> Option<String> {
         let parts: Vec<&str> =
             [&self.venue, &self.street, &self.city].into_iter().flatten().map(String::as_str).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
@@ -99,7 +99,7 @@ fn next_day(day: Moment) -> Moment {
 
 impl EventStatus {
     /// The word in release files.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Planned => "planned",
             Self::Moved => "moved",
@@ -108,5 +108,5 @@ impl EventStatus {
     }
 
     /// All of them, for messages.
-    pub const ALL: [Self; 3] = [Self::Planned, Self::Moved, Self::Cancelled];
+    pub(crate) const ALL: [Self; 3] = [Self::Planned, Self::Moved, Self::Cancelled];
 }

@@ -22,12 +22,12 @@ impl Moment {
     }
 
     /// The instant in `zone`; clock changes are handled as in [`crate::model::zone`].
-    pub fn instant(&self, zone: Tz) -> Timestamp {
+    pub(crate) fn instant(&self, zone: Tz) -> Timestamp {
         zone::instant(self.local(), zone).0
     }
 
     /// Whether this local time exists in `zone`.
-    pub fn exists(&self, zone: Tz) -> bool {
+    pub(crate) fn exists(&self, zone: Tz) -> bool {
         self.time.is_none() || zone::instant(self.local(), zone).1 != Meeting::Gap
     }
 }

@@ -15,7 +15,7 @@ pub struct Person {
 
 impl Person {
     /// On one line: `Karin Ek (X), ordförande, Exempelförbundet`.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let mut line = self.name.clone();
         if let Some(party) = &self.party {
             line.push_str(&format!(" ({party})"));

@@ -3,7 +3,7 @@
 use super::Release;
 
 /// Every name that a manifest may require.
-pub const FIELDS: [&str; 40] = [
+pub(crate) const FIELDS: [&str; 40] = [
     "archive",
     "attachments",
     "attachments_or_links",
@@ -48,7 +48,7 @@ pub const FIELDS: [&str; 40] = [
 
 impl Release {
     /// Whether the release has the field of that name; `None` for an unknown name (see [`FIELDS`]).
-    pub fn has(&self, field: &str) -> Option<bool> {
+    pub(crate) fn has(&self, field: &str) -> Option<bool> {
         let event = self.event.as_ref();
         Some(match field {
             "archive" => self.archive.is_some(),
@@ -96,7 +96,7 @@ impl Release {
 
     /// The release without a field that its templates may show; `None` for a field that has substitutes or that every
     /// release has. An event is examined without facts, which are shown in its place.
-    pub fn without(&self, field: &str) -> Option<Self> {
+    pub(crate) fn without(&self, field: &str) -> Option<Self> {
         let mut less = self.clone();
         match field {
             "archive" => less.archive = None,

@@ -51,7 +51,7 @@ pub enum ItemForm {
 
 impl ItemForm {
     /// The word in release files.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Talk => "talk",
             Self::Dialogue => "dialogue",
@@ -60,7 +60,7 @@ impl ItemForm {
     }
 
     /// All of them, for messages.
-    pub const ALL: [Self; 3] = [Self::Talk, Self::Dialogue, Self::Panel];
+    pub(crate) const ALL: [Self; 3] = [Self::Talk, Self::Dialogue, Self::Panel];
 }
 
 /// A presentation in a documentation release; its number is its position, from 1.

@@ -24,7 +24,7 @@ pub struct Speaker {
 
 impl Speaker {
     /// On one line: `Karin Ek (X), ordförande`.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let mut line = self.name.clone();
         if let Some(party) = &self.party {
             line.push_str(&format!(" ({party})"));
@@ -51,7 +51,7 @@ pub enum AttributionPlace {
 
 impl AttributionPlace {
     /// The word in release files.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Before => "before",
             Self::Middle => "middle",
@@ -60,7 +60,7 @@ impl AttributionPlace {
     }
 
     /// All of them, for messages.
-    pub const ALL: [Self; 3] = [Self::Before, Self::Middle, Self::After];
+    pub(crate) const ALL: [Self; 3] = [Self::Before, Self::Middle, Self::After];
 }
 
 /// Dashes that may begin the line that names a speaker. The en dash also begins direct speech, in Swedish and other
@@ -77,7 +77,7 @@ const PARTICLES: [&str; 26] = [
 const NAME_WORDS: usize = 7;
 
 /// The line without its initial dash; `None` without a dash followed by a space.
-pub fn after_dash(line: &str) -> Option<&str> {
+pub(crate) fn after_dash(line: &str) -> Option<&str> {
     let line = line.trim();
     let rest = DASHES.iter().find_map(|dash| line.strip_prefix(dash))?;
     rest.starts_with([' ', '\u{a0}']).then(|| rest.trim())
@@ -87,7 +87,7 @@ pub fn after_dash(line: &str) -> Option<&str> {
 ///
 /// The line begins with an em dash, an en dash or two or three hyphens, followed by a space. The rest must have the
 /// form of a name, so that speech that begins with a dash stays speech; `verbs` are the language's verbs of saying.
-pub fn split_attribution(line: &str, verbs: &[String]) -> Option<Speaker> {
+pub(crate) fn split_attribution(line: &str, verbs: &[String]) -> Option<Speaker> {
     let rest = after_dash(line)?;
     let mut parts = rest.split(',').map(str::trim).filter(|part| !part.is_empty());
     let name = parts.next()?;

@@ -51,7 +51,7 @@ pub struct ReleaseSummary {
 
 impl Release {
     /// The summary shown in a list of releases.
-    pub fn summary(&self) -> ReleaseSummary {
+    pub(crate) fn summary(&self) -> ReleaseSummary {
         ReleaseSummary {
             kind: self.kind.clone(),
             language: self.language.clone(),
@@ -61,7 +61,7 @@ impl Release {
     }
 
     /// Records the content of each attachment and image found in `files`.
-    pub fn attach(&mut self, files: &BTreeMap<String, Blob>) {
+    pub(crate) fn attach(&mut self, files: &BTreeMap<String, Blob>) {
         for attachment in &mut self.attachments {
             attachment.blob = files.get(&attachment.file).copied();
         }

@@ -35,7 +35,7 @@ pub struct Relation {
 
 impl Release {
     /// The release that this one updates, corrects, replaces or withdraws, if given by its number.
-    pub fn announced_in(&self) -> Option<ReleaseId> {
+    pub(crate) fn announced_in(&self) -> Option<ReleaseId> {
         use RelationKind::{CorrectionOf, Replaces, UpdateOf, Withdraws};
         let same = |kind| matches!(kind, UpdateOf | CorrectionOf | Replaces | Withdraws);
         self.relations.iter().filter(|r| same(r.kind)).find_map(|r| r.to.parse().ok())
@@ -61,7 +61,7 @@ pub enum RelationKind {
 
 impl RelationKind {
     /// The word in release files.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::CorrectionOf => "correction-of",
             Self::Replaces => "replaces",
@@ -73,7 +73,7 @@ impl RelationKind {
     }
 
     /// All of them, for messages.
-    pub const ALL: [Self; 6] =
+    pub(crate) const ALL: [Self; 6] =
         [Self::CorrectionOf, Self::Replaces, Self::Withdraws, Self::FollowUpOf, Self::DocumentationOf, Self::UpdateOf];
 }
 
@@ -90,7 +90,7 @@ pub struct Embargo {
 
 impl Embargo {
     /// The instant at which it ends.
-    pub fn ends(&self) -> Timestamp {
+    pub(crate) fn ends(&self) -> Timestamp {
         self.until.instant(self.zone)
     }
 }

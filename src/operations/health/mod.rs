@@ -35,7 +35,7 @@ mod problems;
 mod readiness;
 mod snapshot;
 
-pub use readiness::Unwell;
+pub(crate) use readiness::Unwell;
 
 /// A snapshot that takes less is never reused.
 const QUICK: Duration = Duration::from_secs(2);
@@ -225,7 +225,7 @@ impl Observer {
     }
 
     /// Records that a reload was refused, and why; `None` when one succeeded. It is shown until the next success.
-    pub fn reload_refused(&self, why: Option<String>) {
+    pub(crate) fn reload_refused(&self, why: Option<String>) {
         let refused = why.map(|why| (self.clock.now(), why.replace('\n', "; ")));
         *self.reload_refused.write().unwrap_or_else(PoisonError::into_inner) = refused;
     }

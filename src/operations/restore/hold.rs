@@ -25,7 +25,7 @@ pub struct Held {
 ///
 /// # Errors
 /// [`StoreError`]: the store must not be used.
-pub async fn hold(store: &Store, until: Timestamp, now: Timestamp) -> Result<Held, StoreError> {
+pub(crate) async fn hold(store: &Store, until: Timestamp, now: Timestamp) -> Result<Held, StoreError> {
     let known = until.format("%Y-%m-%d %H:%M:%S UTC");
     let mut held = Held::default();
     let mut mailings = store.pages(mailings::all());
@@ -106,7 +106,7 @@ const MANY: u64 = 1_000_000;
 ///
 /// # Errors
 /// [`StoreError`]: the store must not be used.
-pub async fn renumber(store: &Store, later: Option<&Store>) -> Result<(), StoreError> {
+pub(crate) async fn renumber(store: &Store, later: Option<&Store>) -> Result<(), StoreError> {
     let few = ["mailing", "release", "post"];
     store.raise_counters(later, |counter| if few.contains(&counter) { FEW } else { MANY }).await
 }

@@ -20,7 +20,7 @@ use crate::subscribers::profile::PersonError;
 const PAGE: usize = 500;
 
 /// People's actions up to a later backup that a restore must not undo.
-pub struct Later {
+pub(crate) struct Later {
     /// Its suppressions and counters.
     kept: Store,
     left: BTreeMap<SubscriberId, Left>,
@@ -63,7 +63,7 @@ impl Later {
     }
 
     /// Its suppressions and counters.
-    pub fn kept(&self) -> &Store {
+    pub(crate) fn kept(&self) -> &Store {
         &self.kept
     }
 
@@ -71,7 +71,7 @@ impl Later {
     ///
     /// # Errors
     /// [`PersonError`]: the store must not be used.
-    pub async fn apply(&self, store: &Store) -> Result<DoneAgain, PersonError> {
+    pub(crate) async fn apply(&self, store: &Store) -> Result<DoneAgain, PersonError> {
         let mut done = DoneAgain::default();
         let mut after = None;
         loop {
@@ -98,7 +98,7 @@ impl Later {
     ///
     /// # Errors
     /// [`PersonError`]: the store must not be used.
-    pub async fn erase(&self, eraser: &Eraser, now: Timestamp) -> Result<u64, PersonError> {
+    pub(crate) async fn erase(&self, eraser: &Eraser, now: Timestamp) -> Result<u64, PersonError> {
         let mut marks = erasure_marks(&self.kept).await?;
         // From a version without stored erasure marks.
         let mut after = None;

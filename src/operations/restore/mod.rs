@@ -29,8 +29,8 @@ use crate::store::spool::{Spool, SpoolSettings};
 use crate::store::{Store, StoreError};
 use crate::subscribers::profile::PersonError;
 
-pub mod hold;
-pub mod later;
+pub(crate) mod hold;
+pub(crate) mod later;
 
 use hold::{Held, hold, renumber};
 use later::{DoneAgain, Later};
@@ -119,7 +119,7 @@ impl From<StoreError> for RestoreError {
 }
 
 /// Receives progress from another thread.
-pub type Watching = Arc<dyn Fn(Event) -> io::Result<()> + Send + Sync>;
+pub(crate) type Watching = Arc<dyn Fn(Event) -> io::Result<()> + Send + Sync>;
 
 /// Reads everything that a restore would need; writes nothing.
 ///

@@ -10,7 +10,7 @@ use crate::base::clock::Timestamp;
 use super::relay_backoff::Trouble;
 
 /// Time between attempts while the disk is full.
-pub const PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
+pub(crate) const PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Time without a full disk after which it counts as having space, or as not needed: several attempts, also on a busy
 /// machine.
@@ -18,7 +18,7 @@ const FORGOTTEN: Duration = Duration::seconds(10);
 
 /// What is known of the disk space.
 #[derive(Default)]
-pub struct Room {
+pub(crate) struct Room {
     full: Mutex<Option<Full>>,
 }
 
@@ -42,7 +42,7 @@ impl Room {
     }
 
     /// Reports a full disk. `true` for the first report: log that one.
-    pub fn is_full(&self, now: Timestamp, what: String) -> bool {
+    pub(crate) fn is_full(&self, now: Timestamp, what: String) -> bool {
         let mut full = self.lock();
         let known = full.as_ref().filter(|full| full.is_recent(now)).map(|full| full.since);
         *full = Some(Full { since: known.unwrap_or(now), last: now, what });
@@ -50,7 +50,7 @@ impl Room {
     }
 
     /// The full disk, for `depesch status`.
-    pub fn trouble(&self, now: Timestamp) -> Option<Trouble> {
+    pub(crate) fn trouble(&self, now: Timestamp) -> Option<Trouble> {
         let full = self.lock();
         let full = full.as_ref().filter(|full| full.is_recent(now))?;
         Some(Trouble::of_store(full.since, full.last + PAUSE, format!("{}; deliveries wait for disk space", full.what)))

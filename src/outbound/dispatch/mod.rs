@@ -13,12 +13,13 @@ mod disk_space;
 mod feed;
 mod history;
 mod outcome_policy;
-pub mod pace;
+pub(crate) mod pace;
 mod queue;
-pub mod relay_backoff;
+pub(crate) mod relay_backoff;
 mod settle;
-pub mod stats;
+pub(crate) mod stats;
 mod take_back;
+mod tasks;
 mod work;
 mod worker;
 
@@ -32,19 +33,17 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::MailingId;
 use crate::base::token::Key;
 use crate::composition::message::MessageSource;
-use crate::mailings::audience;
 use crate::metrics::outcomes::Outcomes;
 use crate::model::bounce::BouncePolicy;
 use crate::model::breaker::{BreakerSettings, PutOff, Rest};
 use crate::model::classify::Classifier;
 use crate::model::ledger::Delivery;
-use crate::model::mailing::{Mailing, PauseReason, Stage};
 use crate::model::retry::RetryTable;
 use crate::runtime::clock_jump::Reading;
 use crate::runtime::heartbeat::Heartbeats;
 use crate::runtime::notifier::Notifier;
 use crate::store::engine::EngineError;
-use crate::store::{Read, Store, StoreError, mailings};
+use crate::store::{Store, StoreError};
 use crate::transport::Transport;
 
 use disk_space::Room;
@@ -53,7 +52,8 @@ use pace::Pace;
 use queue::Queue;
 use relay_backoff::RelayBackoff;
 use stats::Stats;
-use work::{Job, may_send};
+use tasks::{begin_open, hold_back};
+use work::Job;
 
 /// Settings of dispatch; the defaults suit a smarthost on the same network.
 #[derive(Clone, Debug)]
@@ -250,7 +250,7 @@ impl Dispatcher {
     }
 
     /// Retries the relay within a second, after a person reported it repaired.
-    pub fn try_relay_now(&self) {
+    pub(crate) fn try_relay_now(&self) {
         self.shared.backoff.try_now(self.shared.parts.clock.now());
     }
 
@@ -270,22 +270,22 @@ impl Dispatcher {
     }
 
     /// The domains that the circuit breaker lets rest now, until when, and why.
-    pub fn resting(&self) -> Vec<(String, Rest)> {
+    pub(crate) fn resting(&self) -> Vec<(String, Rest)> {
         self.shared.policy.resting(Reading::of(&*self.shared.parts.clock))
     }
 
     /// Counts of outcomes.
-    pub fn outcomes(&self) -> Outcomes {
+    pub(crate) fn outcomes(&self) -> Outcomes {
         self.shared.outcomes.clone()
     }
 
     /// Why dispatch cannot continue, once it cannot.
-    pub fn is_broken(&self) -> Option<String> {
+    pub(crate) fn is_broken(&self) -> Option<String> {
         self.shared.broken.borrow().clone()
     }
 
     /// Counters since the start.
-    pub fn stats(&self) -> stats::Snapshot {
+    pub(crate) fn stats(&self) -> stats::Snapshot {
         self.shared.stats.snapshot()
     }
 }
@@ -339,84 +339,4 @@ async fn run(shared: Arc<Shared>) {
     heartbeat.rests();
     while tasks.join_next().await.is_some() {}
     while workers.join_next().await.is_some() {}
-}
-
-/// Pauses a mailing that cannot continue, until a person resumes it.
-async fn hold_back(shared: &Shared, id: MailingId, what: String) {
-    while let Err(error) = feed::pause(shared, id, PauseReason::Broken { what: what.clone() }).await {
-        if !shared.survive(&error).await {
-            return;
-        }
-    }
-}
-
-enum Task {
-    Freeze,
-    Feed,
-    Close,
-}
-
-fn task_for(mailing: &Mailing, closed: &HashSet<MailingId>) -> Option<Task> {
-    match mailing.stage {
-        Stage::Freezing { .. } if mailing.pause.is_none() => Some(Task::Freeze),
-        Stage::Sending(_) if may_send(mailing) => Some(Task::Feed),
-        Stage::Cancelled { frozen: Some(_), .. } if !closed.contains(&mailing.id) => Some(Task::Close),
-        _ => None,
-    }
-}
-
-/// Begins a task for each open mailing that needs one and has none.
-async fn begin_open(
-    shared: &Arc<Shared>,
-    tasks: &mut JoinSet<Option<MailingId>>,
-    busy: &mut HashMap<tokio::task::Id, MailingId>,
-    closed: &HashSet<MailingId>,
-) -> Result<(), StoreError> {
-    let mut open = shared.parts.store.pages(mailings::open());
-    while let Some(read) = open.next().await? {
-        let id = read.value.id;
-        if busy.values().any(|one| *one == id) {
-            continue;
-        }
-        if let Some(task) = task_for(&read.value, closed) {
-            let handle = tasks.spawn(begin(shared.clone(), task, read));
-            busy.insert(handle.id(), id);
-        }
-    }
-    Ok(())
-}
-
-/// Does one task to its end; gives the mailing when nothing can ever be left to do for it.
-async fn begin(shared: Arc<Shared>, task: Task, read: Read<Mailing>) -> Option<MailingId> {
-    let (id, mailing) = (read.value.id, read.value.clone());
-    let heartbeat = shared.heartbeats.begin("the feeder of a mailing");
-    if !matches!(task, Task::Feed) {
-        // Takes as long as the audience is large, and consists only of commits.
-        heartbeat.rests();
-    }
-    let done = match task {
-        Task::Freeze => audience::freeze(&shared.parts.store, shared.parts.clock.as_ref(), id).await.map(|done| {
-            tracing::info!(mailing = %id, ?done, "audience frozen");
-            None
-        }),
-        Task::Feed => feed::run(&shared, read, &heartbeat).await.map(|()| None),
-        Task::Close => settle::close(&shared, &mailing).await.map(|()| Some(id)),
-    };
-    match done {
-        Ok(closed) => closed,
-        // Its counts are correct without this; the next start tries again.
-        Err(StoreError::Record(error)) if matches!(mailing.stage, Stage::Cancelled { .. }) => {
-            tracing::error!(mailing = %id, %error, "the ledger of a cancelled mailing cannot be closed");
-            Some(id)
-        }
-        // A damaged record holds back only its own mailing.
-        Err(StoreError::Record(error)) => {
-            hold_back(&shared, id, error.to_string()).await;
-            None
-        }
-        Err(error) => {
-            shared.survive(&error).await;
-            None
-        }
-    }
 }

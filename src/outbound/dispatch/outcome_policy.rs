@@ -89,7 +89,7 @@ fn by_day(reading: Reading, at: Timestamp) -> Timestamp {
 
 impl OutcomePolicy {
     /// Creates a policy without history.
-    pub fn new(retry: RetryTable, breaker: BreakerSettings, classifier: Classifier) -> Self {
+    pub(crate) fn new(retry: RetryTable, breaker: BreakerSettings, classifier: Classifier) -> Self {
         Self { retry, classifier, breakers: Mutex::new(Breakers::new(breaker)) }
     }
 
@@ -98,31 +98,31 @@ impl OutcomePolicy {
     }
 
     /// The rest of a domain, if it rests now: until when, and why.
-    pub fn rest(&self, reading: Reading, domain: &str) -> Option<Rest> {
+    pub(crate) fn rest(&self, reading: Reading, domain: &str) -> Option<Rest> {
         let rest = self.breakers().rest(reading.steady, domain).cloned()?;
         Some(Rest { until: by_day(reading, rest.until), ..rest })
     }
 
     /// Reports that nearly all recent answers are temporary refusals, if so.
-    pub fn put_off(&self) -> Option<PutOff> {
+    pub(crate) fn put_off(&self) -> Option<PutOff> {
         self.breakers().put_off()
     }
 
     /// The domains that rest now.
-    pub fn resting(&self, reading: Reading) -> Vec<(String, Rest)> {
+    pub(crate) fn resting(&self, reading: Reading) -> Vec<(String, Rest)> {
         let resting = self.breakers().resting(reading.steady).into_iter();
         resting.map(|(domain, rest)| (domain, Rest { until: by_day(reading, rest.until), ..rest })).collect()
     }
 
     /// Starts a mailing, or resumes it after a person has seen why it was stopped.
-    pub fn begin(&self, mailing: MailingId, expected: Expected) {
+    pub(crate) fn begin(&self, mailing: MailingId, expected: Expected) {
         self.breakers().begin(mailing, expected);
     }
 
     /// Checks a decided delivery again just before it is written: if a breaker opened since, it has not failed.
     /// `None` if the decision stands. The time of day alone does not end a doubt: a clock that was set forward would
     /// fail the delivery.
-    pub fn doubts(
+    pub(crate) fn doubts(
         &self,
         reading: Reading,
         (mailing, domain): (MailingId, &str),
@@ -136,12 +136,12 @@ impl OutcomePolicy {
     }
 
     /// Forgets the breakers' state of a mailing that has ended.
-    pub fn forget(&self, mailing: MailingId) {
+    pub(crate) fn forget(&self, mailing: MailingId) {
         self.breakers().forget(mailing);
     }
 
     /// Decides about one attempt.
-    pub fn decide(&self, case: &Attempt<'_>, outcome: Outcome) -> Decision {
+    pub(crate) fn decide(&self, case: &Attempt<'_>, outcome: Outcome) -> Decision {
         let Reading { now: at, steady } = case.reading;
         let delivery = case.delivery.clone();
         let mut decision =

@@ -36,7 +36,7 @@ const LOOK_AGAIN: Duration = Duration::milliseconds(100);
 const FORGOTTEN: Duration = Duration::hours(1);
 
 /// The limits shared by all connections.
-pub struct Pace {
+pub(crate) struct Pace {
     most: u32,
     state: Mutex<State>,
 }
@@ -91,13 +91,13 @@ pub struct Slowed {
 }
 
 /// Permission to send one message.
-pub struct Turn {
+pub(crate) struct Turn {
     /// The place for a connection that is yet to be opened.
     pub place: Option<Place>,
 }
 
 /// A place among the allowed connections; released when dropped.
-pub struct Place(Arc<Pace>);
+pub(crate) struct Place(Arc<Pace>);
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -107,7 +107,7 @@ impl Drop for Place {
 
 impl Pace {
     /// Full speed with at most `connections`.
-    pub fn new(connections: usize) -> Self {
+    pub(crate) fn new(connections: usize) -> Self {
         Self { most: u32::try_from(connections.max(1)).unwrap_or(u32::MAX), state: Mutex::default() }
     }
 
@@ -117,7 +117,7 @@ impl Pace {
 
     /// Asks for permission to send a message now; otherwise returns when to ask again. A caller without an open
     /// connection also gets a place for one.
-    pub fn ask(self: &Arc<Self>, now: Timestamp, is_connected: bool) -> Result<Turn, Timestamp> {
+    pub(crate) fn ask(self: &Arc<Self>, now: Timestamp, is_connected: bool) -> Result<Turn, Timestamp> {
         let mut state = self.lock();
         state.forget(now);
         if !is_connected && state.connections.is_some_and(|limit| state.connected >= limit) {
@@ -138,13 +138,13 @@ impl Pace {
     }
 
     /// A place for a connection, regardless of the limit.
-    pub fn place(self: &Arc<Self>) -> Place {
+    pub(crate) fn place(self: &Arc<Self>) -> Place {
         self.lock().connected += 1;
         Place(self.clone())
     }
 
     /// Reports that the relay asked us to slow down. `true` for the first request: log that one.
-    pub fn slow_down(&self, now: Timestamp, what: &str) -> bool {
+    pub(crate) fn slow_down(&self, now: Timestamp, what: &str) -> bool {
         let mut state = self.lock();
         if state.last_cut.is_some_and(|last| (now - last).abs() < TOGETHER) {
             return false;
@@ -161,7 +161,7 @@ impl Pace {
 
     /// Reports that the relay turned a connection away although it had a place, while others are open: their number
     /// becomes the limit. `true` for the first time: log that one.
-    pub fn crowded(&self, now: Timestamp, what: &str) -> bool {
+    pub(crate) fn crowded(&self, now: Timestamp, what: &str) -> bool {
         let mut state = self.lock();
         state.connections = Some(state.connected.saturating_sub(1).max(1));
         state.changed = Some(now);
@@ -169,17 +169,17 @@ impl Pace {
     }
 
     /// Whether others wait for a place: then idle connections should be closed.
-    pub fn is_wanted(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_wanted(&self, now: Timestamp) -> bool {
         self.lock().wanted.is_some_and(|at| (now - at).abs() < LOOK_AGAIN * 3)
     }
 
     /// Number of connections with a place.
-    pub fn connected(&self) -> u32 {
+    pub(crate) fn connected(&self) -> u32 {
         self.lock().connected
     }
 
     /// Reports an accepted message. `true` when this removes the last limit.
-    pub fn accepted(&self, now: Timestamp) -> bool {
+    pub(crate) fn accepted(&self, now: Timestamp) -> bool {
         let mut state = self.lock();
         state.taken.count(now);
         if state.slowed.is_none() {
@@ -207,7 +207,7 @@ impl Pace {
     }
 
     /// The reduced pace, if it is reduced.
-    pub fn slowed(&self, now: Timestamp) -> Option<Slowed> {
+    pub(crate) fn slowed(&self, now: Timestamp) -> Option<Slowed> {
         let mut state = self.lock();
         state.forget(now);
         state.slowed.clone()

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
 /// A bounded queue with many producers and consumers.
-pub struct Queue<T> {
+pub(crate) struct Queue<T> {
     items: Mutex<VecDeque<T>>,
     filled: Semaphore,
     free: Semaphore,
@@ -15,12 +15,12 @@ pub struct Queue<T> {
 
 impl<T> Queue<T> {
     /// Creates a queue that holds at most `capacity` items.
-    pub fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self { items: Mutex::new(VecDeque::new()), filled: Semaphore::new(0), free: Semaphore::new(capacity) }
     }
 
     /// Adds an item when there is space; producers are served in order of arrival. `false` when the queue is closed.
-    pub async fn give(&self, item: T) -> bool {
+    pub(crate) async fn give(&self, item: T) -> bool {
         let Ok(permit) = self.free.acquire().await else { return false };
         permit.forget();
         self.items.lock().unwrap_or_else(PoisonError::into_inner).push_back(item);
@@ -29,13 +29,13 @@ impl<T> Queue<T> {
     }
 
     /// Takes an item if one is available now.
-    pub fn take_now(&self) -> Option<T> {
+    pub(crate) fn take_now(&self) -> Option<T> {
         self.filled.try_acquire().ok()?.forget();
         self.pop()
     }
 
     /// Waits for an item; `None` when the queue is closed. Dropping the future loses nothing.
-    pub async fn take(&self) -> Option<T> {
+    pub(crate) async fn take(&self) -> Option<T> {
         self.filled.acquire().await.ok()?.forget();
         self.pop()
     }
@@ -48,7 +48,7 @@ impl<T> Queue<T> {
 
     /// Closes it: nothing is added or taken any more. Items in it have no record yet and are queued again at the next
     /// start.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.filled.close();
         self.free.close();
     }

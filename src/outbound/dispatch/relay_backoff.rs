@@ -26,7 +26,7 @@ const LONGEST_DIAL: Duration = Duration::hours(1);
 
 /// Whether the relay can be used, and when to try again.
 #[derive(Default)]
-pub struct RelayBackoff {
+pub(crate) struct RelayBackoff {
     state: Mutex<Trouble>,
     recent: Mutex<Recent>,
 }
@@ -76,7 +76,7 @@ impl RelayBackoff {
 
     /// Asks for permission to use the relay. `None`: go ahead; otherwise not before this instant. During trouble, a
     /// task that got permission holds the others back until it reports.
-    pub fn ask(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn ask(&self, now: Timestamp) -> Option<Timestamp> {
         let mut state = self.lock();
         match state.next_try {
             // A time further ahead than any wait was set while the clock was ahead.
@@ -95,7 +95,7 @@ impl RelayBackoff {
     }
 
     /// Reports that a connection attempt begins; its end is reported by [`RelayBackoff::dialed`].
-    pub fn dials(&self, now: Timestamp) -> u64 {
+    pub(crate) fn dials(&self, now: Timestamp) -> u64 {
         let mut recent = self.recent();
         recent.last_dial += 1;
         let number = recent.last_dial;
@@ -104,12 +104,12 @@ impl RelayBackoff {
     }
 
     /// Reports that a connection attempt ended, with or without success.
-    pub fn dialed(&self, number: u64) {
+    pub(crate) fn dialed(&self, number: u64) {
         self.recent().dials.remove(&number);
     }
 
     /// Whether a failed connection means trouble with the relay, and not only with that connection.
-    pub fn is_trouble(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_trouble(&self, now: Timestamp) -> bool {
         let mut recent = self.recent();
         recent.failures = recent.failures.saturating_add(1);
         let answers = recent.answers(now);
@@ -117,12 +117,12 @@ impl RelayBackoff {
     }
 
     /// Whether the relay answered recently.
-    pub fn answers(&self, now: Timestamp) -> bool {
+    pub(crate) fn answers(&self, now: Timestamp) -> bool {
         self.recent().answers(now)
     }
 
     /// Reports that the relay answered as expected.
-    pub fn opened(&self, now: Timestamp) {
+    pub(crate) fn opened(&self, now: Timestamp) {
         {
             let mut recent = self.recent();
             (recent.answered, recent.failures) = (Some(now), 0);
@@ -134,7 +134,7 @@ impl RelayBackoff {
     }
 
     /// Reports that the relay could not be used. `true` for the first report of this trouble: log that one.
-    pub fn failed(&self, now: Timestamp, what: String) -> bool {
+    pub(crate) fn failed(&self, now: Timestamp, what: String) -> bool {
         let mut state = self.lock();
         let first = state.since.is_none();
         // Connections that break together are one failure, not fifty.
@@ -150,7 +150,7 @@ impl RelayBackoff {
 
     /// Lets the next attempt start now, after a person reported the relay repaired. Still only one task tries, and
     /// all others wait for its result.
-    pub fn try_now(&self, now: Timestamp) {
+    pub(crate) fn try_now(&self, now: Timestamp) {
         let mut state = self.lock();
         if let Some(next) = &mut state.next_try {
             *next = now;
@@ -158,7 +158,7 @@ impl RelayBackoff {
     }
 
     /// The current trouble, for `depesch status`.
-    pub fn trouble(&self, now: Timestamp) -> Option<Trouble> {
+    pub(crate) fn trouble(&self, now: Timestamp) -> Option<Trouble> {
         let state = self.lock().clone();
         if state.since.is_some() {
             return Some(state);

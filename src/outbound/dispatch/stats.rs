@@ -6,19 +6,19 @@ macro_rules! stats {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// Counters since the start of the process.
         #[derive(Default)]
-        pub struct Stats {
+        pub(crate) struct Stats {
             $(pub(super) $name: AtomicU64,)*
         }
 
         /// The counters at one moment.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct Snapshot {
+        pub(crate) struct Snapshot {
             $($(#[$doc])* pub $name: u64,)*
         }
 
         impl Stats {
             /// The counters now.
-            pub fn snapshot(&self) -> Snapshot {
+            pub(crate) fn snapshot(&self) -> Snapshot {
                 Snapshot { $($name: self.$name.load(Ordering::Relaxed),)* }
             }
         }

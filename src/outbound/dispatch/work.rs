@@ -13,7 +13,7 @@ use crate::store::engine::Value;
 use crate::store::ledger::Row;
 
 /// A mailing that is being sent.
-pub struct Run {
+pub(crate) struct Run {
     /// Composes its messages.
     pub prepared: Arc<dyn PreparedMailing>,
     current: Mutex<Arc<Read<Mailing>>>,
@@ -28,7 +28,7 @@ pub struct Run {
 }
 
 /// A chunk leased by this node.
-pub struct Chunk {
+pub(crate) struct Chunk {
     /// Its number.
     pub number: u32,
     lease: Mutex<Value>,
@@ -36,7 +36,7 @@ pub struct Chunk {
 }
 
 /// One delivery to send.
-pub struct Job {
+pub(crate) struct Job {
     /// Its mailing.
     pub run: Arc<Run>,
     /// Its chunk.
@@ -50,13 +50,13 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Whether deliveries of a mailing may begin.
-pub fn may_send(mailing: &Mailing) -> bool {
+pub(crate) fn may_send(mailing: &Mailing) -> bool {
     matches!(mailing.stage, Stage::Sending(_)) && mailing.pause.is_none() && mailing.is_approved()
 }
 
 impl Run {
     /// Creates a run of `mailing`.
-    pub fn new(mailing: Read<Mailing>, prepared: Arc<dyn PreparedMailing>) -> Self {
+    pub(crate) fn new(mailing: Read<Mailing>, prepared: Arc<dyn PreparedMailing>) -> Self {
         Self {
             prepared,
             current: Mutex::new(Arc::new(mailing)),
@@ -69,12 +69,12 @@ impl Run {
     }
 
     /// The mailing as last read: the precondition of every intent.
-    pub fn current(&self) -> Arc<Read<Mailing>> {
+    pub(crate) fn current(&self) -> Arc<Read<Mailing>> {
         locked(&self.current).clone()
     }
 
     /// Applies a newer reading; `false` when nothing more of it may be sent.
-    pub fn refresh(&self, mailing: Option<Read<Mailing>>) -> bool {
+    pub(crate) fn refresh(&self, mailing: Option<Read<Mailing>>) -> bool {
         match mailing {
             Some(read) if may_send(&read.value) => {
                 *locked(&self.current) = Arc::new(read);
@@ -88,45 +88,45 @@ impl Run {
     }
 
     /// Lets no further delivery of this run begin.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         self.given_back.notify_one();
     }
 
     /// Whether no further delivery of it may begin.
-    pub fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
     }
 
     /// The chunks being worked on.
-    pub fn outstanding(&self) -> Vec<Arc<Chunk>> {
+    pub(crate) fn outstanding(&self) -> Vec<Arc<Chunk>> {
         locked(&self.chunks).values().cloned().collect()
     }
 
     /// Whether a chunk is being worked on.
-    pub fn works_on(&self, chunk: u32) -> bool {
+    pub(crate) fn works_on(&self, chunk: u32) -> bool {
         locked(&self.chunks).contains_key(&chunk)
     }
 
     /// Registers a leased chunk with this number of jobs.
-    pub fn begin(&self, number: u32, lease: Value, jobs: u32) -> Arc<Chunk> {
+    pub(crate) fn begin(&self, number: u32, lease: Value, jobs: u32) -> Arc<Chunk> {
         let chunk = Arc::new(Chunk { number, lease: Mutex::new(lease), remaining: AtomicU32::new(jobs) });
         locked(&self.chunks).insert(number, chunk.clone());
         chunk
     }
 
     /// Marks a chunk being given back to be examined again: something in it was left unchanged.
-    pub fn leave(&self, number: u32) {
+    pub(crate) fn leave(&self, number: u32) {
         locked(&self.left).insert(number);
     }
 
     /// Takes the chunks to be examined again.
-    pub fn take_left(&self) -> BTreeSet<u32> {
+    pub(crate) fn take_left(&self) -> BTreeSet<u32> {
         std::mem::take(&mut locked(&self.left))
     }
 
     /// Removes a chunk whose lease was released, and notifies the feeder.
-    pub fn end(&self, number: u32) {
+    pub(crate) fn end(&self, number: u32) {
         locked(&self.chunks).remove(&number);
         self.given_back.notify_one();
     }
@@ -139,12 +139,12 @@ impl Chunk {
     }
 
     /// Records a renewed lease.
-    pub fn renewed(&self, lease: Value) {
+    pub(crate) fn renewed(&self, lease: Value) {
         *locked(&self.lease) = lease;
     }
 
     /// Counts one job as done; `true` for the last.
-    pub fn job_done(&self) -> bool {
+    pub(crate) fn job_done(&self) -> bool {
         self.remaining.fetch_sub(1, Ordering::AcqRel) == 1
     }
 }

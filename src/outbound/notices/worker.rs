@@ -151,17 +151,17 @@ impl NoticeWorker {
     }
 
     /// Retries the relay within a second, after a person reported it repaired.
-    pub fn try_relay_now(&self) {
+    pub(crate) fn try_relay_now(&self) {
         self.shared.backoff.try_now(self.shared.now());
     }
 
     /// Its heartbeats. Unless it drains, its main task sends one at each [`Notifier`].
-    pub fn heartbeats(&self) -> &Heartbeats {
+    pub(crate) fn heartbeats(&self) -> &Heartbeats {
         &self.shared.heartbeats
     }
 
     /// Why notices cannot be sent any more, once they cannot.
-    pub fn is_broken(&self) -> Option<String> {
+    pub(crate) fn is_broken(&self) -> Option<String> {
         self.shared.broken.borrow().clone()
     }
 

@@ -21,7 +21,7 @@ const PAGE: usize = 500;
 
 /// Records that a person was erased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ErasureMark {
+pub(crate) struct ErasureMark {
     /// The keyed hash of their address ([`crate::base::token::Key::hash_address`]).
     pub hash: AddressHash,
     /// When it was requested.
@@ -32,7 +32,7 @@ pub struct ErasureMark {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn erasure_marks(store: &Store) -> Result<Vec<ErasureMark>, StoreError> {
+pub(crate) async fn erasure_marks(store: &Store) -> Result<Vec<ErasureMark>, StoreError> {
     let (mut marks, mut after) = (Vec::new(), None);
     loop {
         let page = store.scan_erasures(after, PAGE).await?;
@@ -48,7 +48,11 @@ pub async fn erasure_marks(store: &Store) -> Result<Vec<ErasureMark>, StoreError
 ///
 /// # Errors
 /// [`PersonalDataError`]: what was done stays done; repeat the call.
-pub async fn erase_marked(eraser: &Eraser, marks: &[ErasureMark], now: Timestamp) -> Result<Worked, PersonalDataError> {
+pub(crate) async fn erase_marked(
+    eraser: &Eraser,
+    marks: &[ErasureMark],
+    now: Timestamp,
+) -> Result<Worked, PersonalDataError> {
     let mut wanted: BTreeMap<AddressHash, Timestamp> = BTreeMap::new();
     for mark in marks {
         let at = wanted.entry(mark.hash).or_insert(mark.at);

@@ -9,11 +9,11 @@ mod files;
 mod mail;
 mod marked;
 mod records;
-pub mod request;
+pub(crate) mod request;
 mod rows;
 mod storage_layers;
 
-pub use marked::{ErasureMark, erase_marked, erasure_marks};
+pub(crate) use marked::{ErasureMark, erase_marked, erasure_marks};
 pub(crate) use rows::without_words;
 pub use storage_layers::{Stratum, note_forgotten};
 

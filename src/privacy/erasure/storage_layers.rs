@@ -21,7 +21,7 @@ pub enum Stratum {
 
 impl Stratum {
     /// Whether it may still hold data of a completed erasure.
-    pub fn may_hold(self, erasure: &Erasure) -> bool {
+    pub(crate) fn may_hold(self, erasure: &Erasure) -> bool {
         match (self, &erasure.state) {
             (Self::Journal, ErasureState::Done { journal, .. }) => journal.is_none(),
             (Self::Index, ErasureState::Done { index, .. }) => index.is_none(),

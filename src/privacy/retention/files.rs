@@ -12,7 +12,7 @@ use crate::transport::capture::captured;
 ///
 /// # Errors
 /// The system's: what was removed before is gone.
-pub async fn drop_captured(directory: PathBuf, old: Cutoff, dry: bool) -> io::Result<u64> {
+pub(crate) async fn drop_captured(directory: PathBuf, old: Cutoff, dry: bool) -> io::Result<u64> {
     let paths = captured(directory).await?;
     blocking(move || {
         let mut dropped = 0;
@@ -35,7 +35,7 @@ pub async fn drop_captured(directory: PathBuf, old: Cutoff, dry: bool) -> io::Re
 ///
 /// # Errors
 /// The system's.
-pub async fn drop_aside(store: PathBuf, old: Cutoff, dry: bool) -> io::Result<u64> {
+pub(crate) async fn drop_aside(store: PathBuf, old: Cutoff, dry: bool) -> io::Result<u64> {
     blocking(move || {
         let mut dropped = 0;
         for path in entries(&store)? {

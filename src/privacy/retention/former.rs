@@ -20,7 +20,7 @@ const PAGE: usize = 500;
 
 /// Those who stay although they are on no list any more.
 #[derive(Default)]
-pub struct Needed {
+pub(crate) struct Needed {
     /// Addresses ([`Address::key`]) in lists or the configuration, or with an open question or answer.
     addresses: BTreeSet<String>,
     /// Subscribers who answered an invitation.
@@ -33,7 +33,11 @@ impl Needed {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn now(store: &Store, configured: &[Address], answers: Option<Timestamp>) -> Result<Self, StoreError> {
+    pub(crate) async fn now(
+        store: &Store,
+        configured: &[Address],
+        answers: Option<Timestamp>,
+    ) -> Result<Self, StoreError> {
         let mut needed = Self { addresses: configured.iter().map(Address::key).collect(), ..Self::default() };
         for list in store.lists().await? {
             needed.addresses.extend(list.value.named().map(Address::key));
@@ -75,7 +79,7 @@ impl Needed {
 ///
 /// # Errors
 /// [`StoreError`]: those begun stay begun.
-pub async fn erase_former(
+pub(crate) async fn erase_former(
     store: &Store,
     key: &Key,
     needed: &Needed,

@@ -15,10 +15,10 @@ use crate::store::inbound;
 use crate::store::spool::{Spool, SpoolError};
 use crate::store::{Read, Store, StoreError, posts};
 
-pub mod files;
-pub mod former;
+pub(crate) mod files;
+pub(crate) mod former;
 pub mod notices;
-pub mod people;
+pub(crate) mod people;
 pub mod rules;
 
 /// Number of records read at a time.
@@ -83,7 +83,7 @@ async fn old_attachments(store: &Store, blobs: &Blobs, old: Cutoff) -> Result<Ve
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn needed_files(store: &Store, files: &[[u8; 32]]) -> Result<BTreeSet<[u8; 32]>, StoreError> {
+pub(crate) async fn needed_files(store: &Store, files: &[[u8; 32]]) -> Result<BTreeSet<[u8; 32]>, StoreError> {
     let mut needed = BTreeSet::new();
     if files.is_empty() {
         return Ok(needed);
@@ -197,7 +197,7 @@ pub async fn forget_keys(store: &Store, present: &Present) -> Result<u64, StoreE
 ///
 /// # Errors
 /// [`StoreError`]: what was deleted before stays deleted.
-pub async fn forget_requests(store: &Store, present: &Present) -> Result<u64, StoreError> {
+pub(crate) async fn forget_requests(store: &Store, present: &Present) -> Result<u64, StoreError> {
     store.forget_requests(present).await
 }
 
@@ -234,7 +234,7 @@ pub async fn drop_posts(store: &Store, cutoff: impl Into<Cutoff>) -> Result<u64,
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn is_over(store: &Store, post: &Post) -> Result<bool, StoreError> {
+pub(crate) async fn is_over(store: &Store, post: &Post) -> Result<bool, StoreError> {
     let PostState::Approved { mailing, .. } = post.state else { return Ok(post.hold().is_none()) };
     let Some(mailing) = store.mailing(mailing).await? else { return Ok(true) };
     Ok(matches!(mailing.value.stage, Stage::Finished { .. } | Stage::Cancelled { .. } | Stage::Expired { .. }))
@@ -244,7 +244,7 @@ pub async fn is_over(store: &Store, post: &Post) -> Result<bool, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`]: what was deleted before stays deleted.
-pub async fn forget_seen(store: &Store, present: &Present) -> Result<u64, StoreError> {
+pub(crate) async fn forget_seen(store: &Store, present: &Present) -> Result<u64, StoreError> {
     store.forget_seen(present.older_than(chrono::Duration::days(SEEN_DAYS))).await
 }
 

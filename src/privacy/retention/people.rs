@@ -23,7 +23,7 @@ const PAGE: usize = 500;
 ///
 /// # Errors
 /// [`StoreError`]: what was removed stays removed.
-pub async fn forget_words(store: &Store, old: Cutoff) -> Result<u64, StoreError> {
+pub(crate) async fn forget_words(store: &Store, old: Cutoff) -> Result<u64, StoreError> {
     let mut forgotten = 0;
     let mut mailings = store.pages(mailings::all());
     while let Some(read) = mailings.next().await? {
@@ -86,7 +86,7 @@ async fn forget_evidence(store: &Store, mailing: MailingId) -> Result<u64, Store
 ///
 /// # Errors
 /// [`StoreError`]: what was deleted before stays deleted.
-pub async fn drop_answers(store: &Store, before: Timestamp) -> Result<u64, StoreError> {
+pub(crate) async fn drop_answers(store: &Store, before: Timestamp) -> Result<u64, StoreError> {
     let (mut dropped, mut cursor, mut ends) = (0, None, Ends::new());
     loop {
         let (page, next) = store.scan_rsvps(cursor, PAGE).await?;

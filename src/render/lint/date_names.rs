@@ -10,14 +10,14 @@ use icu_locale_core::Locale;
 
 /// Names of days and months in some languages, lower case.
 #[derive(Clone, Debug, Default)]
-pub struct DateNames {
+pub(crate) struct DateNames {
     weekdays: BTreeMap<String, Weekday>,
     months: BTreeMap<String, u32>,
 }
 
 /// A date found in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundDate {
+pub(crate) struct FoundDate {
     /// The byte at which it begins.
     pub at: usize,
     /// The weekday printed with it.
@@ -34,7 +34,7 @@ pub struct FoundDate {
 
 impl DateNames {
     /// The names in several languages; a language without data is skipped.
-    pub fn of(languages: &[&str]) -> Self {
+    pub(crate) fn of(languages: &[&str]) -> Self {
         let mut names = Self::default();
         languages.iter().filter_map(|l| l.parse::<Locale>().ok()).for_each(|locale| names.add(&locale));
         names
@@ -64,7 +64,7 @@ impl DateNames {
 
     /// Finds every date in `text` with a day and the name of a month: "torsdag den 11 mars 2027", "Thursday, March
     /// 11".
-    pub fn find(&self, text: &str) -> Vec<FoundDate> {
+    pub(crate) fn find(&self, text: &str) -> Vec<FoundDate> {
         let words = words(text);
         let mut found = Vec::new();
         let mut next = 0;
@@ -108,7 +108,7 @@ impl DateNames {
     }
 
     /// The name of a weekday in the first language that has a similar one.
-    pub fn name(&self, weekday: Weekday, like: &str) -> String {
+    pub(crate) fn name(&self, weekday: Weekday, like: &str) -> String {
         let names = self.weekdays.iter().filter(|(_, day)| **day == weekday).map(|(name, _)| name);
         // The language of the printed word: weekdays of one language share an ending ("dag", "day").
         let ending = |name: &str| name.chars().rev().take(3).collect::<String>();
@@ -163,7 +163,7 @@ fn day_number(word: &str) -> Option<u32> {
 
 impl FoundDate {
     /// The date, in the printed year or in the year that brings it nearest to `reference`.
-    pub fn date(&self, reference: NaiveDate) -> Option<NaiveDate> {
+    pub(crate) fn date(&self, reference: NaiveDate) -> Option<NaiveDate> {
         match self.year {
             Some(year) => NaiveDate::from_ymd_opt(year, self.month, self.day),
             None => [-1, 0, 1]

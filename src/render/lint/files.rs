@@ -11,7 +11,7 @@ const BLOCKED: [&str; 12] = ["exe", "bat", "cmd", "com", "js", "jar", "lnk", "ms
 
 /// Why a file's name must not be used; `None` for a valid name. A name refers to a file next to the release, or in a
 /// folder next to it.
-pub fn file_name_fault(name: &str) -> Option<&'static str> {
+pub(crate) fn file_name_fault(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         return Some("it is empty");
     }

@@ -48,7 +48,7 @@ fn with_small_digits(text: &str) -> String {
 }
 
 /// The plain text of inlines.
-pub fn text_of(inlines: &[Inline]) -> String {
+pub(crate) fn text_of(inlines: &[Inline]) -> String {
     let mut text = String::new();
     for inline in inlines {
         match inline {
@@ -66,7 +66,7 @@ pub fn text_of(inlines: &[Inline]) -> String {
 }
 
 /// A text that is not Markdown: its lines, with bare addresses as links.
-pub fn plain_inlines(text: &str, reading: &Reading) -> Vec<Inline> {
+pub(crate) fn plain_inlines(text: &str, reading: &Reading) -> Vec<Inline> {
     finish(vec![Inline::Text(text.to_owned())], reading)
 }
 

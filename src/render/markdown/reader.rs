@@ -336,7 +336,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Whether angle brackets begin HTML, and not words such as `<Karin Ek>`, which are shown literally.
-pub fn is_html(text: &str) -> bool {
+pub(crate) fn is_html(text: &str) -> bool {
     let inside = text.trim_start().trim_start_matches(['<', '/']);
     let name: String = inside.chars().take_while(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     inside.starts_with(['!', '?']) || text.contains('=') || HTML.split_whitespace().any(|known| known == name)

@@ -7,7 +7,7 @@ use crate::model::release::quote::{Speaker, after_dash, split_attribution};
 
 /// Whether a text names its speaker: a verb of saying after a comma or the end of speech ("Vi är glada, säger Karin
 /// Ek.").
-pub fn names_speaker(text: &str, verbs: &[String]) -> bool {
+pub(crate) fn names_speaker(text: &str, verbs: &[String]) -> bool {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.windows(3).any(|three| {
         let ends_speech = three[0].ends_with([',', '?', '!', '”', '"', '’', '»', '–', '—', '…']);
@@ -17,7 +17,7 @@ pub fn names_speaker(text: &str, verbs: &[String]) -> bool {
 
 /// Whether a list is really speech: its marks are hyphens, each item is one paragraph of whole sentences, and the
 /// first one or at least half of them name the speaker.
-pub fn list_is_speech(marks_are_hyphens: bool, items: &[String], verbs: &[String]) -> bool {
+pub(crate) fn list_is_speech(marks_are_hyphens: bool, items: &[String], verbs: &[String]) -> bool {
     let whole =
         |text: &String| text.trim_end().ends_with(['.', '!', '?', '…', '”', '"', ':']) || names_speaker(text, verbs);
     let named: Vec<bool> = items.iter().map(|text| names_speaker(text, verbs)).collect();

@@ -17,7 +17,7 @@ pub struct Positions {
 
 impl Positions {
     /// The line of a field, or of the nearest field that contains it.
-    pub fn line(&self, key: &str) -> Option<u32> {
+    pub(crate) fn line(&self, key: &str) -> Option<u32> {
         let mut key = key;
         loop {
             if let Some(line) = self.lines.get(key) {

@@ -26,7 +26,7 @@ const VERSION: u32 = 1;
 
 /// The content of the `health` file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Health {
+pub(crate) struct Health {
     version: u32,
     /// Backups that were made, by name; pruned ones as long as an existing one follows them.
     backups: BTreeMap<String, Known>,

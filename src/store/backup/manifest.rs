@@ -138,7 +138,7 @@ impl From<Mark> for MarkForm {
 
 impl MarkForm {
     /// The mark; `None` if its sum is not a number.
-    pub fn mark(&self) -> Option<Mark> {
+    pub(crate) fn mark(&self) -> Option<Mark> {
         let sum = u128::from_str_radix(&self.sum, 16).ok()?;
         Some(Mark { sequence: self.group, fingerprint: Fingerprint { records: self.records, sum } })
     }
@@ -146,7 +146,7 @@ impl MarkForm {
 
 impl Manifest {
     /// An empty manifest.
-    pub fn new(id: String, created: Timestamp, host: String) -> Self {
+    pub(crate) fn new(id: String, created: Timestamp, host: String) -> Self {
         Self {
             version: VERSION,
             id,
@@ -177,7 +177,7 @@ impl Manifest {
     ///
     /// # Errors
     /// [`serde_json::Error`], which does not occur for manifests.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         Ok(sealed(serde_json::to_vec(self)?))
     }
 
@@ -185,7 +185,7 @@ impl Manifest {
     ///
     /// # Errors
     /// [`BackupError::Damaged`], [`BackupError::Newer`].
-    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, BackupError> {
+    pub(crate) fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, BackupError> {
         let damaged = |what: &str| BackupError::damaged(path, what);
         let body = unsealed(path, bytes)?;
         #[derive(Deserialize)]

@@ -34,12 +34,12 @@ mod health_file;
 mod keep;
 mod listed;
 pub mod manifest;
-pub mod people;
+pub(crate) mod people;
 pub mod point;
 pub mod prune;
 pub mod repository;
 pub mod restore;
-pub mod salvage;
+pub(crate) mod salvage;
 pub mod upkeep;
 pub mod verify;
 
@@ -144,7 +144,7 @@ pub enum BackupError {
 
 impl BackupError {
     /// Whether the request or the present situation is the cause, not a disk.
-    pub fn is_refusal(&self) -> bool {
+    pub(crate) fn is_refusal(&self) -> bool {
         matches!(
             self,
             Self::NoRepository(_)
@@ -160,7 +160,7 @@ impl BackupError {
     }
 
     /// Whether something read differs from what was written, as far as can be determined.
-    pub fn is_damage(&self) -> bool {
+    pub(crate) fn is_damage(&self) -> bool {
         match self {
             Self::Io { action, .. } => *action == "read",
             Self::Spool(_) | Self::Engine(_) => false,

@@ -17,7 +17,7 @@ use super::repository::Repository;
 ///
 /// # Errors
 /// [`BackupError`], also for an unreadable subscriber record.
-pub fn read_people(
+pub(crate) fn read_people(
     point: &Point,
     repository: &Repository,
     visit: &mut dyn FnMut(Subscriber),

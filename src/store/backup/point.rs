@@ -68,7 +68,7 @@ pub fn find(repository: &Repository, wanted: &Wanted) -> Result<Point, BackupErr
 ///
 /// # Errors
 /// [`BackupError`].
-pub fn find_partial(repository: &Repository, wanted: &Wanted) -> Result<(Point, Vec<Fault>), BackupError> {
+pub(crate) fn find_partial(repository: &Repository, wanted: &Wanted) -> Result<(Point, Vec<Fault>), BackupError> {
     match wanted {
         Wanted::Until(until) => of_instant(repository, *until, true),
         Wanted::Backup(Some(_)) => Ok((find(repository, wanted)?, Vec::new())),
@@ -85,7 +85,7 @@ pub fn find_partial(repository: &Repository, wanted: &Wanted) -> Result<(Point, 
 }
 
 /// The states of the backups later than a point, newest first.
-pub fn points_after(listed: Vec<Listed>, point: &Point) -> impl Iterator<Item = Point> {
+pub(crate) fn points_after(listed: Vec<Listed>, point: &Point) -> impl Iterator<Item = Point> {
     let (backup, group) = (point.backup.clone(), point.group);
     let points = listed.into_iter().rev().filter_map(|one| one.manifest.ok()).map(of_backup);
     points.take_while(move |other| other.backup > backup || other.backup == backup && other.group != group)
@@ -236,7 +236,7 @@ fn last_group(
 
 impl Point {
     /// The segments, by their paths in the repository.
-    pub fn segments(&self, repository: &Repository) -> Vec<SegmentName> {
+    pub(crate) fn segments(&self, repository: &Repository) -> Vec<SegmentName> {
         let name = |segment: &SegmentFile| SegmentName { first: segment.first, path: repository.path(&segment.file) };
         self.journal.iter().map(name).collect()
     }
@@ -246,7 +246,7 @@ impl Point {
     ///
     /// # Errors
     /// [`BackupError`].
-    pub fn records(
+    pub(crate) fn records(
         &self,
         repository: &Repository,
         wanted: &dyn Fn(&[u8]) -> bool,

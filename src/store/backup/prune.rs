@@ -138,7 +138,7 @@ fn staying(
 ///
 /// # Errors
 /// [`BackupError::Io`].
-pub fn is_whole(repository: &Repository, manifest: &Manifest) -> Result<bool, BackupError> {
+pub(crate) fn is_whole(repository: &Repository, manifest: &Manifest) -> Result<bool, BackupError> {
     for file in manifest.files() {
         if !repository.has(file)? {
             return Ok(false);

@@ -45,7 +45,7 @@ impl Drop for Repository {
 impl Repository {
     /// Faults of the repository itself: its marker, its `health` file, damaged or missing manifests. `listed` is the
     /// result of [`Repository::list`].
-    pub fn faults(&self, listed: &[Listed]) -> Vec<Fault> {
+    pub(crate) fn faults(&self, listed: &[Listed]) -> Vec<Fault> {
         let mut faults = self.faults.clone();
         for one in listed {
             if let Err(error) = &one.manifest {
@@ -61,7 +61,7 @@ impl Repository {
     }
 
     /// Why its `health` file cannot be trusted, so that missing backups go unnoticed; `None` if it can.
-    pub fn notes_fault(&self) -> Option<Fault> {
+    pub(crate) fn notes_fault(&self) -> Option<Fault> {
         self.faults.iter().find(|fault| fault.path.file_name().is_some_and(|name| name == health_file::NAME)).cloned()
     }
 
@@ -81,7 +81,7 @@ impl Repository {
     }
 
     /// Its path.
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
@@ -95,7 +95,7 @@ impl Repository {
     ///
     /// # Errors
     /// [`BackupError::Io`].
-    pub fn has(&self, file: &FileRef) -> Result<bool, BackupError> {
+    pub(crate) fn has(&self, file: &FileRef) -> Result<bool, BackupError> {
         let path = self.path(file);
         match fs::metadata(&path) {
             Ok(found) => Ok(found.len() == file.bytes && !self.with_health(|health| health.is_damaged(&file.sha256))),
@@ -109,7 +109,7 @@ impl Repository {
     ///
     /// # Errors
     /// [`BackupError::Io`]; `from` names the source in the error.
-    pub fn put(
+    pub(crate) fn put(
         &self,
         source: &mut dyn Read,
         bytes: u64,
@@ -184,7 +184,7 @@ impl Repository {
     ///
     /// # Errors
     /// [`BackupError::Io`].
-    pub fn sync(&self) -> Result<(), BackupError> {
+    pub(crate) fn sync(&self) -> Result<(), BackupError> {
         let files = self.directory.join("files");
         for folder in fs::read_dir(&files).map_err(BackupError::io(&files, "read"))? {
             sync_directory(&folder.map_err(BackupError::io(&files, "read"))?.path())?;
@@ -196,7 +196,7 @@ impl Repository {
     ///
     /// # Errors
     /// [`BackupError::Io`].
-    pub fn publish(&self, manifest: &Manifest, watch: Watch<'_>) -> Result<(), BackupError> {
+    pub(crate) fn publish(&self, manifest: &Manifest, watch: Watch<'_>) -> Result<(), BackupError> {
         let temporary = self.directory.join("incoming").join("manifest");
         let failed = |action| BackupError::io(&temporary, action);
         step(watch, &temporary, "manifest")?;

@@ -91,7 +91,11 @@ pub fn check_target(target: &Path) -> Result<(), BackupError> {
 ///
 /// # Errors
 /// [`BackupError`].
-pub fn check(repository: &Repository, point: &Point, watch: Watch<'_>) -> Result<(u64, Vec<Fault>), BackupError> {
+pub(crate) fn check(
+    repository: &Repository,
+    point: &Point,
+    watch: Watch<'_>,
+) -> Result<(u64, Vec<Fault>), BackupError> {
     let mut faults = Vec::new();
     announce(point, repository, watch)?;
     for file in files(point) {
@@ -142,7 +146,7 @@ impl LaidOut {
     ///
     /// # Errors
     /// [`BackupError`]: unless the store itself is in place, no daemon starts.
-    pub fn place(self) -> Result<(), BackupError> {
+    pub(crate) fn place(self) -> Result<(), BackupError> {
         if let Some(aside) = &self.aside {
             move_aside(&self.target, aside)?;
         }

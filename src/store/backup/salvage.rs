@@ -31,7 +31,7 @@ const COUNTERS: (&[u8], &[u8]) = (b"c", b"d");
 
 /// The result of a salvage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Salvaged {
+pub(crate) struct Salvaged {
     /// Number of records.
     pub records: u64,
     /// The records are exactly those of the backup, although a file was damaged.

@@ -18,7 +18,7 @@ use super::{BackupError, Event, Watch};
 
 /// The minimum of bytes read with each backup, even right after the previous one: a small repository is read
 /// completely.
-pub const AT_LEAST: u64 = 64 * 1024 * 1024;
+pub(crate) const AT_LEAST: u64 = 64 * 1024 * 1024;
 /// Everything is read within this many seconds: six days, so that one night may be missed.
 const ROUND: i64 = 6 * 86_400;
 

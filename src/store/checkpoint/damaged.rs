@@ -12,7 +12,7 @@ use super::{CheckpointError, HEADER, MAX_BLOCK, failed};
 
 /// A part of a checkpoint that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DamagedBlocks {
+pub(crate) struct DamagedBlocks {
     /// Where it begins, in bytes from the start of the file.
     pub from: u64,
     /// Where it ends.
@@ -27,7 +27,7 @@ pub struct DamagedBlocks {
 ///
 /// # Errors
 /// [`CheckpointError::Io`].
-pub fn damaged_blocks(path: &Path) -> Result<Vec<DamagedBlocks>, CheckpointError> {
+pub(crate) fn damaged_blocks(path: &Path) -> Result<Vec<DamagedBlocks>, CheckpointError> {
     read_whole_blocks(path, &mut |_, _| Ok(()))
 }
 
@@ -36,7 +36,7 @@ pub fn damaged_blocks(path: &Path) -> Result<Vec<DamagedBlocks>, CheckpointError
 ///
 /// # Errors
 /// [`CheckpointError::Io`], and the errors of `visit`.
-pub fn read_whole_blocks(
+pub(crate) fn read_whole_blocks(
     path: &Path,
     visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), CheckpointError>,
 ) -> Result<Vec<DamagedBlocks>, CheckpointError> {

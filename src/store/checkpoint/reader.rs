@@ -75,7 +75,7 @@ pub(super) struct Reader<'p> {
 
 impl<'p> Reader<'p> {
     /// Opens the file and reads from its start.
-    pub fn open(path: &'p Path) -> Result<Self, CheckpointError> {
+    pub(crate) fn open(path: &'p Path) -> Result<Self, CheckpointError> {
         let file = File::open(path).map_err(failed(path, "read"))?;
         Ok(Self { file: BufReader::with_capacity(256 * 1024, file), path })
     }
@@ -102,7 +102,7 @@ impl<'p> Reader<'p> {
         usize::try_from(number).map_err(|_| self.damaged("a number is out of range"))
     }
 
-    pub fn header(&mut self) -> Result<Mark, CheckpointError> {
+    pub(crate) fn header(&mut self) -> Result<Mark, CheckpointError> {
         let bytes: [u8; 44] = self.take()?;
         let checksum = u64::from_le_bytes(self.take()?);
         let (magic, rest) = bytes.split_at(8);

@@ -15,7 +15,7 @@ use super::{CheckpointError, CheckpointName, MAGIC, SUFFIX, UNFINISHED, VERSION,
 const BLOCK: usize = 64 * 1024;
 
 /// A checkpoint being written, under a temporary name until it is complete and durable.
-pub struct CheckpointWriter {
+pub(crate) struct CheckpointWriter {
     file: BufWriter<File>,
     directory: PathBuf,
     temporary: PathBuf,
@@ -30,7 +30,7 @@ impl CheckpointWriter {
     ///
     /// # Errors
     /// [`CheckpointError::Io`]
-    pub fn begin(directory: &Path, since: Mark) -> Result<Self, CheckpointError> {
+    pub(crate) fn begin(directory: &Path, since: Mark) -> Result<Self, CheckpointError> {
         make_directories(directory, 0o777).map_err(failed(directory, "created"))?;
         let temporary = directory.join(UNFINISHED);
         let file = File::create(&temporary).map_err(failed(&temporary, "created"))?;
@@ -49,7 +49,7 @@ impl CheckpointWriter {
     ///
     /// # Errors
     /// [`CheckpointError::Io`]
-    pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<(), CheckpointError> {
+    pub(crate) fn push(&mut self, key: &[u8], value: &[u8]) -> Result<(), CheckpointError> {
         self.block.extend_from_slice(&u16::try_from(key.len()).unwrap_or(u16::MAX).to_le_bytes());
         self.block.extend_from_slice(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes());
         self.block.extend_from_slice(key);
@@ -81,7 +81,7 @@ impl CheckpointWriter {
     ///
     /// # Errors
     /// [`CheckpointError::Io`]
-    pub fn seal(mut self, until: Mark) -> Result<SealedCheckpoint, CheckpointError> {
+    pub(crate) fn seal(mut self, until: Mark) -> Result<SealedCheckpoint, CheckpointError> {
         self.write_block()?;
         let mut end = vec![0; 8];
         end.extend_from_slice(&until.to_bytes());
@@ -95,7 +95,7 @@ impl CheckpointWriter {
 }
 
 /// A complete and durable checkpoint that does not count until it is published.
-pub struct SealedCheckpoint {
+pub(crate) struct SealedCheckpoint {
     directory: PathBuf,
     /// Its temporary path.
     pub path: PathBuf,
@@ -107,7 +107,7 @@ impl SealedCheckpoint {
     ///
     /// # Errors
     /// [`CheckpointError::Io`]
-    pub fn publish(self) -> Result<CheckpointName, CheckpointError> {
+    pub(crate) fn publish(self) -> Result<CheckpointName, CheckpointError> {
         let path = self.directory.join(format!("{:020}{SUFFIX}", self.since.sequence));
         fs::rename(&self.path, &path).map_err(failed(&path, "renamed"))?;
         sync_directory(&self.directory)?;
@@ -118,7 +118,7 @@ impl SealedCheckpoint {
     ///
     /// # Errors
     /// [`CheckpointError::Io`]
-    pub fn discard(self) -> Result<(), CheckpointError> {
+    pub(crate) fn discard(self) -> Result<(), CheckpointError> {
         fs::remove_file(&self.path).map_err(failed(&self.path, "removed"))
     }
 }

@@ -64,7 +64,7 @@ impl Bounds {
 
     /// What is missing if the journal, with any other copies, reaches up to group `reached`, and its newest segment
     /// begins with group `newest`; 0 if it has no segment.
-    pub fn shortfall(&self, reached: u64, newest: u64) -> Shortfall {
+    pub(crate) fn shortfall(&self, reached: u64, newest: u64) -> Shortfall {
         let missing = (reached < self.least).then_some((reached.saturating_add(1), self.least));
         let known = reached.max(self.least);
         let is_open = newest == 0 || newest < self.segment;
@@ -73,12 +73,12 @@ impl Bounds {
     }
 
     /// Whether nothing after `group` was acknowledged.
-    pub fn proves_end(&self, group: u64) -> bool {
+    pub(crate) fn proves_end(&self, group: u64) -> bool {
         self.most.is_some_and(|most| most <= group)
     }
 
     /// A message on whether acknowledged groups may be missing in a store that reaches up to `group` and is not short.
-    pub fn completeness(&self, group: u64) -> String {
+    pub(crate) fn completeness(&self, group: u64) -> String {
         match (self.proves_end(group), self.least) {
             (true, _) => "nothing that was acknowledged is missing".to_owned(),
             (false, 0) => format!(

@@ -52,7 +52,7 @@ impl Finding {
 }
 
 /// An examined store, locked as long as this value lives.
-pub struct Examined {
+pub(crate) struct Examined {
     /// What is intact and what is not.
     pub survey: Survey,
     /// What the damage affects.
@@ -65,13 +65,13 @@ pub struct Examined {
 }
 
 /// A read-only index.
-pub struct ReadOnly(Index);
+pub(crate) struct ReadOnly(Index);
 
 /// Reads everything in the store in `directory`.
 ///
 /// # Errors
 /// [`OpenError`] if it is in use, does not exist, or cannot be read at all.
-pub fn examine(directory: &Path, settings: &Settings) -> Result<Examined, OpenError> {
+pub(crate) fn examine(directory: &Path, settings: &Settings) -> Result<Examined, OpenError> {
     let lock = open::lock(directory, &Settings { create: false, ..settings.clone() })?;
     let survey = survey_locked(directory, settings, &lock)?;
     let mut findings = journal_findings(directory, &survey)?;

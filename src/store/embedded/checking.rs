@@ -65,7 +65,7 @@ impl EmbeddedEngine {
     ///
     /// # Errors
     /// [`EngineError`]; the next call starts again at the first record.
-    pub async fn check_some(&self) -> Result<CheckStep, EngineError> {
+    pub(crate) async fn check_some(&self) -> Result<CheckStep, EngineError> {
         let (answer, receiver) = oneshot::channel();
         self.shared.ask(Request::Check(answer))?;
         receiver.await.map_err(|_| EngineError::Stopped("it is closed".to_owned()))?

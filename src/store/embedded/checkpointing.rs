@@ -67,7 +67,7 @@ impl EmbeddedEngine {
     ///
     /// # Errors
     /// As [`Self::checkpoint`].
-    pub fn checkpoint_blocking(&self) -> Result<CheckpointReport, EngineError> {
+    pub(crate) fn checkpoint_blocking(&self) -> Result<CheckpointReport, EngineError> {
         let report = write_checkpoint(&self.shared, true)?;
         self.note_head();
         Ok(report)

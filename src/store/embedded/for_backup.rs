@@ -25,7 +25,7 @@ use super::{EmbeddedEngine, Shared};
 
 /// An open file that never changes again.
 #[derive(Debug)]
-pub struct Sealed {
+pub(crate) struct Sealed {
     /// The number of a segment's first group, or the group after which a checkpoint was begun.
     pub number: u64,
     /// Its path when it was opened.
@@ -38,7 +38,7 @@ pub struct Sealed {
 
 /// All files that lead to one mark.
 #[derive(Debug)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// The store's mark.
     pub mark: Mark,
     /// The journal's segments up to the mark, in order, without a gap.
@@ -60,7 +60,7 @@ impl EmbeddedEngine {
     ///
     /// # Errors
     /// [`EngineError`].
-    pub fn snapshot(&self) -> Result<Snapshot, EngineError> {
+    pub(crate) fn snapshot(&self) -> Result<Snapshot, EngineError> {
         let shared = &self.shared;
         let _no_checkpoint = shared.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
         let mark = self.seal()?;

@@ -19,7 +19,7 @@ const FIRST: &[u8] = &[1];
 /// Why the index cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct IndexFault(pub String);
+pub(crate) struct IndexFault(pub String);
 
 impl From<IndexFault> for EngineError {
     fn from(fault: IndexFault) -> Self {
@@ -28,7 +28,7 @@ impl From<IndexFault> for EngineError {
 }
 
 /// An open index.
-pub struct Index {
+pub(crate) struct Index {
     database: sled::Db,
     directory: PathBuf,
 }
@@ -47,7 +47,7 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexFault`], also when sled panics.
-    pub fn open(directory: &Path, cache_bytes: u64) -> Result<Self, IndexFault> {
+    pub(crate) fn open(directory: &Path, cache_bytes: u64) -> Result<Self, IndexFault> {
         let config = sled::Config::new()
             .path(directory)
             .cache_capacity(cache_bytes)
@@ -72,7 +72,7 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexFault`]
-    pub fn mark(&self) -> Result<Option<Mark>, IndexFault> {
+    pub(crate) fn mark(&self) -> Result<Option<Mark>, IndexFault> {
         match guarded(|| self.database.get(MARK))? {
             None => Ok(None),
             Some(bytes) => match Mark::from_bytes(&bytes) {
@@ -86,7 +86,7 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexFault`]
-    pub fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, IndexFault> {
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, IndexFault> {
         if key < FIRST {
             return Ok(None);
         }
@@ -97,7 +97,7 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexFault`]
-    pub fn scan(&self, range: &KeyRange, limit: usize) -> Result<Vec<(Key, Value)>, IndexFault> {
+    pub(crate) fn scan(&self, range: &KeyRange, limit: usize) -> Result<Vec<(Key, Value)>, IndexFault> {
         let mut found = Vec::new();
         if limit == 0 {
             return Ok(found);
@@ -113,7 +113,7 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexFault`]
-    pub fn each(&self, range: &KeyRange, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), IndexFault> {
+    pub(crate) fn each(&self, range: &KeyRange, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), IndexFault> {
         let from = range.from.0.as_slice().max(FIRST);
         let to = range.to.as_ref().map(|to| to.0.as_slice());
         if to.is_some_and(|to| to <= from) {
@@ -141,7 +141,10 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexFault`]: some may have been applied.
-    pub fn apply<'w>(&self, mut writes: impl Iterator<Item = (&'w [u8], Option<&'w [u8]>)>) -> Result<(), IndexFault> {
+    pub(crate) fn apply<'w>(
+        &self,
+        mut writes: impl Iterator<Item = (&'w [u8], Option<&'w [u8]>)>,
+    ) -> Result<(), IndexFault> {
         guarded(|| {
             writes.try_for_each(|(key, value)| match value {
                 Some(value) => self.database.insert(key, value).map(drop),
@@ -155,7 +158,7 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexFault`]
-    pub fn set_mark(&self, mark: Mark) -> Result<(), IndexFault> {
+    pub(crate) fn set_mark(&self, mark: Mark) -> Result<(), IndexFault> {
         guarded(|| self.database.insert(MARK, &mark.to_bytes()).map(drop))
     }
 
@@ -163,7 +166,7 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexFault`]
-    pub fn fingerprint(&self) -> Result<Fingerprint, IndexFault> {
+    pub(crate) fn fingerprint(&self) -> Result<Fingerprint, IndexFault> {
         let mut sum = Fingerprint::default();
         self.each(&everything(), &mut |key, value| {
             sum.add(key, value);
@@ -176,7 +179,7 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexFault`]
-    pub fn flush(&self) -> Result<(), IndexFault> {
+    pub(crate) fn flush(&self) -> Result<(), IndexFault> {
         guarded(|| self.database.flush().map(drop))
     }
 
@@ -185,7 +188,7 @@ impl Index {
     /// # Errors
     /// [`IndexFault`]: it must not be used again. Also if closing times out: sled may wait for one of its threads that
     /// has panicked.
-    pub fn close(self) -> Result<(), IndexFault> {
+    pub(crate) fn close(self) -> Result<(), IndexFault> {
         let (done, closed) = channel();
         let closing = move || drop(done.send(self.close_now()));
         let started = std::thread::Builder::new().name("index closing".to_owned()).spawn(closing);
@@ -206,7 +209,7 @@ impl Index {
 }
 
 /// All keys.
-pub fn everything() -> KeyRange {
+pub(crate) fn everything() -> KeyRange {
     KeyRange::new(Key(Vec::new()), None)
 }
 

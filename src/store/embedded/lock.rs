@@ -8,7 +8,7 @@ use super::open_error::OpenError;
 
 /// Holds the lock of a store directory as long as it lives; the operating system releases it when the process ends.
 #[derive(Debug)]
-pub struct StoreLock {
+pub(crate) struct StoreLock {
     file: File,
 }
 
@@ -17,7 +17,7 @@ impl StoreLock {
     ///
     /// # Errors
     /// [`OpenError::Locked`] if another process has it open, with its number; [`OpenError::Io`].
-    pub fn take(directory: &Path) -> Result<Self, OpenError> {
+    pub(crate) fn take(directory: &Path) -> Result<Self, OpenError> {
         let path: PathBuf = directory.join("lock");
         let failed = |action| OpenError::io(&path, action);
         let mut file = OpenOptions::new()

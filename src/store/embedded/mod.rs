@@ -32,13 +32,13 @@ use super::fingerprint::Mark;
 use super::journal::disk::{Disk, SystemDisk};
 use super::journal::writer::{JournalSettings, JournalWriter};
 
-pub mod bounds;
-pub mod check;
-pub mod checking;
-pub mod checkpointing;
+pub(crate) mod bounds;
+pub(crate) mod check;
+pub(crate) mod checking;
+pub(crate) mod checkpointing;
 mod committer;
 mod creation;
-pub mod for_backup;
+pub(crate) mod for_backup;
 mod healing;
 #[cfg(test)]
 mod healing_tests;
@@ -49,7 +49,7 @@ mod lock;
 mod marker;
 mod new_index;
 mod notes;
-pub mod open;
+pub(crate) mod open;
 mod open_error;
 mod open_report;
 mod rebuild;
@@ -61,15 +61,14 @@ mod stats;
 pub mod survey;
 mod usage;
 
-pub use checkpointing::CheckpointReport;
+pub(crate) use checkpointing::CheckpointReport;
 pub use health::IndexHealth;
-pub use lock::StoreLock;
-pub use open::Opened;
+pub(crate) use lock::StoreLock;
+pub(crate) use open::Opened;
 pub use open_error::OpenError;
 pub use open_report::OpenReport;
-pub use request::CheckStep;
-pub use shortfall::Shortfall;
-pub use stats::Stats;
+pub(crate) use request::CheckStep;
+pub(crate) use stats::Stats;
 pub use usage::DiskUse;
 
 use committer::Committer;
@@ -278,7 +277,7 @@ impl EmbeddedEngine {
     }
 
     /// Metrics of commits.
-    pub fn metrics(&self) -> CommitMetrics {
+    pub(crate) fn metrics(&self) -> CommitMetrics {
         self.shared.metrics.clone()
     }
 
@@ -288,17 +287,17 @@ impl EmbeddedEngine {
     }
 
     /// Number of records.
-    pub fn records(&self) -> u64 {
+    pub(crate) fn records(&self) -> u64 {
         self.shared.marks().applied.fingerprint.records
     }
 
     /// The mark after the last group that is completely in the index.
-    pub fn mark(&self) -> Mark {
+    pub(crate) fn mark(&self) -> Mark {
         self.shared.marks().applied
     }
 
     /// The store's directory.
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.shared.directory
     }
 

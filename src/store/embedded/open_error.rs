@@ -79,7 +79,7 @@ fn of(pid: Option<u32>) -> String {
 impl OpenError {
     /// Whether a retry is useless until an operator acts: there is no store, or something is damaged that cannot be
     /// rebuilt.
-    pub fn needs_a_person(&self) -> bool {
+    pub(crate) fn needs_a_person(&self) -> bool {
         match self {
             Self::Absent(_) | Self::Damaged(_) | Self::JournalShort { .. } | Self::Mismatch { .. } => true,
             Self::Journal(error) => !matches!(error, JournalError::Io { .. }),

@@ -49,7 +49,7 @@ impl OpenReport {
     }
 
     /// A warning for the operator if acknowledged groups may be missing.
-    pub fn doubt(&self) -> Option<String> {
+    pub(crate) fn doubt(&self) -> Option<String> {
         let is_doubtful = self.rebuilt.is_some() && !self.bounds.proves_end(self.last_group);
         (self.doubtful.is_some() || is_doubtful)
             .then(|| format!("the store was opened after a failure: {}", self.completeness()))

@@ -34,7 +34,7 @@ impl EmbeddedEngine {
     ///
     /// # Errors
     /// [`EngineError`]: the store remains usable; retry.
-    pub async fn forget_past(&self) -> Result<CheckpointReport, EngineError> {
+    pub(crate) async fn forget_past(&self) -> Result<CheckpointReport, EngineError> {
         self.forget(false).await
     }
 
@@ -43,7 +43,7 @@ impl EmbeddedEngine {
     ///
     /// # Errors
     /// As [`Self::forget_past`].
-    pub async fn forget_backed_up(&self) -> Result<CheckpointReport, EngineError> {
+    pub(crate) async fn forget_backed_up(&self) -> Result<CheckpointReport, EngineError> {
         self.forget(true).await
     }
 
@@ -65,7 +65,7 @@ impl EmbeddedEngine {
     ///
     /// # Errors
     /// [`EngineError`]: the present one stays in use.
-    pub async fn renew_index(&self) -> Result<(), EngineError> {
+    pub(crate) async fn renew_index(&self) -> Result<(), EngineError> {
         let shared = self.shared.clone();
         let built = tokio::task::spawn_blocking(move || NewIndex::build(&shared)).await;
         let new = built.map_err(|e| EngineError::Stopped(e.to_string()))??;

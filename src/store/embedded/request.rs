@@ -34,7 +34,7 @@ pub(super) enum Request {
 
 /// The progress of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CheckStep {
+pub(crate) enum CheckStep {
     /// There is more to read.
     More,
     /// All of it was read (this many records) and matches.

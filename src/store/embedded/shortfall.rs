@@ -11,7 +11,7 @@ pub struct Shortfall {
 
 impl Shortfall {
     /// Whether nothing is known to be missing, and no missing part could have held more.
-    pub fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
 }

@@ -31,7 +31,7 @@ pub struct DiskUse {
 
 impl DiskUse {
     /// The free share of the disk, 0 to 1; 1 if unknown.
-    pub fn free_share(&self) -> f64 {
+    pub(crate) fn free_share(&self) -> f64 {
         if self.usable == 0 { 1.0 } else { self.free as f64 / self.usable as f64 }
     }
 }
@@ -41,7 +41,7 @@ impl EmbeddedEngine {
     ///
     /// # Errors
     /// [`EngineError::Unavailable`].
-    pub fn disk_use(&self) -> Result<DiskUse, EngineError> {
+    pub(crate) fn disk_use(&self) -> Result<DiskUse, EngineError> {
         let directory = &self.shared.directory;
         let mut found = DiskUse { index: bytes_below(&indexes(directory)), ..DiskUse::default() };
         let system = rustix::fs::statvfs(directory).map_err(|error| unreadable(error.into()))?;
@@ -64,7 +64,7 @@ impl EmbeddedEngine {
     ///
     /// # Errors
     /// [`EngineError::Unavailable`].
-    pub fn disk_free(&self) -> Result<u64, EngineError> {
+    pub(crate) fn disk_free(&self) -> Result<u64, EngineError> {
         let system = rustix::fs::statvfs(&self.shared.directory).map_err(|error| unreadable(error.into()))?;
         Ok(system.f_bavail.saturating_mul(system.f_frsize))
     }

@@ -62,7 +62,7 @@ pub trait Disk: Send + Sync + 'static {
 ///
 /// # Errors
 /// The operating system's; a part may have been written.
-pub fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.append(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -78,7 +78,7 @@ pub fn write_all(file: &mut dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// The operating system's.
-pub fn make_directories(path: &Path, mode: u32) -> io::Result<()> {
+pub(crate) fn make_directories(path: &Path, mode: u32) -> io::Result<()> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
     let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
     for directory in missing.into_iter().rev() {
@@ -98,7 +98,7 @@ pub fn make_directories(path: &Path, mode: u32) -> io::Result<()> {
 ///
 /// # Errors
 /// The operating system's.
-pub fn sync_upward(disk: &dyn Disk, directory: &Path, levels: usize) -> io::Result<()> {
+pub(crate) fn sync_upward(disk: &dyn Disk, directory: &Path, levels: usize) -> io::Result<()> {
     let mut next = directory;
     for level in 0..levels {
         match disk.sync_directory(next) {
@@ -115,13 +115,13 @@ fn parent_of(path: &Path) -> &Path {
 }
 
 /// Whether the disk was full: a retry can succeed once there is disk space.
-pub fn is_full(error: &io::Error) -> bool {
+pub(crate) fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// The path of file `number`: its 20 digits and `suffix`.
-pub fn numbered_path(directory: &Path, number: u64, suffix: &str) -> PathBuf {
+pub(crate) fn numbered_path(directory: &Path, number: u64, suffix: &str) -> PathBuf {
     directory.join(format!("{number:020}{suffix}"))
 }
 
@@ -129,7 +129,7 @@ pub fn numbered_path(directory: &Path, number: u64, suffix: &str) -> PathBuf {
 ///
 /// # Errors
 /// The operating system's.
-pub fn numbered_files(directory: &Path, suffix: &str) -> io::Result<Vec<(u64, PathBuf)>> {
+pub(crate) fn numbered_files(directory: &Path, suffix: &str) -> io::Result<Vec<(u64, PathBuf)>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

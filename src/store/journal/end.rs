@@ -13,7 +13,7 @@ const SECTOR: u64 = 512;
 
 /// What the bytes are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// A part of a record, or a record with parts that never reached the disk.
     CutShort,
     /// All bytes of a record are present but inconsistent: damaged, or written only in part.

@@ -30,7 +30,7 @@ const LIVE: usize = 2;
 const SLOTS: usize = 3;
 
 /// Identifies one run of the machine; all zero if unknown.
-pub type BootId = [u8; 16];
+pub(crate) type BootId = [u8; 16];
 
 /// The content of one slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub struct FoundHead {
 }
 
 /// The path of the file.
-pub fn path(store: &Path) -> PathBuf {
+pub(crate) fn path(store: &Path) -> PathBuf {
     store.join(NAME)
 }
 
@@ -102,7 +102,7 @@ pub fn begin(store: &Path, head: Head, is_last: bool) -> io::Result<()> {
 }
 
 /// The open file, for storing how far the journal reaches.
-pub struct HeadWriter {
+pub(crate) struct HeadWriter {
     file: Box<dyn DiskFile>,
     boot: BootId,
     segment: u64,
@@ -114,7 +114,7 @@ impl HeadWriter {
     ///
     /// # Errors
     /// The operating system's.
-    pub fn begin(disk: &dyn Disk, store: &Path, head: Head) -> io::Result<Self> {
+    pub(crate) fn begin(disk: &dyn Disk, store: &Path, head: Head) -> io::Result<Self> {
         begin(store, head, true)?;
         let file = disk.open_to_overwrite(&path(store))?;
         Ok(Self { file, boot: boot_id().unwrap_or_default(), segment: head.segment, turn: 0 })
@@ -124,7 +124,7 @@ impl HeadWriter {
     ///
     /// # Errors
     /// The operating system's.
-    pub fn note_durably(&mut self, head: Head) -> io::Result<()> {
+    pub(crate) fn note_durably(&mut self, head: Head) -> io::Result<()> {
         self.segment = head.segment;
         self.write(self.turn, head, BootId::default())?;
         self.turn = (self.turn + 1) % LIVE;
@@ -136,7 +136,7 @@ impl HeadWriter {
     ///
     /// # Errors
     /// The operating system's.
-    pub fn note(&mut self, group: u64) -> io::Result<()> {
+    pub(crate) fn note(&mut self, group: u64) -> io::Result<()> {
         self.write(LIVE, Head { segment: self.segment, group }, self.boot)
     }
 
@@ -175,7 +175,7 @@ fn parse(bytes: &[u8]) -> Option<(Head, BootId)> {
 }
 
 /// The boot id of the machine's present run; `None` if the system does not provide it.
-pub fn boot_id() -> Option<BootId> {
+pub(crate) fn boot_id() -> Option<BootId> {
     let digits: Vec<u8> = fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: Vec<u8> = digits.into_iter().filter(u8::is_ascii_hexdigit).collect();
     let mut id = BootId::default();

@@ -9,12 +9,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub mod disk;
-pub mod end;
+pub(crate) mod end;
 pub mod head;
-pub mod record;
-pub mod segment;
-pub mod walk;
-pub mod writer;
+pub(crate) mod record;
+pub(crate) mod segment;
+pub(crate) mod walk;
+pub(crate) mod writer;
 
 /// Why the journal cannot be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -17,13 +17,13 @@ use crate::store::fingerprint::Mark;
 use super::segment::Header;
 
 /// Begins every record, so that a reader finds the next one after a damaged one.
-pub const MAGIC: [u8; 4] = *b"\xd7Grp";
+pub(crate) const MAGIC: [u8; 4] = *b"\xd7Grp";
 
 /// Bytes before the payload.
-pub const HEAD: usize = 16;
+pub(crate) const HEAD: usize = 16;
 
 /// The largest payload, in bytes; a longer length is damage.
-pub const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
+pub(crate) const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
 
 const DELETED: u32 = u32::MAX;
 
@@ -34,29 +34,29 @@ const UNKNOWN: i64 = i64::MIN;
 
 /// Builds one record in a reused buffer.
 #[derive(Default)]
-pub struct RecordBuffer {
+pub(crate) struct RecordBuffer {
     bytes: Vec<u8>,
 }
 
 impl RecordBuffer {
     /// Begins a new record.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.bytes.resize(HEAD + Mark::LENGTH + TIME, 0);
     }
 
     /// Number of bytes so far.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// Whether it contains no writes.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.bytes.len() <= HEAD + Mark::LENGTH + TIME
     }
 
     /// Adds a write. Keys have at most 65,535 bytes and values less than 4 GB (ensured by `Batch::admissible`).
-    pub fn push(&mut self, key: &[u8], value: Option<&[u8]>) {
+    pub(crate) fn push(&mut self, key: &[u8], value: Option<&[u8]>) {
         let key_length = u16::try_from(key.len()).unwrap_or(u16::MAX);
         let value_length = value.map_or(DELETED, |value| u32::try_from(value.len()).unwrap_or(DELETED));
         self.bytes.extend_from_slice(&key_length.to_le_bytes());
@@ -66,7 +66,7 @@ impl RecordBuffer {
     }
 
     /// Completes the record for the segment with this header.
-    pub fn finish(&mut self, header: &Header, mark: Mark, at: Option<Timestamp>) -> &[u8] {
+    pub(crate) fn finish(&mut self, header: &Header, mark: Mark, at: Option<Timestamp>) -> &[u8] {
         // The writes follow space for a time; in records without one, everything before them moves up by that space.
         let begin = if header.is_timed() { 0 } else { TIME };
         let bytes = &mut self.bytes[begin..];
@@ -83,13 +83,13 @@ impl RecordBuffer {
 }
 
 /// The length and checksum in a record's first [`HEAD`] bytes; `None` if they do not begin a record.
-pub fn head(bytes: &[u8]) -> Option<(usize, u64)> {
+pub(crate) fn head(bytes: &[u8]) -> Option<(usize, u64)> {
     let (length, checksum) = read_head(MAGIC, bytes)?;
     (Mark::LENGTH..=MAX_PAYLOAD).contains(&length).then_some((length, checksum))
 }
 
 /// The [`HEAD`] bytes before a payload. The spool's records begin like the journal's, with their own magic.
-pub fn write_head(magic: [u8; 4], length: u32, checksum: u64) -> [u8; HEAD] {
+pub(crate) fn write_head(magic: [u8; 4], length: u32, checksum: u64) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     head[..4].copy_from_slice(&magic);
     head[4..8].copy_from_slice(&length.to_le_bytes());
@@ -98,7 +98,7 @@ pub fn write_head(magic: [u8; 4], length: u32, checksum: u64) -> [u8; HEAD] {
 }
 
 /// The length and checksum in a head; `None` if it does not begin with `magic`.
-pub fn read_head(magic: [u8; 4], bytes: &[u8]) -> Option<(usize, u64)> {
+pub(crate) fn read_head(magic: [u8; 4], bytes: &[u8]) -> Option<(usize, u64)> {
     let rest = bytes.strip_prefix(&magic)?;
     let (length, rest) = rest.split_first_chunk::<4>()?;
     let (checksum, _) = rest.split_first_chunk::<8>()?;
@@ -106,7 +106,7 @@ pub fn read_head(magic: [u8; 4], bytes: &[u8]) -> Option<(usize, u64)> {
 }
 
 /// The checksum of a payload.
-pub fn checksum(salt: u64, length: u32, payload: &[u8]) -> u64 {
+pub(crate) fn checksum(salt: u64, length: u32, payload: &[u8]) -> u64 {
     xxh3_64_with_seed(payload, salt ^ u64::from(length))
 }
 
@@ -145,7 +145,7 @@ impl<'a> Record<'a> {
     }
 
     /// The writes in order: key, and value or `None` for a delete.
-    pub fn writes(&self) -> impl Iterator<Item = Write<'a>> + use<'a> {
+    pub(crate) fn writes(&self) -> impl Iterator<Item = Write<'a>> + use<'a> {
         let mut rest = self.writes;
         std::iter::from_fn(move || {
             let (write, after) = split(rest)?;
@@ -156,7 +156,7 @@ impl<'a> Record<'a> {
 }
 
 /// A key and its new value; `None` if it is deleted.
-pub type Write<'a> = (&'a [u8], Option<&'a [u8]>);
+pub(crate) type Write<'a> = (&'a [u8], Option<&'a [u8]>);
 
 fn split(bytes: &[u8]) -> Option<(Write<'_>, &[u8])> {
     let (key_length, rest) = bytes.split_first_chunk::<2>()?;
@@ -172,7 +172,7 @@ fn split(bytes: &[u8]) -> Option<(Write<'_>, &[u8])> {
 }
 
 /// The keys of the writes in damaged bytes of a segment, as far as they can be parsed; nothing is verified.
-pub fn lenient_keys(bytes: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn lenient_keys(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut keys = Vec::new();
     let mut begin = 0;
     while let Some(rest) = bytes.get(begin..).filter(|rest| !rest.is_empty()) {

@@ -15,16 +15,16 @@ use crate::store::fingerprint::Mark;
 use super::disk::{numbered_files, numbered_path};
 
 /// Bytes of a header.
-pub const HEADER: usize = 60;
+pub(crate) const HEADER: usize = 60;
 
 const MAGIC: [u8; 8] = *b"depeschJ";
 /// The version of new segments.
-pub const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 2;
 const SUFFIX: &str = ".journal";
 
 /// The header of a segment file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
+pub(crate) struct Header {
     /// The version of its record format.
     pub version: u32,
     /// Seeds the checksums of this segment's records.
@@ -35,7 +35,7 @@ pub struct Header {
 
 /// Why a header cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeaderFault {
+pub(crate) enum HeaderFault {
     /// Cut short or changed.
     Damaged,
     /// Intact, but of this version, which is newer than this program.
@@ -44,12 +44,12 @@ pub enum HeaderFault {
 
 impl Header {
     /// Whether its records have the time at which they became durable.
-    pub fn is_timed(&self) -> bool {
+    pub(crate) fn is_timed(&self) -> bool {
         self.version >= 2
     }
 
     /// Encodes it for the disk.
-    pub fn to_bytes(self) -> [u8; HEADER] {
+    pub(crate) fn to_bytes(self) -> [u8; HEADER] {
         let mut bytes = [0; HEADER];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..12].copy_from_slice(&self.version.to_le_bytes());
@@ -64,7 +64,7 @@ impl Header {
     ///
     /// # Errors
     /// [`HeaderFault`]
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, HeaderFault> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, HeaderFault> {
         let fields = || {
             let (magic, rest) = bytes.split_first_chunk::<8>()?;
             let (version, rest) = rest.split_first_chunk::<4>()?;
@@ -85,7 +85,7 @@ impl Header {
 
 /// A segment file and the group in its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SegmentName {
+pub(crate) struct SegmentName {
     /// The number of the first group that it has or will have.
     pub first: u64,
     /// Its path.
@@ -94,7 +94,7 @@ pub struct SegmentName {
 
 impl SegmentName {
     /// The segment that begins with group `first`.
-    pub fn new(directory: &Path, first: u64) -> Self {
+    pub(crate) fn new(directory: &Path, first: u64) -> Self {
         Self { first, path: numbered_path(directory, first, SUFFIX) }
     }
 }

@@ -24,7 +24,7 @@ pub enum Found<'a> {
 
 /// The journal's end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tail {
+pub(crate) struct Tail {
     /// The last segment, with its header and the length up to which it is intact. `None` if there is no segment.
     pub last: Option<(SegmentName, Header, u64)>,
     /// The store's mark after the last record.
@@ -56,7 +56,7 @@ pub struct Repair {
 ///
 /// # Errors
 /// [`JournalError`], including the callback's.
-pub fn walk(
+pub(crate) fn walk(
     directory: &Path,
     after: u64,
     visit: &mut dyn FnMut(Found<'_>) -> Result<(), JournalError>,
@@ -69,7 +69,7 @@ pub fn walk(
 ///
 /// # Errors
 /// [`JournalError`], including the callback's.
-pub fn walk_segments(
+pub(crate) fn walk_segments(
     segments: &[SegmentName],
     after: u64,
     visit: &mut dyn FnMut(Found<'_>) -> Result<(), JournalError>,
@@ -85,7 +85,7 @@ pub fn walk_segments(
 
 /// The extent of an intact segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Extent {
+pub(crate) struct Extent {
     /// The store's mark after its last group.
     pub after: Mark,
     /// When its first group became durable, if recorded.
@@ -100,7 +100,7 @@ pub struct Extent {
 ///
 /// # Errors
 /// [`JournalError`].
-pub fn header_of(name: &SegmentName, file: &File) -> Result<Header, JournalError> {
+pub(crate) fn header_of(name: &SegmentName, file: &File) -> Result<Header, JournalError> {
     let mut reader = SegmentReader::of(file).map_err(JournalError::io(&name.path, "read"))?;
     read_header(name, &mut reader)
 }
@@ -120,7 +120,7 @@ fn read_header(name: &SegmentName, reader: &mut SegmentReader) -> Result<Header,
 ///
 /// # Errors
 /// [`JournalError`], including the callback's.
-pub fn read_segment(
+pub(crate) fn read_segment(
     name: &SegmentName,
     file: &File,
     visit: &mut dyn FnMut(&Record<'_>, u64) -> Result<(), JournalError>,

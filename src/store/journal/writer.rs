@@ -17,7 +17,7 @@ use super::walk::Tail;
 
 /// Why a group was not made durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AppendError {
+pub(crate) enum AppendError {
     /// The disk is full; nothing is left of the group, and the next may be tried.
     Full(String),
     /// The disk failed. It is unknown whether the group was written; nothing more can be appended.
@@ -26,7 +26,7 @@ pub enum AppendError {
 
 /// The settings of the journal.
 #[derive(Clone, Debug)]
-pub struct JournalSettings {
+pub(crate) struct JournalSettings {
     /// The size in bytes at which a new segment begins.
     pub segment_bytes: u64,
     /// Bytes of disk space left free, so that the index never meets a full disk.
@@ -36,7 +36,7 @@ pub struct JournalSettings {
 }
 
 /// The journal, open for appending.
-pub struct JournalWriter {
+pub(crate) struct JournalWriter {
     disk: Arc<dyn Disk>,
     directory: PathBuf,
     settings: JournalSettings,
@@ -54,7 +54,7 @@ impl JournalWriter {
     ///
     /// # Errors
     /// [`JournalError::Io`]
-    pub fn open(
+    pub(crate) fn open(
         disk: Arc<dyn Disk>,
         directory: &Path,
         settings: JournalSettings,
@@ -100,7 +100,7 @@ impl JournalWriter {
     ///
     /// # Errors
     /// [`AppendError::Broken`]: nothing more can be appended.
-    pub fn note_head(&mut self) -> Result<(), AppendError> {
+    pub(crate) fn note_head(&mut self) -> Result<(), AppendError> {
         let at = Head { segment: self.header.before.sequence.saturating_add(1), group: self.mark.sequence };
         match self.head.as_mut().map(|head| head.note_durably(at)) {
             Some(Err(e)) => Err(self.fail("journal-head could not be written", &e)),
@@ -109,12 +109,12 @@ impl JournalWriter {
     }
 
     /// The store's mark after the last durable group.
-    pub fn mark(&self) -> Mark {
+    pub(crate) fn mark(&self) -> Mark {
         self.mark
     }
 
     /// Number of file syncs.
-    pub fn syncs(&self) -> u64 {
+    pub(crate) fn syncs(&self) -> u64 {
         self.syncs
     }
 
@@ -123,7 +123,7 @@ impl JournalWriter {
     ///
     /// # Errors
     /// [`AppendError`]
-    pub fn seal(&mut self) -> Result<(), AppendError> {
+    pub(crate) fn seal(&mut self) -> Result<(), AppendError> {
         match &self.broken {
             Some(reason) => Err(AppendError::Broken(reason.clone())),
             None if self.length <= segment::HEADER as u64 => Ok(()),
@@ -136,7 +136,12 @@ impl JournalWriter {
     ///
     /// # Errors
     /// [`AppendError`]
-    pub fn append(&mut self, buffer: &mut RecordBuffer, mark: Mark, at: Option<Timestamp>) -> Result<u64, AppendError> {
+    pub(crate) fn append(
+        &mut self,
+        buffer: &mut RecordBuffer,
+        mark: Mark,
+        at: Option<Timestamp>,
+    ) -> Result<u64, AppendError> {
         if let Some(reason) = &self.broken {
             return Err(AppendError::Broken(reason.clone()));
         }

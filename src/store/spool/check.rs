@@ -10,7 +10,7 @@ use super::record::{self, HEAD, Head};
 ///
 /// # Errors
 /// [`SpoolError::Io`].
-pub fn unreadable(path: &Path, number: u64) -> Result<Vec<(u64, u64)>, SpoolError> {
+pub(crate) fn unreadable(path: &Path, number: u64) -> Result<Vec<(u64, u64)>, SpoolError> {
     let bytes = fs::read(path).map_err(SpoolError::io(path, "read"))?;
     let mut parts: Vec<(u64, u64)> = Vec::new();
     let mut at = 0;

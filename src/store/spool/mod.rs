@@ -29,7 +29,7 @@ use crate::model::present::Cutoff;
 
 use super::journal::disk::{Disk, SystemDisk, make_directories, numbered_files, numbered_path};
 
-pub mod check;
+pub(crate) mod check;
 mod erase;
 mod reader;
 mod record;
@@ -41,7 +41,7 @@ use writer::{Request, Writer};
 pub const MAX_MESSAGE: usize = super::journal::record::MAX_PAYLOAD;
 
 /// The file name suffix of segments.
-pub const SUFFIX: &str = ".spool";
+pub(crate) const SUFFIX: &str = ".spool";
 
 /// The settings of the spool.
 #[derive(Clone, Debug)]

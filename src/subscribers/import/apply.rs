@@ -21,7 +21,7 @@ use super::{ImportError, ImportSummary, Reject};
 const NUMBERS: u64 = 5000;
 
 /// The outcome of one piece of the file.
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The file's format, if it is newly known.
     pub format: Option<Format>,
     /// Notes about how the file was read.
@@ -39,7 +39,7 @@ pub struct Outcome {
 }
 
 /// Decides and commits batches, several at once.
-pub struct Importer {
+pub(crate) struct Importer {
     store: Store,
     key: token::Key,
     terms: Terms,
@@ -70,13 +70,13 @@ enum Again {
 struct TooLarge;
 
 impl Importer {
-    pub async fn new(store: Store, key: token::Key, terms: Terms, dry_run: bool) -> Result<Self, StoreError> {
+    pub(crate) async fn new(store: Store, key: token::Key, terms: Terms, dry_run: bool) -> Result<Self, StoreError> {
         let nobody = AtomicBool::new(store.has_no_subscribers().await?);
         Ok(Self { store, key, terms, dry_run, nobody, numbers: Mutex::new(0..0) })
     }
 
     /// Imports one piece; returns only when it is durable.
-    pub async fn apply(&self, piece: Piece) -> Result<Outcome, ImportError> {
+    pub(crate) async fn apply(&self, piece: Piece) -> Result<Outcome, ImportError> {
         // Numbers given to new rows are kept for the next attempt.
         let mut numbers = HashMap::new();
         let (mut all, mut waiting) = (Attempt::default(), vec![piece.rows.as_slice()]);

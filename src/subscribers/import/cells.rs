@@ -15,7 +15,7 @@ const MOST_CELLS: usize = 512;
 
 /// How a file separates and quotes its cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dialect {
+pub(crate) struct Dialect {
     /// The separator between cells; ASCII.
     pub delimiter: u8,
     /// Whether `\"` in a quoted cell is an escaped quotation mark.
@@ -38,7 +38,7 @@ enum State {
 
 /// Reads records from UTF-8 bytes that are pushed in.
 #[derive(Debug)]
-pub struct CellReader {
+pub(crate) struct CellReader {
     dialect: Dialect,
     state: State,
     text: Vec<u8>,
@@ -54,7 +54,7 @@ pub struct CellReader {
 
 impl CellReader {
     /// A reader at the beginning of a file.
-    pub fn new(dialect: Dialect) -> Self {
+    pub(crate) fn new(dialect: Dialect) -> Self {
         Self {
             dialect,
             state: State::Begin,
@@ -69,17 +69,17 @@ impl CellReader {
     }
 
     /// How often a closing quotation mark was followed by text or missing: many show that the dialect is wrong.
-    pub fn odd(&self) -> u64 {
+    pub(crate) fn odd(&self) -> u64 {
         self.odd
     }
 
     /// Skips bytes that belong to no record, and counts their lines.
-    pub fn pass_over(&mut self, bytes: &[u8]) {
+    pub(crate) fn pass_over(&mut self, bytes: &[u8]) {
         bytes.iter().for_each(|byte| self.count(*byte));
     }
 
     /// Parses the next bytes and appends the records that they complete to `found`.
-    pub fn push(&mut self, mut bytes: &[u8], found: &mut Vec<Found>) {
+    pub(crate) fn push(&mut self, mut bytes: &[u8], found: &mut Vec<Found>) {
         while let Some((first, rest)) = bytes.split_first() {
             if self.began.is_none() && matches!(first, b'\r' | b'\n') {
                 self.count(*first);
@@ -101,7 +101,7 @@ impl CellReader {
     }
 
     /// Ends the input: appends the last record to `found`.
-    pub fn finish(&mut self, found: &mut Vec<Found>) {
+    pub(crate) fn finish(&mut self, found: &mut Vec<Found>) {
         if self.began.is_none() {
             return;
         }

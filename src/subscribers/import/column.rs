@@ -5,7 +5,7 @@ use super::states::StateColumn;
 
 /// The meaning of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Column {
+pub(crate) enum Column {
     /// The e-mail address. Every file has this column.
     Address,
     /// The full name.
@@ -36,7 +36,7 @@ pub enum Column {
 
 impl Column {
     /// The word for the column in settings and messages; for an attribute, its name.
-    pub fn word(&self) -> &str {
+    pub(crate) fn word(&self) -> &str {
         match self {
             Self::Address => "address",
             Self::Name => "name",
@@ -54,7 +54,7 @@ impl Column {
     }
 
     /// The column that a word means: the inverse of [`Column::word`]. Any other word is the name of an attribute.
-    pub fn of_word(word: &str) -> Self {
+    pub(crate) fn of_word(word: &str) -> Self {
         let key = attribute_key(word).replace(['-', '_'], " ");
         let fields = [
             Self::Address,

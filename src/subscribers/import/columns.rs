@@ -6,7 +6,7 @@ use super::heading_key::attribute_key;
 use super::headings::{HeadingFinder, Headings, position};
 use super::record::Record;
 
-pub use super::column::Column;
+pub(crate) use super::column::Column;
 
 /// The longest name of an attribute, in characters.
 const LONGEST_HEADING: usize = 60;
@@ -15,7 +15,7 @@ const SHOWN: usize = 30;
 
 /// The columns of a file.
 #[derive(Clone, Debug)]
-pub struct Columns {
+pub(crate) struct Columns {
     /// The meaning of each column, from the left.
     pub columns: Vec<Column>,
     /// The headings as in the file.
@@ -89,7 +89,7 @@ pub enum ColumnsError {
 ///
 /// # Errors
 /// [`ColumnsError::Heading`], or [`ColumnsError::Reserved`] for a name that means a field.
-pub fn attribute_name(text: &str, words: &Headings) -> Result<String, ColumnsError> {
+pub(crate) fn attribute_name(text: &str, words: &Headings) -> Result<String, ColumnsError> {
     let name = attribute_key(text);
     check_name(&name)?;
     match words.column(&name).0 {
@@ -150,7 +150,7 @@ impl Columns {
     }
 
     /// The columns of a file that contains only addresses, without headings.
-    pub fn of_addresses(finder: &HeadingFinder) -> Self {
+    pub(crate) fn of_addresses(finder: &HeadingFinder) -> Self {
         let note = "the file names no columns; each line was taken for an address".to_owned();
         let headings = vec!["e-post".to_owned()];
         let words = finder.headings.clone();
@@ -212,12 +212,12 @@ impl Columns {
     }
 
     /// Whether the file itself states who is added to which list.
-    pub fn name_lists(&self) -> bool {
+    pub(crate) fn name_lists(&self) -> bool {
         self.columns.contains(&Column::Lists)
     }
 
     /// Whether a record repeats the headings, as in concatenated files.
-    pub fn is_repeated_in(&self, record: &Record) -> bool {
+    pub(crate) fn is_repeated_in(&self, record: &Record) -> bool {
         record.cells().count() == self.headings.len()
             && record.cells().zip(&self.headings).all(|(cell, heading)| attribute_key(cell) == attribute_key(heading))
     }

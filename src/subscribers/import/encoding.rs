@@ -35,7 +35,7 @@ enum Kind {
 
 impl Encoding {
     /// UTF-8.
-    pub const UTF_8: Self = Self(Kind::Standard(UTF_8));
+    pub(crate) const UTF_8: Self = Self(Kind::Standard(UTF_8));
 
     /// The encoding with a common name, e.g. `windows-1252`, `latin1`, `utf-16`, `mac`, `dos`.
     pub fn named(name: &str) -> Option<Self> {
@@ -52,7 +52,7 @@ impl Encoding {
     }
 
     /// The name of the encoding.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self.0 {
             Kind::Standard(encoding) => encoding.name(),
             Kind::Ibm850 => "IBM850",
@@ -110,7 +110,7 @@ pub enum Known {
 
 /// Converts the bytes of a file to UTF-8.
 #[derive(Debug)]
-pub struct Decoder {
+pub(crate) struct Decoder {
     state: State,
     said: Option<Encoding>,
 }
@@ -140,12 +140,12 @@ impl std::fmt::Debug for Working {
 
 impl Decoder {
     /// A decoder at the beginning of a file; `said` is the encoding that a user stated.
-    pub fn new(said: Option<Encoding>) -> Self {
+    pub(crate) fn new(said: Option<Encoding>) -> Self {
         Self { state: State::Start(Vec::new()), said }
     }
 
     /// The encoding as known so far; a file that is all ASCII is reported as UTF-8.
-    pub fn encoding(&self) -> (Encoding, Known) {
+    pub(crate) fn encoding(&self) -> (Encoding, Known) {
         match &self.state {
             State::Decided(encoding, known, _) => (*encoding, *known),
             _ => (Encoding::UTF_8, Known::Valid),
@@ -156,7 +156,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`FormatError`] if the file is not text.
-    pub fn decode(&mut self, bytes: &[u8], last: bool, out: &mut Vec<u8>) -> Result<(), FormatError> {
+    pub(crate) fn decode(&mut self, bytes: &[u8], last: bool, out: &mut Vec<u8>) -> Result<(), FormatError> {
         match &mut self.state {
             State::Start(start) => {
                 start.extend_from_slice(bytes);

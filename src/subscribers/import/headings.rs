@@ -15,7 +15,7 @@ use super::states::{Said, States};
 
 /// A user's statements about columns: the heading as in the file, and the meaning (`address`, `first name`, …,
 /// `ignore`, or the name of an attribute).
-pub type Named = BTreeMap<String, String>;
+pub(crate) type Named = BTreeMap<String, String>;
 
 /// The words for headings, parsed once per import.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ impl Headings {
     ///
     /// # Errors
     /// Never with the shipped file; a test checks that.
-    pub fn shipped() -> Result<Self, HeadingsError> {
+    pub(crate) fn shipped() -> Result<Self, HeadingsError> {
         Self::parse(include_str!("headings.toml"))
     }
 
@@ -79,7 +79,7 @@ impl Headings {
     ///
     /// # Errors
     /// The error with its line, or a heading that has two meanings.
-    pub fn parse(text: &str) -> Result<Self, HeadingsError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, HeadingsError> {
         let file: File = toml::from_str(text).map_err(|error| HeadingsError(error.to_string()))?;
         let columns = file.columns;
         let lists = [
@@ -144,7 +144,7 @@ impl Headings {
     ///
     /// # Errors
     /// Why the text is not a language, for a person to read.
-    pub fn language(&self, text: &str) -> Result<Language, String> {
+    pub(crate) fn language(&self, text: &str) -> Result<Language, String> {
         let key = unicode::key(text);
         // "Svenska (Sverige)".
         let name = key.split('(').next().unwrap_or_default().trim();
@@ -183,7 +183,7 @@ fn words(heading: &str) -> Vec<String> {
 
 /// How certainly a row names a column of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Certainty {
+pub(crate) enum Certainty {
     /// It names none.
     None,
     /// By a word that may also mean a street address.
@@ -219,7 +219,7 @@ impl HeadingFinder {
     }
 
     /// The column of addresses if the record is a row of headings; the first of several.
-    pub fn address_column(&self, record: &Record) -> Option<(Certainty, usize)> {
+    pub(crate) fn address_column(&self, record: &Record) -> Option<(Certainty, usize)> {
         if let Some(heading) = self.named_address() {
             return position(record.cells(), heading).map(|column| (Certainty::Named, column));
         }

@@ -11,7 +11,7 @@ const LONGEST: usize = 1000;
 
 /// An address with its display name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mailbox {
+pub(crate) struct Mailbox {
     /// The parsed address.
     pub address: Address,
     /// The name of its owner, if the cell contains one.
@@ -63,7 +63,7 @@ fn without_marks(cell: &str) -> &str {
 }
 
 /// Whether the cell contains one or more addresses.
-pub fn is_like_addresses(cell: &str) -> bool {
+pub(crate) fn is_like_addresses(cell: &str) -> bool {
     if cell.len() > LONGEST {
         return false;
     }

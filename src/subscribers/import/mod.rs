@@ -8,18 +8,18 @@
 //! - A dry run does the same work without the commit.
 
 mod apply;
-pub mod cells;
-pub mod column;
+pub(crate) mod cells;
+pub(crate) mod column;
 pub mod columns;
 pub mod encoding;
 mod heading_key;
 pub mod headings;
-pub mod mailbox;
+pub(crate) mod mailbox;
 pub mod plan;
 mod reading;
-pub mod record;
+pub(crate) mod record;
 pub mod records;
-pub mod row;
+pub(crate) mod row;
 mod sniff;
 pub mod states;
 

@@ -15,7 +15,7 @@ use super::row::{Fields, Row};
 
 /// The settings for all rows of an import.
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub(crate) struct Terms {
     /// The file's name, for the consent ledger.
     pub file: String,
     /// Lists to which every row is added, in addition to those it names.
@@ -30,7 +30,7 @@ pub struct Terms {
 
 /// The decision about one row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The subscriber to write; `None` if nothing changes.
     pub write: Option<Subscriber>,
     /// Whether the subscriber is new.
@@ -59,7 +59,7 @@ pub struct FieldChange {
 }
 
 /// The differences between two versions of a subscriber, by field; subscriptions are not compared.
-pub fn differences(line: u64, known: &Subscriber, written: &Subscriber) -> Vec<FieldChange> {
+pub(crate) fn differences(line: u64, known: &Subscriber, written: &Subscriber) -> Vec<FieldChange> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let words = |words: &BTreeSet<String>| words.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let fields = |s: &Subscriber| {
@@ -79,7 +79,7 @@ pub fn differences(line: u64, known: &Subscriber, written: &Subscriber) -> Vec<F
 
 /// Decides the changes for a row. `known` is the subscriber with the address. A new subscriber gets its number later.
 /// Who may be added to a list is decided by [`Subscriber::want`], for every channel.
-pub fn plan(known: Option<&Subscriber>, row: &Row, terms: &Terms) -> Plan {
+pub(crate) fn plan(known: Option<&Subscriber>, row: &Row, terms: &Terms) -> Plan {
     let blank = || Subscriber::blank(row.address.clone(), terms.language.clone(), terms.at);
     let mut subscriber = known.cloned().unwrap_or_else(blank);
     let changed = profile(&row.fields).apply(&mut subscriber);

@@ -80,7 +80,12 @@ pub(super) struct Reading {
 
 impl Reading {
     /// A reader; `lists` are all existing lists.
-    pub fn new(lists: Vec<ListName>, has_consent: bool, finder: HeadingFinder, encoding: Option<Encoding>) -> Self {
+    pub(crate) fn new(
+        lists: Vec<ListName>,
+        has_consent: bool,
+        finder: HeadingFinder,
+        encoding: Option<Encoding>,
+    ) -> Self {
         Self {
             lists,
             has_consent,
@@ -96,7 +101,7 @@ impl Reading {
     }
 
     /// Reads the source and sends pieces to `pieces`.
-    pub async fn run<S, B>(mut self, mut source: S, pieces: mpsc::Sender<Piece>) -> Result<(), ImportError>
+    pub(crate) async fn run<S, B>(mut self, mut source: S, pieces: mpsc::Sender<Piece>) -> Result<(), ImportError>
     where
         S: Stream<Item = Result<B, std::io::Error>> + Send + Unpin,
         B: AsRef<[u8]> + Send + Sync,

@@ -16,7 +16,7 @@ impl Record {
     }
 
     /// The cell at `index`; empty after the last one.
-    pub fn cell(&self, index: usize) -> &str {
+    pub(crate) fn cell(&self, index: usize) -> &str {
         let start = match index.checked_sub(1) {
             None => Some(0),
             Some(before) => self.ends.get(before).map(|end| *end as usize),
@@ -26,12 +26,12 @@ impl Record {
     }
 
     /// The total length of its cells, in bytes.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.text.len()
     }
 
     /// All cells, from the left.
-    pub fn cells(&self) -> impl Iterator<Item = &str> + Clone {
+    pub(crate) fn cells(&self) -> impl Iterator<Item = &str> + Clone {
         (0..self.ends.len()).map(|index| self.cell(index))
     }
 }

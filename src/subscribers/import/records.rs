@@ -48,13 +48,13 @@ impl RecordReader {
 
     /// The file's format, once it is decided. Its encoding may be determined later: the first `å` may follow a thousand
     /// ASCII names.
-    pub fn format(&self) -> Option<Format> {
+    pub(crate) fn format(&self) -> Option<Format> {
         let (encoding, known) = self.decoder.encoding();
         self.format.clone().map(|format| Format { encoding, known, ..format })
     }
 
     /// The line of the record that names the columns, once records are found; `None` if no record does.
-    pub fn heading_line(&self) -> Option<u64> {
+    pub(crate) fn heading_line(&self) -> Option<u64> {
         self.heading_line
     }
 

@@ -23,7 +23,7 @@ const LOST: char = '\u{fffd}';
 
 /// The fields of one person in a row. An empty cell changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields {
+pub(crate) struct Fields {
     /// The full name.
     pub name: Option<String>,
     /// The language of the subscriber's mails.
@@ -42,7 +42,7 @@ pub struct Fields {
 
 /// One checked row.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// The record as in the file.
     pub record: Record,
     /// The person's address.
@@ -52,13 +52,13 @@ pub struct Row {
 }
 
 /// Whether all cells are empty, as in the rows that Excel sometimes writes at the end.
-pub fn is_blank(record: &Record) -> bool {
+pub(crate) fn is_blank(record: &Record) -> bool {
     record.cells().all(|cell| cell.trim_matches(unicode::is_unseen).is_empty())
 }
 
 /// Why a row is not imported, for a person to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// It is unreadable or invalid.
     Wrong(String),
     /// It states that this address may not get mail.
@@ -181,7 +181,7 @@ fn within(what: &str, cell: &str, most: usize) -> Result<(), String> {
 ///
 /// # Errors
 /// Why the value is invalid, for a person to read.
-pub fn attribute(name: &str, value: &str) -> Result<Option<String>, String> {
+pub(crate) fn attribute(name: &str, value: &str) -> Result<Option<String>, String> {
     let value = unicode::tidy_trimmed(value);
     within(name, &value, LONGEST_ATTRIBUTE)?;
     showable(name, &value)?;
@@ -205,7 +205,7 @@ fn showable(what: &str, text: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// Why the text is invalid, for a person to read.
-pub fn one_line(what: &str, cell: &str) -> Result<String, String> {
+pub(crate) fn one_line(what: &str, cell: &str) -> Result<String, String> {
     let cell = unicode::tidy(cell);
     within(what, &cell, LONGEST_NAME)?;
     showable(what, &cell)?;
@@ -223,7 +223,7 @@ pub fn one_line(what: &str, cell: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// Why the words are invalid, for a person to read.
-pub fn words(what: &str, cell: &str) -> Result<BTreeSet<String>, String> {
+pub(crate) fn words(what: &str, cell: &str) -> Result<BTreeSet<String>, String> {
     within(what, cell, LONGEST_ATTRIBUTE)?;
     let words = cell.split([',', ';', '|', '\n']).map(unicode::key).filter(|word| !word.is_empty());
     words.map(|word| one_line(what, &word)).collect()

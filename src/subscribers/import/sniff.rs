@@ -9,11 +9,11 @@ use super::record::{Found, Record};
 /// Maximum rows examined.
 const ROWS: usize = 60;
 /// Maximum rows above the headings: a title, a date, a blank row.
-pub const ROWS_ABOVE: usize = 10;
+pub(crate) const ROWS_ABOVE: usize = 10;
 
 /// What the beginning of a file shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sniffed {
+pub(crate) struct Sniffed {
     /// How it separates and quotes its cells.
     pub dialect: Dialect,
     /// The line of the row that names the columns, if any.
@@ -37,7 +37,7 @@ struct Sense {
 
 /// Examines a file that starts with `head`, whose first `skip` bytes are no data. `delimiter` is set if the file states
 /// it; `whole` means that `head` is the complete file.
-pub fn sniff(head: &[u8], skip: usize, delimiter: Option<u8>, whole: bool, finder: &HeadingFinder) -> Sniffed {
+pub(crate) fn sniff(head: &[u8], skip: usize, delimiter: Option<u8>, whole: bool, finder: &HeadingFinder) -> Sniffed {
     // The first of several equal ones is used: for a file of one column, a delimiter that occurs in no cell.
     let possible = [b'\t', b';', b',', b'|'].into_iter().filter(|one| *one == b'\t' || head.contains(one));
     let delimiters: Vec<u8> = delimiter.map_or_else(|| possible.collect(), |one| vec![one]);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::heading_key::squashed;
 
 /// A user's statements about words in such columns: the word, and `active` or `out`.
-pub type Said = BTreeMap<String, Standing>;
+pub(crate) type Said = BTreeMap<String, Standing>;
 
 /// Minimum digits of a date or a time: `2026-1-9`.
 const DIGITS_OF_A_DATE: usize = 6;
@@ -15,7 +15,7 @@ const DIGITS_OF_A_DATE: usize = 6;
 /// How a column states who may get mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum StateColumn {
+pub(crate) enum StateColumn {
     /// By a word for each state.
     State,
     /// A value means that they may not; a no means that they may.
@@ -38,7 +38,7 @@ pub enum Standing {
 
 /// The words, parsed once per import.
 #[derive(Clone, Debug)]
-pub struct States {
+pub(crate) struct States {
     columns: HashMap<String, StateColumn>,
     parts: Vec<(StateColumn, Vec<String>)>,
     not: Vec<String>,

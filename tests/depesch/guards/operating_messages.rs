@@ -18,8 +18,8 @@ const PUT_TOGETHER: [(&str, &[&str]); 1] =
 /// Where the lines of `depesch status` are made: a file, the beginning of the part, and what ends it.
 const STATUS: [(&str, &str, &str); 4] = [
     ("src/operations/health/problems.rs", "", "#[cfg(test)]"),
-    ("src/subscribers/bounces/doubt.rs", "pub fn problems", "\n    }\n"),
-    ("src/store/embedded/open_report.rs", "pub fn doubt", "\n    }\n"),
+    ("src/subscribers/bounces/doubt.rs", "fn problems", "\n    }\n"),
+    ("src/store/embedded/open_report.rs", "fn doubt", "\n    }\n"),
     ("src/monitor/mod.rs", "/// The address cannot be used.", "pub struct"),
 ];
 

@@ -81,7 +81,11 @@ impl Repository {
     ///
     /// # Errors
     /// As [`Repository::open_to_read`], and [`BackupError::Io`] if it cannot be written to.
-    pub fn note_read(directory: &Path, seen: &[(String, Option<String>)], now: Timestamp) -> Result<(), BackupError> {
+    pub(crate) fn note_read(
+        directory: &Path,
+        seen: &[(String, Option<String>)],
+        now: Timestamp,
+    ) -> Result<(), BackupError> {
         let mut repository = Self::locked(directory, take_lock(directory, true)?);
         repository.read_health()?;
         repository.with_health(|health| seen.iter().for_each(|(file, wrong)| health.note(file, now, wrong.clone())));
