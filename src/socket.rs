@@ -57,7 +57,7 @@ pub(crate) async fn open(path: &Path, mode: u32, group: Option<&str>) -> Result<
         std::fs::set_permissions(directory, closed).map_err(failed("given a closed directory"))?;
     }
     remove_stale(path).await?;
-    // Bound under a name of its own and renamed when its permissions are right, so that nobody connects before.
+    // Bound under a temporary name and renamed once its permissions are set, so that no client connects before.
     let nascent = path.with_extension(format!("{}.new", std::process::id()));
     let listener = UnixListener::bind(&nascent).map_err(failed("opened"))?;
     let permissions = std::fs::Permissions::from_mode(mode);
@@ -70,7 +70,7 @@ pub(crate) async fn open(path: &Path, mode: u32, group: Option<&str>) -> Result<
     Ok(listener)
 }
 
-/// Removes a socket on which nobody answers.
+/// Removes a socket that no process listens on.
 async fn remove_stale(path: &Path) -> Result<(), SocketError> {
     let failed = |action, error| SocketError::Io { action, path: path.to_owned(), error };
     match std::fs::symlink_metadata(path) {

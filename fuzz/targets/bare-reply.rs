@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     if reply.is_bare(&READER, sender, &QUESTION) {
         assert!(reply.unread.is_empty() && reply.subject.is_answer && !message.is_automatic());
     }
-    for text in [reply.own_words(), reply.text()] {
+    for text in [reply.reply_text(), reply.text()] {
         assert!(!text.contains("+aebagbafaydqqcikbmgaydq2ce@"), "{text}");
     }
 });

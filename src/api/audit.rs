@@ -91,10 +91,10 @@ impl AuditLine {
             what: self.what.clone(),
             about: self.about.clone(),
             outcome: AuditOutcome::from_word(&self.outcome)
-                .ok_or_else(|| format!("\u{201c}{}\u{201d} is no outcome", self.outcome))?,
+                .ok_or_else(|| format!("\u{201c}{}\u{201d} is not an outcome", self.outcome))?,
             detail: self.detail.clone(),
         };
-        Ok((entry, read_hash(&self.hash).ok_or("its hash is none")?))
+        Ok((entry, read_hash(&self.hash).ok_or("its hash is not hexadecimal")?))
     }
 }
 

@@ -150,7 +150,7 @@ async fn import(
     let file = parse_book(&toml, &settings).map_err(|findings| {
         let all: Vec<String> = findings.iter().map(Finding::to_string).collect();
         ApiError::new(422, "invalid-book", format!("the contact book has errors:\n{}", all.join("\n")))
-            .hint("Mend them and import it again; nothing was changed.")
+            .hint("Fix them and import it again; nothing was changed.")
     })?;
     let BookFile { organisations, contacts, boilerplates } = file;
     let change = BookChange { organisations, contacts, boilerplates };

@@ -68,7 +68,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let info = ConnectInfo::<Caller>::from_request_parts(parts, state).await;
-        info.map(|ConnectInfo(caller)| caller).map_err(|_| ApiError::internal("nobody knows who asks"))
+        info.map(|ConnectInfo(caller)| caller)
+            .map_err(|_| ApiError::internal("the caller is unknown: the connection has no peer credentials"))
     }
 }
 

@@ -193,7 +193,7 @@ fn refusal(checked: &Checked) -> ApiError {
     let errors = checked.findings.iter().filter(|f| f.severity == Severity::Error);
     let errors: Vec<String> = errors.map(ToString::to_string).collect();
     ApiError::new(422, "release-errors", format!("the release has errors:\n{}", errors.join("\n")))
-        .hint("Mend them and add it again; \u{201c}depesch release check FILE\u{201d} shows them too.")
+        .hint("Fix them and add it again; \u{201c}depesch release check FILE\u{201d} shows them too.")
 }
 
 /// Checks a release file against the stored data; also returns the contact book and the stored files it names.

@@ -10,7 +10,7 @@ use crate::model::recurrence::Recurrence;
 use crate::operations::backups::Backups;
 use crate::operations::jobs::Job;
 use crate::privacy::erasure::Eraser;
-use crate::privacy::erasure::{Stratum, note_forgotten};
+use crate::privacy::erasure::{StorageLayer, note_forgotten};
 use crate::privacy::personal_data::Files;
 use crate::privacy::retention::rules::Rules;
 use crate::store::blobs::Blobs;
@@ -48,7 +48,7 @@ impl StorageEraser {
             let holds: Vec<&str> = holds.iter().map(String::as_str).collect();
             tracing::warn!(holds = holds.join("; "), "an erasure is not complete yet");
         }
-        let forgotten = self.forget(Stratum::Journal).await?;
+        let forgotten = self.forget(StorageLayer::Journal).await?;
         let (done, open) = (worked.done, worked.open.len());
         Ok(format!("completed {done} erasures, {open} stay open; the journal no longer holds data of {forgotten}"))
     }
@@ -58,28 +58,28 @@ impl StorageEraser {
     ///
     /// # Errors
     /// What failed, as text.
-    pub async fn forget(&self, stratum: Stratum) -> Result<usize, String> {
+    pub async fn forget(&self, layer: StorageLayer) -> Result<usize, String> {
         let store = &self.eraser.store;
-        // Only of those that are done by now may be said afterwards that the stratum holds nothing of them.
+        // Only of those that are done by now may be said afterwards that the layer holds nothing of them.
         let (mut done, mut aging) = (store.pages(erasures::aging()), Vec::new());
         while let Some((hash, read)) = done.next().await.map_err(|error| error.to_string())? {
-            if stratum.may_hold(&read.value) {
+            if layer.may_hold(&read.value) {
                 aging.push((hash, read));
             }
         }
         if aging.is_empty() {
             return Ok(0);
         }
-        match stratum {
-            Stratum::Journal => {
+        match layer {
+            StorageLayer::Journal => {
                 if !self.forget_journal().await? {
                     return Ok(0);
                 }
             }
-            Stratum::Index => self.engine.renew_index().await.map_err(|error| error.to_string())?,
+            StorageLayer::Index => self.engine.renew_index().await.map_err(|error| error.to_string())?,
         }
         let now: Timestamp = self.clock.now();
-        note_forgotten(store, stratum, aging, now).await.map_err(|error| error.to_string())
+        note_forgotten(store, layer, aging, now).await.map_err(|error| error.to_string())
     }
 }
 
@@ -139,7 +139,7 @@ pub(crate) async fn drop_old(rules: &Rules, storage_eraser: &StorageEraser, now:
     // Erasures continue even if a retention rule fails.
     let ruled = rules.apply(now, false).await.map_err(|error| error.to_string());
     let worked = storage_eraser.eraser.work(storage_eraser.clock.now()).await.map_err(|error| error.to_string())?;
-    let forgotten = storage_eraser.forget(Stratum::Index).await?;
+    let forgotten = storage_eraser.forget(StorageLayer::Index).await?;
     let dropped: Vec<String> = ruled?
         .iter()
         .filter(|ruled| ruled.dropped > 0)

@@ -76,7 +76,7 @@ pub(crate) async fn open_store(
             records = report.records,
             torn_bytes = report.torn,
             reason,
-            "the index of the store was built anew; {}. Unless it was removed by hand, look at the disk: it may be failing",
+            "the index of the store was rebuilt; {}. Unless it was removed by hand, look at the disk: it may be failing",
             report.completeness()
         );
     } else if report.clean {

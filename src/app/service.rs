@@ -19,7 +19,7 @@ use super::audit;
 use super::inherited::{self, InheritedError};
 use super::liveness::Lifeless;
 use super::log::{self, LogHandle};
-use super::{Begin, RunningApp, StartError, notify, room, start_with, test_clock};
+use super::{Begin, RunningApp, StartError, disk_space, notify, start_with, test_clock};
 
 /// Why the service ended or did not start.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +114,7 @@ pub(crate) async fn serve(
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = read, "starting");
     let app = {
         let start = async {
-            room::wait_for_room(&config, clock.as_ref()).await;
+            disk_space::wait_for_disk_space(&config, clock.as_ref()).await;
             start_with(&config, clock.clone(), begin, sockets).await
         };
         tokio::pin!(start);

@@ -14,7 +14,7 @@ use crate::base::id::{MailingId, SubscriberId};
 use crate::composition::release_messages::{MessageSettings, ReleaseMessages};
 use crate::mailings::audience;
 use crate::mock_smtp::record::Keep;
-use crate::mock_smtp::{MockServer, SinkSettings};
+use crate::mock_smtp::{MockServer, MockSettings};
 use crate::model::classify::Classifier;
 use crate::model::ledger::Tally;
 use crate::model::mailing::{AudienceQuery, Mailing, MailingContent, MissedPolicy, Schedule, Stage, UncertainPolicy};
@@ -119,7 +119,7 @@ pub(crate) async fn run(bench: &DispatchBench) -> anyhow::Result<DispatchResult>
     app::parts::install_cryptography();
     let temporary = tempfile::tempdir().context("no temporary directory can be made")?;
     let directory = bench.directory.as_deref().unwrap_or(temporary.path());
-    let (sink, host, port) = way_out(bench)?;
+    let (relay, host, port) = way_out(bench)?;
     let clock = app::system_clock();
     let engine = open(directory).await?;
     let store = Store::new(engine.clone());
@@ -134,8 +134,8 @@ pub(crate) async fn run(bench: &DispatchBench) -> anyhow::Result<DispatchResult>
     let freeze_seconds = seconds(&watch);
 
     let sent = send(bench, &store, &clock, directory, (host, port), &engine, id).await?;
-    let proof = sink.map(|sink| {
-        let copies = sink.record().copies();
+    let proof = relay.map(|relay| {
+        let copies = relay.record().copies();
         Proof { lost: sent.tally.accepted.saturating_sub(copies.distinct), doubled: copies.doubled }
     });
     let engine_to_close = engine.clone();
@@ -170,9 +170,9 @@ fn way_out(bench: &DispatchBench) -> anyhow::Result<(Option<MockServer>, String,
         return Ok((None, host.clone(), *port));
     }
     let keep = Keep { message_ids: true, ..Keep::default() };
-    let sink = MockServer::start(SinkSettings { threads: 2, keep, ..SinkSettings::default() }).context("no sink")?;
-    let address: SocketAddr = sink.address();
-    Ok((Some(sink), address.ip().to_string(), address.port()))
+    let relay = MockServer::start(MockSettings { threads: 2, keep, ..MockSettings::default() }).context("no relay")?;
+    let address: SocketAddr = relay.address();
+    Ok((Some(relay), address.ip().to_string(), address.port()))
 }
 
 async fn open(directory: &Path) -> anyhow::Result<Arc<EmbeddedEngine>> {
@@ -314,7 +314,7 @@ async fn watch_rates(
 }
 
 fn cpu() -> u64 {
-    process::cpu_nanoseconds(|thread| !thread.starts_with("sink-"))
+    process::cpu_nanoseconds(|thread| !thread.starts_with("mock-smtp-"))
 }
 
 fn seconds(watch: &Stopwatch) -> f64 {

@@ -20,8 +20,8 @@ pub(super) fn read(reader: &Reader, mail: &Incoming, original: &Original) -> Opt
         return None;
     }
     // The text after the object is for people. A line folded inside a string by a mail program is rejoined.
-    let mended: String = text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
-    let whole: Value = serde_json::Deserializer::from_str(&mended).into_iter().next()?.ok()?;
+    let repaired: String = text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
+    let whole: Value = serde_json::Deserializer::from_str(&repaired).into_iter().next()?.ok()?;
     let inner = whole.get("Message").and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok());
     let report: Value = inner.unwrap_or(whole);
     let kind = ["notificationType", "eventType", "event"].iter().find_map(|name| report.get(name)?.as_str());

@@ -40,7 +40,7 @@ pub enum StoreCommand {
         /// The store's directory, instead of the configured one
         #[arg(long, value_name = "PATH")]
         directory: Option<PathBuf>,
-        /// Write rows of index tables anew that are not as their records say
+        /// Rewrite rows of index tables that disagree with their records
         #[arg(long)]
         repair: bool,
     },
@@ -123,7 +123,7 @@ async fn check(directory: &Path, repair: bool, context: &Context) -> Result<Done
     let mut checked = check::check(directory, &settings).await.map_err(checking)?;
     if repair && checked.has_wrong_rows() {
         let repaired = repair_tables(directory).await?;
-        note(&format!("{repaired} rows of index tables were written anew"));
+        note(&format!("{repaired} rows of index tables were rewritten"));
         checked = check::check(directory, &settings).await.map_err(checking)?;
     }
     let (survey, sound) = (&checked.survey, checked.is_sound());
@@ -147,7 +147,7 @@ async fn check(directory: &Path, repair: bool, context: &Context) -> Result<Done
             (true, _) => "Nothing is wrong.",
             (false, false) => "Something is damaged; \u{201c}depesch store recover\u{201d} shows what can be done.",
             (false, true) if checked.has_wrong_rows() => {
-                "An index table is wrong; \u{201c}depesch store check --repair\u{201d} writes it anew from the records."
+                "An index table is wrong; \u{201c}depesch store check --repair\u{201d} rewrites it from the records."
             }
             (false, true) if survey.repair.is_some() || survey.is_doubtful => {
                 "The last group is damaged or may be; the lines above say what the next start does."
@@ -160,7 +160,7 @@ async fn check(directory: &Path, repair: bool, context: &Context) -> Result<Done
     Ok(if sound { Done::Fully } else { Done::Partly })
 }
 
-/// Writes the rows of index tables anew that are not as their records say; gives how many.
+/// Rewrites the rows of index tables that disagree with their records; returns how many.
 async fn repair_tables(directory: &Path) -> Result<u64, CliError> {
     let engine = Arc::new(EmbeddedEngine::open(directory, Settings::default()).map_err(failed)?.engine);
     let repaired = Store::new(engine.clone()).repair_rows().await;

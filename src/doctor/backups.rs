@@ -26,7 +26,7 @@ pub struct Backups {
 }
 
 /// Examines the repository. Blocks.
-pub fn look(config: &Config) -> Backups {
+pub fn observe(config: &Config) -> Backups {
     let directory = config.backup_directory();
     let same_disk = device(&directory).zip(device(&config.state_directory)).map(|(one, other)| one == other);
     let newest = match directory.try_exists() {
@@ -46,7 +46,7 @@ fn device(directory: &Path) -> Option<u64> {
 }
 
 /// Evaluates the backups.
-pub fn judge(seen: &Backups, now: Timestamp) -> Vec<Finding> {
+pub fn evaluate(seen: &Backups, now: Timestamp) -> Vec<Finding> {
     let place = seen.directory.display();
     let finding = |severity, code, what: String, why: &str, remedy: &str| {
         Finding::new(severity, Area::Backups, code, what, why, remedy)

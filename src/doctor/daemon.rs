@@ -31,7 +31,7 @@ pub(crate) enum Said {
 }
 
 /// Queries the daemon.
-pub(crate) async fn look(client: &Client) -> Said {
+pub(crate) async fn observe(client: &Client) -> Said {
     let said = async {
         let status: Status = client.get("/v1/status").await?;
         let lists: Vec<ListView> = client.get("/v1/lists").await?;
@@ -53,7 +53,7 @@ pub(crate) async fn look(client: &Client) -> Said {
 }
 
 /// Evaluates the answer.
-pub fn judge(config: &Config, said: &Said) -> Vec<Finding> {
+pub fn evaluate(config: &Config, said: &Said) -> Vec<Finding> {
     let finding = |severity, code, what: String, why: &str, remedy: &str| {
         Finding::new(severity, Area::Daemon, code, what, why, remedy)
     };

@@ -36,7 +36,7 @@ pub struct Disk {
 ///
 /// # Errors
 /// The system's error, when it cannot be examined.
-pub fn look(directory: &Path) -> Result<Disk, String> {
+pub fn observe(directory: &Path) -> Result<Disk, String> {
     let words = |error: rustix::io::Errno| error.to_string();
     let room = rustix::fs::statvfs(directory).map_err(words)?;
     let kind = rustix::fs::statfs(directory).map_err(words)?.f_type;
@@ -62,7 +62,7 @@ fn measure(directory: &Path) -> std::io::Result<u64> {
 }
 
 /// Evaluates a disk.
-pub fn judge(directory: &Path, disk: &Disk) -> Vec<Finding> {
+pub fn evaluate(directory: &Path, disk: &Disk) -> Vec<Finding> {
     let mut found = vec![room(directory, disk), kind(directory, disk.kind)];
     found.extend(disk.free_files.and_then(files));
     found.push(sync(disk));

@@ -12,7 +12,7 @@ use crate::config::Config;
 
 use super::finding::{Area, Finding, Severity};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The protocol of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +71,12 @@ fn here(address: SocketAddr) -> SocketAddr {
 }
 
 /// Tries all listeners.
-pub(crate) async fn look(config: &Config) -> Vec<Endpoint> {
+pub(crate) async fn observe(config: &Config) -> Vec<Endpoint> {
     let mut endpoints = Vec::new();
     for (speaks, place, configured) in places(config) {
         let (address, greeted) = match place {
-            Place::Tcp(address) => (address.to_string(), timeout(PATIENCE, over_tcp(speaks, address)).await),
-            Place::Unix(path) => (path.display().to_string(), timeout(PATIENCE, over_unix(speaks, &path)).await),
+            Place::Tcp(address) => (address.to_string(), timeout(TIMEOUT, over_tcp(speaks, address)).await),
+            Place::Unix(path) => (path.display().to_string(), timeout(TIMEOUT, over_unix(speaks, &path)).await),
         };
         let answer = match greeted {
             Ok(Ok(lines)) => Ok(lines),
@@ -123,7 +123,7 @@ async fn reply(stream: &mut (impl AsyncBufRead + Unpin), lines: &mut Vec<String>
 }
 
 /// Evaluates the listeners.
-pub fn judge(endpoints: &[Endpoint]) -> Vec<Finding> {
+pub fn evaluate(endpoints: &[Endpoint]) -> Vec<Finding> {
     let finding = |severity, code, what: String, why: &str, remedy: &str| {
         Finding::new(severity, Area::MailIn, code, what, why, remedy)
     };
@@ -134,7 +134,7 @@ pub fn judge(endpoints: &[Endpoint]) -> Vec<Finding> {
             Ok(lines) => found.extend(open(endpoint, lines)),
             Err(why) if *configured => found.push(finding(
                 Severity::Error,
-                "door",
+                "listener",
                 format!("no answer on {address}, where the configuration listens for mail: {why}"),
                 "Bounces, unsubscribes and answers by mail are not received; senders retry for some days, then give up.",
                 "Start the daemon; if it runs, check journalctl -u depesch.",
@@ -146,7 +146,7 @@ pub fn judge(endpoints: &[Endpoint]) -> Vec<Finding> {
     if !endpoints.iter().any(ours) {
         found.push(finding(
             Severity::Warning,
-            "no-door",
+            "no-listener",
             "Depesch does not listen for mail: neither by [inbound] nor on ports 25 and 24".to_owned(),
             "Unless a pipe alias passes mail in, bounces are not counted and people cannot unsubscribe by mail.",
             "systemctl enable depesch-lmtp.socket behind a mail server of your own, or depesch-smtp.socket as the MX itself.",
@@ -170,13 +170,13 @@ fn open(endpoint: &Endpoint, lines: &[String]) -> Vec<Finding> {
         (false, true) => {
             let what = format!("another program than Depesch answers on {address}: {greeting}");
             let why = "Mail to the lists goes elsewhere.";
-            return vec![finding(Severity::Error, "door", what, why, "Give one of the two another address.")];
+            return vec![finding(Severity::Error, "listener", what, why, "Give one of the two another address.")];
         }
         // A mail server of one's own on port 25: it may hand over in any way.
         (false, false) => return Vec::new(),
     }
     let word = if *speaks == Speaks::Smtp { "SMTP" } else { "LMTP" };
-    let mut found = vec![Finding::good(Area::MailIn, "door", format!("mail is received by {word} on {address}"))];
+    let mut found = vec![Finding::good(Area::MailIn, "listener", format!("mail is received by {word} on {address}"))];
     let offers_tls = lines.iter().any(|line| line.get(4..).is_some_and(|word| word.eq_ignore_ascii_case("STARTTLS")));
     if *speaks == Speaks::Smtp && !offers_tls {
         found.push(finding(

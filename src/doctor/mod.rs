@@ -37,19 +37,19 @@ const DNS_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) async fn examine(loaded: &Loaded, client: &Client, clock: Arc<dyn Clock>) -> Vec<Finding> {
     install_cryptography();
     let config = &loaded.config;
-    let said = daemon::look(client).await;
+    let said = daemon::observe(client).await;
     let (machine, relay, endpoints, names) = tokio::join!(
         machine(config.clone(), loaded.file.clone(), client.socket().to_owned(), clock),
-        relay::look(config),
-        mail_in::look(config),
+        relay::observe(config),
+        mail_in::observe(config),
         names(config, &said),
     );
-    let mut found = settings::judge(config);
-    found.extend(settings::look(loaded));
+    let mut found = settings::evaluate(config);
+    found.extend(settings::observe(loaded));
     found.extend(machine);
-    found.extend(daemon::judge(config, &said));
-    found.extend(relay.map(|tried| relay::judge(config, &tried)));
-    found.extend(mail_in::judge(&endpoints));
+    found.extend(daemon::evaluate(config, &said));
+    found.extend(relay.map(|tried| relay::evaluate(config, &tried)));
+    found.extend(mail_in::evaluate(&endpoints));
     found.extend(names);
     found.sort_by_key(|finding| finding.area);
     found
@@ -63,23 +63,23 @@ async fn machine(
     clock: Arc<dyn Clock>,
 ) -> Vec<Finding> {
     let now = clock.now();
-    let look = move || {
-        let files = permissions::look(&config, file.as_deref(), &socket);
-        let mut found: Vec<Finding> = files.iter().filter_map(permissions::judge).collect();
+    let observe = move || {
+        let files = permissions::observe(&config, file.as_deref(), &socket);
+        let mut found: Vec<Finding> = files.iter().filter_map(permissions::evaluate).collect();
         found.extend(disk_findings(&config.state_directory));
-        found.extend(backups::judge(&backups::look(&config), now));
-        found.extend(time::judge(&time::look(now, &config.store_directory())));
+        found.extend(backups::evaluate(&backups::observe(&config), now));
+        found.extend(time::evaluate(&time::observe(now, &config.store_directory())));
         found
     };
-    match tokio::task::spawn_blocking(look).await {
+    match tokio::task::spawn_blocking(observe).await {
         Ok(found) => found,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
 
 fn disk_findings(directory: &Path) -> Vec<Finding> {
-    match disk::look(directory) {
-        Ok(disk) => disk::judge(directory, &disk),
+    match disk::observe(directory) {
+        Ok(disk) => disk::evaluate(directory, &disk),
         Err(why) => {
             let what = format!("the disk of {} cannot be examined: {why}", directory.display());
             vec![Finding::new(Severity::NotSeen, Area::Disk, "disk", what, "", "Run this as root.")]
@@ -104,5 +104,5 @@ async fn names(config: &Config, said: &Said) -> Vec<Finding> {
     };
     let none = std::collections::BTreeSet::new();
     let lists = if let Said::Running { domains, .. } = said { domains } else { &none };
-    dns::judge(config, &dns::look(config, lists, &names).await)
+    dns::evaluate(config, &dns::observe(config, lists, &names).await)
 }

@@ -51,7 +51,7 @@ pub struct File {
 }
 
 /// Examines the files in the configuration.
-pub fn look(config: &Config, file: Option<&Path>, socket: &Path) -> Vec<File> {
+pub fn observe(config: &Config, file: Option<&Path>, socket: &Path) -> Vec<File> {
     let mut paths = vec![(Role::State, config.state_directory.clone()), (Role::ControlSocket, socket.to_owned())];
     paths.extend(file.map(|path| (Role::Configuration, path.to_owned())));
     paths.extend(config.templates_directory.clone().map(|path| (Role::Templates, path)));
@@ -91,7 +91,7 @@ fn see(role: Role, path: &Path) -> Seen {
 }
 
 /// Evaluates one file.
-pub fn judge(file: &File) -> Option<Finding> {
+pub fn evaluate(file: &File) -> Option<Finding> {
     let path = file.path.display();
     let found = |severity, code, what: String, why: &str, remedy: String| {
         Some(Finding::new(severity, Area::Permissions, code, what, why, remedy))

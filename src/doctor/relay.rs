@@ -32,7 +32,7 @@ pub(crate) enum Tried {
 }
 
 /// Tries the relay; `None` if absent.
-pub(crate) async fn look(config: &Config) -> Option<Tried> {
+pub(crate) async fn observe(config: &Config) -> Option<Tried> {
     if config.transport != TransportChoice::Relay {
         return None;
     }
@@ -57,7 +57,7 @@ pub(crate) async fn look(config: &Config) -> Option<Tried> {
 }
 
 /// Evaluates the result.
-pub fn judge(config: &Config, tried: &Tried) -> Finding {
+pub fn evaluate(config: &Config, tried: &Tried) -> Finding {
     let place = format!("{}:{}", config.relay.host, config.relay.port);
     let finding = |severity, code, what: String, why: &str, remedy: &str| {
         Finding::new(severity, Area::Relay, code, what, why, remedy)

@@ -22,7 +22,7 @@ fn finding(severity: Severity, code: &'static str, what: String, why: &str, reme
 }
 
 /// Evaluates the configuration.
-pub fn judge(config: &Config) -> Vec<Finding> {
+pub fn evaluate(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
     let relay = &config.relay;
     let unchecked = matches!(relay.encryption, Encryption::None | Encryption::Opportunistic);
@@ -75,7 +75,7 @@ pub fn judge(config: &Config) -> Vec<Finding> {
 }
 
 /// Reads the secrets and templates in the configuration.
-pub(crate) fn look(loaded: &Loaded) -> Vec<Finding> {
+pub(crate) fn observe(loaded: &Loaded) -> Vec<Finding> {
     let config = &loaded.config;
     let mut found = Vec::new();
     match &loaded.file {

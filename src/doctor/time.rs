@@ -28,7 +28,7 @@ pub struct Time {
 }
 
 /// Reads the clock. Blocks.
-pub(crate) fn look(now: Timestamp, store: &Path) -> Time {
+pub(crate) fn observe(now: Timestamp, store: &Path) -> Time {
     Time { now, written: newest(&store.join("journal")), synchronised: synchronised() }
 }
 
@@ -52,7 +52,7 @@ fn synchronised() -> Option<bool> {
 }
 
 /// Evaluates the time.
-pub fn judge(time: &Time) -> Vec<Finding> {
+pub fn evaluate(time: &Time) -> Vec<Finding> {
     let finding = |severity, code, what: String, why: &str, remedy: &str| {
         Finding::new(severity, Area::Clock, code, what, why, remedy)
     };

@@ -130,7 +130,7 @@ impl Ingest for SpoolIngest {
                 return Err(Refusal::Later("about to stop".to_owned()));
             }
             if recipients.is_empty() {
-                return Err(Refusal::Later("the message is for nobody".to_owned()));
+                return Err(Refusal::Later("the message has no recipients".to_owned()));
             }
             if received_fields(&bytes) > MOST_RECEIVED {
                 return Err(Refusal::Loop);

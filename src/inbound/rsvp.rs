@@ -73,8 +73,8 @@ impl RsvpDesk {
         let reading = rules.read(message);
         // RFC 3834 §2, RFC 5321 §4.5.5: a message with an empty envelope sender is not an answer. A file may have no
         // envelope.
-        let nobody = item.inbound.arrival.sender.is_none() && item.inbound.arrival.via != Via::File;
-        if nobody || reading == Reading::Automatic {
+        let no_sender = item.inbound.arrival.sender.is_none() && item.inbound.arrival.via != Via::File;
+        if no_sender || reading == Reading::Automatic {
             return Ok(Some(Effects::none(InboundKind::AutoReply, "an automatic answer to an invitation")));
         }
         let uid = match &reading {
@@ -160,7 +160,11 @@ impl RsvpDesk {
         let to = match (contact, list) {
             (Some(contact), _) => contact,
             (None, Some(list)) => list.owner.clone(),
-            (None, None) => return Err(HandleError::Broken("there is nobody to whom the answer could go".to_owned())),
+            (None, None) => {
+                return Err(HandleError::Broken(
+                    "the answer has no recipient: the release names no press contact, and no list was found".to_owned(),
+                ));
+            }
         };
         let passed = self.notices.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
         match passed {

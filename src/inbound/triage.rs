@@ -196,7 +196,7 @@ impl Triage {
         }
         let lists = self.rulebook.store.lists().await?;
         let owner = lists.into_iter().next().map(|list| list.value.owner);
-        let nobody = "nobody answers for this installation; set inbound.postmaster";
-        owner.ok_or_else(|| HandleError::Broken(nobody.to_owned()))
+        let unset = "no list has an owner to write to; set inbound.postmaster";
+        owner.ok_or_else(|| HandleError::Broken(unset.to_owned()))
     }
 }

@@ -116,7 +116,7 @@ pub enum QueueError {
     Past(Timestamp),
     /// It would go out at once, without recipients.
     #[error("this audience is empty, and the mailing would be sent at once")]
-    Nobody,
+    EmptyAudience,
     /// The release cannot be sent.
     #[error("{0}")]
     Broken(String),
@@ -243,7 +243,7 @@ async fn look(
     let mut warnings = Vec::new();
     if audience == 0 {
         if order.schedule.at <= now {
-            return Err(QueueError::Nobody);
+            return Err(QueueError::EmptyAudience);
         }
         warnings.push("this audience is empty now; it is determined again when the mailing is sent".to_owned());
     }

@@ -197,7 +197,8 @@ async fn settling(
         }
         tally.add(&mailing.settle(now.clone().unwrap_or_else(|| row.delivery.clone())));
     }
-    // Whoever settles another delivery of this chunk meanwhile changes its tally: then both are done anew.
+    // A task that settles another delivery of this chunk meanwhile changes its tally: then this commit conflicts and is
+    // tried again.
     ledger::put_tally_again(&mut batch, mailing.id, chunk, before, &tally);
     Ok(batch)
 }

@@ -24,7 +24,7 @@ use script::Script;
 
 /// Settings of a mock server.
 #[derive(Clone)]
-pub struct SinkSettings {
+pub struct MockSettings {
     /// The address; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Number of threads; one handles more than 10,000 messages a second.
@@ -49,7 +49,7 @@ pub struct SinkSettings {
     pub keep: Keep,
 }
 
-impl Default for SinkSettings {
+impl Default for MockSettings {
     fn default() -> Self {
         let extensions = ["PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "SIZE 52428800", "DSN"];
         Self {
@@ -70,7 +70,7 @@ impl Default for SinkSettings {
 
 /// The state shared by the threads.
 struct Shared {
-    settings: SinkSettings,
+    settings: MockSettings,
     record: Record,
     script: RwLock<Option<Arc<dyn Script>>>,
 }
@@ -88,7 +88,7 @@ impl MockServer {
     ///
     /// # Errors
     /// The address cannot be bound, a file cannot be opened, or a thread cannot be started.
-    pub fn start(settings: SinkSettings) -> io::Result<Self> {
+    pub fn start(settings: MockSettings) -> io::Result<Self> {
         let listener = TcpListener::bind(settings.listen)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -101,7 +101,7 @@ impl MockServer {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (shared, stopped, listener) = (shared.clone(), stopped.clone(), listener.try_clone()?);
             let work = move || runtime.block_on(serve(listener, shared, stopped));
-            threads.push(std::thread::Builder::new().name(format!("sink-{number}")).spawn(work)?);
+            threads.push(std::thread::Builder::new().name(format!("mock-smtp-{number}")).spawn(work)?);
         }
         Ok(Self { address, shared, stop, threads })
     }

@@ -85,7 +85,7 @@ impl Session<'_> {
             self.stream.encrypt(config.clone()).await?;
         }
         match self.told(Point::Greeting, "").await? {
-            Told::Proceed => self.say("220 sink.example ESMTP"),
+            Told::Proceed => self.say("220 mock.example ESMTP"),
             Told::Said(_, Next::Go) => {}
             Told::Said(_, Next::End) | Told::Quietly(_) | Told::End => return Ok(()),
         }
@@ -249,7 +249,7 @@ impl Session<'_> {
 
     fn greet_back(&self) -> String {
         let settings = &self.shared.settings;
-        let mut offers = vec!["sink.example".to_owned()];
+        let mut offers = vec!["mock.example".to_owned()];
         offers.extend(settings.extensions.iter().cloned());
         if settings.tls.is_some() && !self.stream.is_encrypted() {
             offers.push("STARTTLS".to_owned());

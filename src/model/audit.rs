@@ -345,21 +345,21 @@ mod tests {
                 assert!(walk(&swapped, Some(head(&whole))).is_err(), "{at} and {other}");
                 let (one, two) = (swapped[at].0.number, swapped[other].0.number);
                 (swapped[at].0.number, swapped[other].0.number) = (two, one);
-                assert!(walk(&swapped, Some(head(&whole))).is_err(), "{at} and {other}, numbered anew");
+                assert!(walk(&swapped, Some(head(&whole))).is_err(), "{at} and {other}, renumbered");
             }
         }
     }
 
     #[test]
-    fn a_chain_written_anew_differs_from_what_was_noted() {
+    fn a_rewritten_chain_differs_from_the_recorded_head() {
         let (noted, mut previous) = (head(&chain(5)), [0; 32]);
         let mut walk = ChainWalk::default().comparing(Some(noted));
-        let anew = (1..=9).try_for_each(|number| {
+        let rewritten = (1..=9).try_for_each(|number| {
             let entry = AuditEntry { who: "sam".into(), ..entry(number, AuditOutcome::Noted) };
             previous = entry.hash(&previous);
             walk.step(&entry, &previous)
         });
-        assert_eq!(anew, Err(ChainBreak::Rewritten { number: 5 }));
+        assert_eq!(rewritten, Err(ChainBreak::Rewritten { number: 5 }));
         let walk = ChainWalk::default().comparing(Some(noted));
         assert_eq!(walk.end(None), Err(ChainBreak::Truncated { last: 0, head: 5 }));
     }

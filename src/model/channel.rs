@@ -33,8 +33,8 @@ impl Channel {
         }
     }
 
-    /// Whether it is the person who speaks: what comes by these ways is believed only with a signed token that went to their
-    /// address, and nobody else may begin anew what they ended (invariant 4).
+    /// Whether the person speaks through this channel: requests through it need a signed token that was sent to their
+    /// address, and only they may restart what they ended (invariant 4).
     pub(crate) fn is_of_the_person(self) -> bool {
         matches!(self, Self::Mail | Self::Web | Self::Api)
     }

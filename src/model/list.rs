@@ -164,7 +164,7 @@ impl List {
 
 /// An unknown word. The text lists the known ones.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\u{201c}{given}\u{201d} is none of {known}")]
+#[error("\u{201c}{given}\u{201d} is unknown; known are {known}")]
 pub struct UnknownWord {
     given: String,
     known: String,

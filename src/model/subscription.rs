@@ -43,21 +43,21 @@ pub enum Wanted {
     Resume,
 }
 
-/// Why a subscription does not become what is wanted.
+/// Why a requested change to a subscription is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// It has ended, and only the person can begin it anew (invariant 4).
+    /// It has ended, and only the person can start it again (invariant 4).
     Ended,
-    /// There is none.
+    /// No such subscription exists.
     None,
 }
 
-/// The state after something was wanted by that channel: the same state where it has no effect. This is the only place
-/// that knows.
+/// The state after a request through a channel; the same state if the request has no effect. This is the only place
+/// with these rules.
 ///
-/// - An end is never refused, and it holds: only the person's own word begins a subscription anew.
+/// - Ending is never refused, and it is final: only the person's own request starts a subscription again.
 /// - Only an active subscription can be paused, only a paused or suspended one resumed.
-/// - A file or a rule puts nobody on a list who stands on it in any way: it lifts no pause, no suspension, and confirms
+/// - An import or the system never changes an existing subscription: it lifts no pause and no suspension, and confirms
 ///   nothing.
 ///
 /// # Errors

@@ -178,7 +178,7 @@ pub fn make(
     let pruned = if clock_jumped {
         tracing::error!(
             last = before.last().map(ToString::to_string),
-            "the clock is far later than at the last backups, so none is removed for a day. If it is wrong, \
+            "the clock is far later than at the last backups, so no backup is removed for a day. If it is wrong, \
              correct it; if it is right (none was made for a long time), nothing needs to be done"
         );
         Pruned::default()

@@ -133,7 +133,7 @@ mod tests {
     fn a_distance_is_measured_by_the_one_before() {
         assert!(!is_doubted_after(&[], day(0)));
         assert!(is_doubted_after(&[day(0)], day(700)));
-        assert!(!is_doubted_after(&[day(0), day(31), day(61)], day(92)), "once a month is no leap");
+        assert!(!is_doubted_after(&[day(0), day(31), day(61)], day(92)), "backups once a month are no clock jump");
         let nights = [day(0), day(1), day(2)];
         assert!(!is_doubted_after(&nights, day(3)));
         assert!(is_doubted_after(&nights, day(700)));

@@ -24,7 +24,7 @@ pub use driver::{Message, Peer, Protocol, SessionSettings, Step};
 /// (RFC 6152 §2), SMTPUTF8 10 (RFC 6531 §3.1).
 pub const MAX_COMMAND: usize = 512 + 26 + 17 + 10;
 /// Recipients that may be tried in one transaction, as a multiple of the maximum.
-const RECIPIENT_PATIENCE: usize = 10;
+const RECIPIENT_TRIES: usize = 10;
 
 /// One dialogue.
 #[derive(Debug)]

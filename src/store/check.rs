@@ -229,7 +229,7 @@ async fn check_spool(
             finding.hits.extend(hit.iter().map(|id| format!("message {id}")));
             if hit.is_empty() && store.is_some() && is_trusted {
                 finding.harmless = true;
-                finding.what = "octets that no message lies in: a write that was never acknowledged".to_owned();
+                finding.what = "bytes outside any message: a write that was never acknowledged".to_owned();
             }
             findings.push(finding);
         }

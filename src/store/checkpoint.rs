@@ -171,7 +171,7 @@ mod tests {
         for position in (0..whole.len()).step_by(whole.len() / 200).chain(whole.len() - 60..whole.len()).chain(0..60) {
             let mut damaged = whole.clone();
             damaged[position] ^= 0x10;
-            assert!(check(&damaged), "octet {position}");
+            assert!(check(&damaged), "byte {position}");
             assert!(check(&whole[..position]), "cut at {position}");
         }
         assert!(!check(&whole));

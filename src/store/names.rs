@@ -43,7 +43,7 @@ fn named(key: &[u8]) -> Option<String> {
         b'Q' => "what waits for its turn".to_owned(),
         b'R' => "a count of automatic replies".to_owned(),
         b'S' => format!("the index of people for {}", SubscriberId(last()?)),
-        b'T' => "what somebody asked for by mail".to_owned(),
+        b'T' => "a pending request by mail".to_owned(),
         b'a' => "to whom an address belongs".to_owned(),
         b'b' => format!("a boilerplate text of organisation {}", until_nul(rest)),
         b'c' => format!("the counter {}", text()),

@@ -11,7 +11,7 @@ use super::engine::{Batch, Key, Value};
 use super::record::{self, RecordError};
 use super::{Read, Store, StoreError, keys};
 
-const FAMILY: &str = "wish";
+const FAMILY: &str = "pending request";
 const VERSION: u8 = 1;
 
 #[derive(Serialize, Deserialize)]

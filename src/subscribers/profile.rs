@@ -74,7 +74,7 @@ pub enum SubscriptionChange {
 #[derive(Debug, thiserror::Error)]
 pub enum PersonError {
     /// No subscriber has this number or address.
-    #[error("nobody is known as \u{201c}{0}\u{201d}")]
+    #[error("no subscriber has the number or address \u{201c}{0}\u{201d}")]
     NotFound(String),
     /// No list has this name.
     #[error("there is no list \u{201c}{0}\u{201d}")]

@@ -14,7 +14,7 @@ use crate::api::client::Client;
 use crate::api::status::Status;
 
 /// Maximum wait for a start or a stop.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// Number of connections to the relay.
@@ -104,8 +104,8 @@ impl Daemon {
             if let Some(ended) = self.child().as_mut().and_then(|child| child.try_wait().ok().flatten()) {
                 bail!("the daemon ended while it started: {ended}");
             }
-            if waited > PATIENCE {
-                bail!("the daemon did not answer within {} s", PATIENCE.as_secs());
+            if waited > TIMEOUT {
+                bail!("the daemon did not answer within {} s", TIMEOUT.as_secs());
             }
             tokio::time::sleep(LOOK_EVERY).await;
             waited += LOOK_EVERY;
@@ -131,10 +131,10 @@ impl Daemon {
             if let Some(ended) = child.try_wait()? {
                 return Ok(ended.code());
             }
-            if waited > PATIENCE {
+            if waited > TIMEOUT {
                 child.kill()?;
                 child.wait()?;
-                bail!("the daemon did not end within {} s", PATIENCE.as_secs());
+                bail!("the daemon did not end within {} s", TIMEOUT.as_secs());
             }
             tokio::time::sleep(LOOK_EVERY).await;
             waited += LOOK_EVERY;

@@ -5,7 +5,7 @@ use serde_json::Value;
 /// Beginnings of messages, and why they are expected.
 const EXPECTED: [(&str, &str); 22] = [
     ("opened the store after an unclean stop", "it was killed"),
-    ("the index of the store was built anew", "it was damaged while the daemon was down, or half written at a kill"),
+    ("the index of the store was rebuilt", "it was damaged while the daemon was down, or half written at a kill"),
     ("the relay is in trouble", "there was a storm"),
     ("delivery uncertain", "a kill left it in doubt, and some mailings hold such for a person"),
     ("a notice waits", "the relay refused it for now"),

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::base::clock::Clock;
 use crate::mock_smtp::record::{Keep, Received};
 use crate::mock_smtp::script::{Action, Event, Point, Script};
-use crate::mock_smtp::{MockServer, SinkSettings};
+use crate::mock_smtp::{MockServer, MockSettings};
 
 use super::books::Books;
 use super::daemon::CONNECTIONS;
@@ -130,7 +130,7 @@ impl Script for UnderTheSky {
 pub(crate) struct StormyRelay {
     sky: Arc<Sky>,
     log: PathBuf,
-    settings: SinkSettings,
+    settings: MockSettings,
     mock: Option<MockServer>,
 }
 
@@ -155,7 +155,7 @@ impl StormyRelay {
             notices: Mutex::default(),
         };
         let keep = Keep { log: Some(log.clone()), tap: Some(tap), ..Keep::default() };
-        let settings = SinkSettings { keep, ..SinkSettings::default() };
+        let settings = MockSettings { keep, ..MockSettings::default() };
         let mut relay = Self { sky: Arc::new(sky), log, settings, mock: None };
         relay.appear()?;
         Ok(relay)

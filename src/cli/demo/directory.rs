@@ -1,4 +1,4 @@
-//! The demo's directory: created anew each time, and removed only if a demo created it.
+//! The demo's directory: created again each time, and removed only if a demo created it.
 
 use std::path::{Path, PathBuf};
 

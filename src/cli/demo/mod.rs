@@ -25,7 +25,7 @@ use server::MailServer;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Nothing leaves this machine: the mail server is part of the demo and stores what it accepts in a folder. The directory
-is created anew each time; one that was not created by a demo is left alone.
+is created again each time; one that was not created by a demo is left alone.
 
 Examples:
   depesch demo
@@ -40,8 +40,8 @@ pub struct DemoCommand {
 }
 
 /// Maximum wait for a step that takes well under a second.
-const PATIENCE: Duration = Duration::from_secs(8);
-const LOOK_EVERY: Duration = Duration::from_millis(40);
+const TIMEOUT: Duration = Duration::from_secs(8);
+const POLL_EVERY: Duration = Duration::from_millis(40);
 /// The person who leaves after the audience is frozen.
 const LEAVER: &str = "yuki.zielonka@mailbox.example";
 
@@ -141,14 +141,14 @@ impl Demo {
 
     /// Waits until a mailing satisfies `so`.
     async fn until(&self, id: &str, so: impl Fn(&Value) -> bool) -> Result<(), CliError> {
-        let looks = PATIENCE.as_millis() / LOOK_EVERY.as_millis();
+        let polls = TIMEOUT.as_millis() / POLL_EVERY.as_millis();
         let mut seen = Value::Null;
-        for _ in 0..looks {
+        for _ in 0..polls {
             seen = self.context.client.get(ApiPath::new("/v1/mailings").segment(id)).await?;
             if so(&seen) {
                 return Ok(());
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_EVERY).await;
         }
         Err(CliError::Internal(format!("the demo waited in vain for mailing {id}: {seen}")))
     }

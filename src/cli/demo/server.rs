@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::mock_smtp::record::Keep;
 use crate::mock_smtp::script::{Action, Event, Point};
-use crate::mock_smtp::{MockServer, SinkSettings};
+use crate::mock_smtp::{MockServer, MockSettings};
 
 use super::CliError;
 
@@ -27,7 +27,7 @@ impl MailServer {
     /// Starts a server that stores what it accepts in a maildir.
     pub(crate) fn start(maildir: &Path) -> Result<Self, CliError> {
         let keep = Keep { maildir: Some(maildir.to_owned()), ..Keep::default() };
-        let mock = MockServer::start(SinkSettings { keep, ..SinkSettings::default() })
+        let mock = MockServer::start(MockSettings { keep, ..MockSettings::default() })
             .map_err(|error| CliError::Internal(format!("the demo's mail server did not start: {error}")))?;
         // Slow enough for people to watch, and for one member to leave.
         let pace = Arc::new(AtomicU64::new(40));

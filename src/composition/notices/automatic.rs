@@ -4,7 +4,7 @@
 use crate::base::address::Address;
 use crate::mail::incoming::Incoming;
 
-/// Local parts, or their beginnings or ends up to a separator, at which nobody reads answers.
+/// Local parts whose mail is not read by a person, or what such local parts begin or end with, up to a separator.
 const NO_READERS: [&str; 11] = [
     "mailer-daemon",
     "owner",
@@ -41,8 +41,8 @@ pub(super) fn is_from_a_person(message: &Incoming) -> bool {
     message.may_be_answered() && !from.is_some_and(|from| is_no_reader(&from))
 }
 
-/// Whether nobody reads answers at an address: RFC 3834 §2 names MAILER-DAEMON, `owner-…` and `…-request`; the others
-/// are similar.
+/// Whether answers to an address are not read by a person: RFC 3834 §2 names MAILER-DAEMON, `owner-…` and `…-request`;
+/// the others are similar.
 pub(super) fn is_no_reader(address: &Address) -> bool {
     let local = address.local_part().to_ascii_lowercase();
     // In `media-bounces+token` and `no-reply+17`, the part before the plus identifies the mailbox.

@@ -14,7 +14,7 @@ const LONG_ENOUGH: usize = 2048;
 const SHORTEST: usize = 1024;
 
 /// Evaluates the keys of a domain.
-pub fn judge(domain: &Domain) -> Vec<Finding> {
+pub fn evaluate(domain: &Domain) -> Vec<Finding> {
     if domain.keys.is_empty() {
         return vec![finding(
             Severity::Warning,

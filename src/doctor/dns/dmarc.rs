@@ -7,7 +7,7 @@ use super::{Domain, finding, not_seen, tags};
 
 /// Evaluates the policy of a domain. Bounces go to the same domain as From, so a message that passes SPF is aligned,
 /// even with strict alignment.
-pub fn judge(domain: &Domain) -> Vec<Finding> {
+pub fn evaluate(domain: &Domain) -> Vec<Finding> {
     let name = &domain.name;
     let Some((holder, answer)) = domain.dmarc.iter().find(|(_, answer)| *answer != Answer::None) else {
         return vec![missing(name)];

@@ -104,7 +104,7 @@ pub struct Records {
 }
 
 /// Looks up everything about `lists` (the domains of the lists) and the organisation's domain.
-pub async fn look(config: &Config, lists: &BTreeSet<String>, names: &Names) -> Records {
+pub async fn observe(config: &Config, lists: &BTreeSet<String>, names: &Names) -> Records {
     let leaving = leaving(config, names).await;
     let own = match &leaving {
         Leaving::Configured(addresses) => addresses.as_slice(),
@@ -232,7 +232,7 @@ async fn dmarc_records(domain: &str, names: &Names) -> Vec<(String, Answer<Vec<S
 }
 
 /// Evaluates everything.
-pub fn judge(config: &Config, records: &Records) -> Vec<Finding> {
+pub fn evaluate(config: &Config, records: &Records) -> Vec<Finding> {
     let mut found = Vec::new();
     if records.domains.is_empty() {
         found.push(Finding::new(
@@ -255,16 +255,16 @@ pub fn judge(config: &Config, records: &Records) -> Vec<Finding> {
         ));
     }
     for outgoing in &records.outgoing {
-        found.push(pointer::judge(
+        found.push(pointer::evaluate(
             outgoing,
             config.relay.hello_name.as_deref().filter(|_| is_local(&config.relay.host)),
         ));
     }
     for domain in &records.domains {
-        found.extend(spf::judge(domain, &records.leaving));
-        found.extend(dkim::judge(domain));
-        found.extend(dmarc::judge(domain));
-        found.extend(mx::judge(domain, config));
+        found.extend(spf::evaluate(domain, &records.leaving));
+        found.extend(dkim::evaluate(domain));
+        found.extend(dmarc::evaluate(domain));
+        found.extend(mx::evaluate(domain, config));
     }
     found
 }

@@ -28,7 +28,7 @@ fn is_local_v6(address: Ipv6Addr) -> bool {
 }
 
 /// Evaluates the MX records of a domain.
-pub fn judge(domain: &Domain, config: &Config) -> Vec<Finding> {
+pub fn evaluate(domain: &Domain, config: &Config) -> Vec<Finding> {
     let name = &domain.name;
     let severity = if domain.has_lists { Severity::Error } else { Severity::Note };
     let host = config.inbound.host_name.as_deref().unwrap_or("THIS-HOST");

@@ -11,7 +11,7 @@ const WHY: &str =
     "Many receivers refuse mail from an address without a name of its own, or with a name that leads elsewhere.";
 
 /// Evaluates an address from which mail is sent; `hello` is our name in EHLO, if known.
-pub fn judge(outgoing: &Outgoing, hello: Option<&str>) -> Finding {
+pub fn evaluate(outgoing: &Outgoing, hello: Option<&str>) -> Finding {
     let address = outgoing.address;
     let name = hello.unwrap_or("ITS-NAME");
     let names = match &outgoing.names {

@@ -10,7 +10,7 @@ use super::{Domain, Leaving, finding, not_seen, spf_terms};
 const WHY: &str = "Receivers take mail from a domain without working SPF for spam, or refuse it; large ones demand it.";
 
 /// Evaluates the record of a domain.
-pub fn judge(domain: &Domain, leaving: &Leaving) -> Vec<Finding> {
+pub fn evaluate(domain: &Domain, leaving: &Leaving) -> Vec<Finding> {
     let name = &domain.name;
     let texts = match &domain.texts {
         Answer::Found(texts) => texts.as_slice(),

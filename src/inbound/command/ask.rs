@@ -46,7 +46,7 @@ impl CommandService {
         let decided = self.rulebook.ask(&self.asking(request, asked.actions)?).await?;
         let Asked::Open { question, invitation_only } = decided.outcome else { return Ok(None) };
         if invitation_only {
-            self.tell_owner(&mut effects, request.item, request.list, "somebody wants to be on a closed list").await?;
+            self.tell_owner(&mut effects, request.item, request.list, "a request to join a closed list").await?;
             let closed = draft(request, "closed", &request.from, json!({}));
             self.answer(&mut effects, request, closed).await?;
         } else if request.reading.other_words > REMARK_WORDS {
@@ -76,7 +76,7 @@ impl CommandService {
     /// A person carries out erasures and must know who asked, so the request is forwarded to them and its author is
     /// informed.
     async fn erase(&self, effects: &mut DraftEffects, request: &Request<'_>) -> Result<(), HandleError> {
-        self.tell_owner(effects, request.item, request.list, "somebody wants to be erased").await?;
+        self.tell_owner(effects, request.item, request.list, "a request to be erased").await?;
         let notice = draft(request, "erasure", &request.from, json!({ "address": request.from.as_str() }));
         if self.answer(effects, request, notice).await? {
             effects.note("told what happens");
@@ -135,9 +135,9 @@ impl CommandService {
             effects.note("asked for a confirmation");
         } else if !effects.postponed {
             let why = if leaves {
-                "somebody wants to leave and was not asked"
+                "a request to leave, and no confirmation was asked for"
             } else {
-                "a wish more than is asked about a day"
+                "more requests in a day than confirmations are asked for"
             };
             self.tell_owner(effects, request.item, request.list, why).await?;
         }

@@ -77,7 +77,7 @@ impl CommandService {
             Answer::Message => Ok(None),
             _ if !yes && !no => self.answerable(request).await,
             _ if !is_open => Ok(answered_before()),
-            _ if yes => self.grant(request, &pending, &reply.own_words()).await,
+            _ if yes => self.grant(request, &pending, &reply.reply_text()).await,
             _ => {
                 let decided = self.rulebook.decline(id, now).await?;
                 match decided.outcome {

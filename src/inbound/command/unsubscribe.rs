@@ -47,7 +47,7 @@ impl CommandService {
         let (subscriber, may_tell) = match decided.outcome {
             Left::Now { subscriber, may_tell, .. } => (subscriber, may_tell),
             Left::Before(_) | Left::Never(_) => return none("unsubscribes where it had ended before"),
-            Left::NoSubscriber => return none("unsubscribes somebody who is not there any more"),
+            Left::NoSubscriber => return none("unsubscribes a subscriber who no longer exists"),
             Left::NoList => return Ok(None),
         };
         let effects = Effects::none(InboundKind::Command, "unsubscribed by a signed address");

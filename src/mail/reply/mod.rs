@@ -136,7 +136,7 @@ impl Reply {
     }
 
     /// The sender's own text on one line, without our addresses and codes: to be shown to people.
-    pub(crate) fn own_words(&self) -> String {
+    pub(crate) fn reply_text(&self) -> String {
         let words = self.written().own().flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
         without_tokens(&words)
     }

@@ -184,14 +184,14 @@ impl Health {
         let index = self.index.as_ref()?;
         if let Some(reason) = &index.damaged {
             return Some(format!(
-                "the index of the store is damaged and being built anew, which loses nothing; everything waits until \
+                "the index of the store is damaged and being rebuilt, which loses nothing; everything waits until \
                  then ({reason})"
             ));
         }
         let lately = index.rebuilt.as_ref().filter(|(at, _)| self.at - *at < REBUILT_LATELY);
         if let Some((at, reason)) = lately {
             return Some(format!(
-                "the index of the store was built anew at {}; look at the disk, it may be failing \
+                "the index of the store was rebuilt at {}; look at the disk, it may be failing \
                  ({reason})",
                 at.format("%Y-%m-%d %H:%M UTC")
             ));

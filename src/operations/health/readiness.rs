@@ -8,7 +8,7 @@ use crate::store::engine::Batch;
 use super::{Observer, reserve};
 
 /// Timeout for an answer of the store.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the daemon is not alive, or accepts no new work: a short text without personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Observer {
                 Ok(_) => Ok(()),
                 Err(_) => Err(Unwell("the store has stopped; the log says why".to_owned())),
             },
-            () = self.clock.wait_for(PATIENCE) => match self.heals() {
+            () = self.clock.wait_for(TIMEOUT) => match self.heals() {
                 true => Ok(()),
                 false => Err(Unwell("the store does not answer".to_owned())),
             },
@@ -56,7 +56,7 @@ impl Observer {
             return Err(Unwell("stopping: nothing new is accepted".to_owned()));
         }
         if self.heals() {
-            return Err(Unwell("the index of the store is damaged and being built anew".to_owned()));
+            return Err(Unwell("the index of the store is damaged and being rebuilt".to_owned()));
         }
         let lost = self.parts().listeners.map(|listeners| listeners.lost()).unwrap_or_default();
         if !lost.is_empty() {

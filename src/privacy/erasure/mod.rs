@@ -15,7 +15,7 @@ mod storage_layers;
 
 pub(crate) use marked::{ErasureMark, erase_marked, erasure_marks};
 pub(crate) use rows::without_words;
-pub use storage_layers::{Stratum, note_forgotten};
+pub use storage_layers::{StorageLayer, note_forgotten};
 
 use std::collections::BTreeSet;
 

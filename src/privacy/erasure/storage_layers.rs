@@ -12,14 +12,14 @@ const TOGETHER: usize = 500;
 
 /// A part of the disk that keeps old data for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stratum {
+pub enum StorageLayer {
     /// The journal and the checkpoints.
     Journal,
     /// Free space in the files of the index.
     Index,
 }
 
-impl Stratum {
+impl StorageLayer {
     /// Whether it may still hold data of a completed erasure.
     pub(crate) fn may_hold(self, erasure: &Erasure) -> bool {
         match (self, &erasure.state) {
@@ -37,7 +37,7 @@ impl Stratum {
 /// [`StoreError`]: what was recorded stays recorded.
 pub async fn note_forgotten(
     store: &Store,
-    stratum: Stratum,
+    layer: StorageLayer,
     of: Vec<(AddressHash, Read<Erasure>)>,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
@@ -47,9 +47,9 @@ pub async fn note_forgotten(
         for (hash, read) in some {
             let mut erasure = read.value.clone();
             if let ErasureState::Done { journal, index, .. } = &mut erasure.state {
-                match stratum {
-                    Stratum::Journal => *journal = Some(now),
-                    Stratum::Index => *index = Some(now),
+                match layer {
+                    StorageLayer::Journal => *journal = Some(now),
+                    StorageLayer::Index => *index = Some(now),
                 }
             }
             erasures::put(&mut batch, hash, Some(read.stamp.clone()), &erasure);

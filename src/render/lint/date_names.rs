@@ -106,18 +106,6 @@ impl DateNames {
         let date = FoundDate { at: first.at, weekday, word: first.printed.clone(), day: day?, month: month?, year };
         Some((date, at))
     }
-
-    /// The name of a weekday in the first language that has a similar one.
-    pub(crate) fn name(&self, weekday: Weekday, like: &str) -> String {
-        let names = self.weekdays.iter().filter(|(_, day)| **day == weekday).map(|(name, _)| name);
-        // The language of the printed word: weekdays of one language share an ending ("dag", "day").
-        let ending = |name: &str| name.chars().rev().take(3).collect::<String>();
-        let like = like.to_lowercase();
-        let base = like.strip_suffix("en").filter(|b| self.weekdays.contains_key(*b)).unwrap_or(&like);
-        let mut names: Vec<&String> = names.collect();
-        names.sort_by_key(|name| ending(name) != ending(base));
-        names.first().map(|name| (*name).clone()).unwrap_or_default()
-    }
 }
 
 fn january(day: u8) -> Option<NaiveDate> {
@@ -196,12 +184,5 @@ mod tests {
         check("torsdagar i mars", None);
         check("11 marscher", None);
         check("fredag 40 mars", None);
-    }
-
-    #[test]
-    fn a_weekday_is_named_in_the_language_of_the_text() {
-        let names = DateNames::of(&["sv", "en"]);
-        assert_eq!(names.name(Weekday::Fri, "torsdagen"), "fredag");
-        assert_eq!(names.name(Weekday::Fri, "Thursday"), "friday");
     }
 }

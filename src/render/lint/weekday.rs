@@ -11,13 +11,13 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let reference = reference(subject);
     for (key, text) in single_lines(subject) {
         for date in names.find(text) {
-            if let Some(finding) = disagreement(&names, &date, reference) {
+            if let Some(finding) = disagreement(&date, reference) {
                 findings.push(subject.place(finding, key.clone()));
             }
         }
     }
     for date in names.find(&release.body) {
-        if let Some(finding) = disagreement(&names, &date, reference) {
+        if let Some(finding) = disagreement(&date, reference) {
             let before = release.body[..date.at].matches('\n').count();
             let line = subject.positions.body.saturating_add(u32::try_from(before).unwrap_or(u32::MAX));
             findings.push(finding.of("body").at(Some(line)));
@@ -36,7 +36,7 @@ fn reference(subject: &Subject<'_>) -> NaiveDate {
     event.or(fact).or(published).unwrap_or(now)
 }
 
-fn disagreement(names: &DateNames, found: &FoundDate, reference: NaiveDate) -> Option<Finding> {
+fn disagreement(found: &FoundDate, reference: NaiveDate) -> Option<Finding> {
     let Some(date) = found.date(reference) else {
         let said = format!("there is no {} {}", found.day, found.month);
         return found.weekday.map(|_| Finding::warning("weekday", said, "check day and month"));
@@ -45,8 +45,7 @@ fn disagreement(names: &DateNames, found: &FoundDate, reference: NaiveDate) -> O
     if date.weekday() == printed {
         return None;
     }
-    let right = names.name(date.weekday(), &found.word);
-    let said = format!("{date} is not a {}; it is a {right}", found.word);
+    let said = format!("{date} is a {}, but \u{201c}{}\u{201d} is printed", date.format("%A"), found.word);
     Some(Finding::warning("weekday", said, "change the weekday or the date"))
 }
 

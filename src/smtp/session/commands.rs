@@ -6,7 +6,7 @@ use crate::smtp::grammar::{self, Command, Hello, MailParameters, Wrong};
 use crate::smtp::received::{self, Passage};
 use crate::smtp::reply;
 
-use super::{Name, Protocol, RECIPIENT_PATIENCE, Session, State, Step, Transaction};
+use super::{Name, Protocol, RECIPIENT_TRIES, Session, State, Step, Transaction};
 
 impl Session {
     /// Carries out `line`; returns a step when the driver must do something.
@@ -118,7 +118,7 @@ impl Session {
             return None;
         };
         transaction.tried += 1;
-        if transaction.tried > self.settings.max_recipients.saturating_mul(RECIPIENT_PATIENCE) {
+        if transaction.tried > self.settings.max_recipients.saturating_mul(RECIPIENT_TRIES) {
             self.end(reply::TOO_MANY_COMMANDS);
         } else if !address.is_ascii() && !transaction.smtputf8 {
             self.say(reply::NOT_ASCII);

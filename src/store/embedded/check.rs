@@ -88,7 +88,7 @@ pub(crate) fn examine(directory: &Path, settings: &Settings) -> Result<Examined,
         findings.push(Finding::new(&head::path(directory), None, what));
     }
     if let Some(why) = marker::read(directory)? {
-        let what = format!("the index was found damaged and will be built anew from checkpoint and journal: {why}");
+        let what = format!("the index was found damaged and will be rebuilt from checkpoint and journal: {why}");
         findings.push(Finding::new(&indexes(directory), None, what));
     }
     let (records, found) = index_findings(directory, settings, &survey)?;
@@ -106,7 +106,7 @@ fn index_findings(
     let Some(generation) = survey.generation else { return Ok((None, None)) };
     let path = indexes(directory).join(generation.to_string());
     let unreadable = |why: &str| {
-        let what = format!("the index cannot be read and will be built anew from checkpoint and journal: {why}");
+        let what = format!("the index cannot be read and will be rebuilt from checkpoint and journal: {why}");
         Ok((None, Some(Finding::new(&path, None, what))))
     };
     let mark = match &survey.index {
@@ -287,7 +287,7 @@ fn index_finding(
         true
     })?;
     wrong.sort();
-    let what = "the index does not hold what the journal says; it will be built anew from checkpoint and journal";
+    let what = "the index does not hold what the journal says; it will be rebuilt from checkpoint and journal";
     Ok((!wrong.is_empty()).then(|| Finding { keys: wrong, ..Finding::new(path, None, what) }))
 }
 

@@ -114,7 +114,7 @@ fn write_and_publish(shared: &Arc<Shared>, hold: bool) -> Result<CheckpointRepor
         sealed.discard()?;
         let reason = mismatch(found, until);
         shared.suspect(copied, &reason);
-        return Err(EngineError::Damaged(format!("the index is being built anew: {reason}")));
+        return Err(EngineError::Damaged(format!("the index is being rebuilt: {reason}")));
     }
     let name = sealed.publish()?;
     shared.covered.fetch_add(covered, Ordering::Relaxed);

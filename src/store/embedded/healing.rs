@@ -77,7 +77,7 @@ impl Shared {
         }
         tracing::error!(
             reason,
-            "the index of the store is damaged: it is built anew from the journal, which loses nothing; until then reads \
+            "the index of the store is damaged: it is rebuilt from the journal, which loses nothing; until then reads \
              and commits wait"
         );
         if let Err(error) = marker::write(&self.directory, reason) {
@@ -104,7 +104,7 @@ impl Shared {
             Ok(records) => tracing::warn!(
                 records,
                 seconds = watch.nanoseconds() / 1_000_000_000,
-                "the index of the store was built anew; nothing is lost. Look at the disk: it may be failing"
+                "the index of the store was rebuilt; nothing is lost. Look at the disk: it may be failing"
             ),
             Err(_) if self.closing.load(Ordering::Relaxed) => self.health.lose("it is closed"),
             Err(not) => self.give_up(&not.why),
@@ -140,7 +140,7 @@ impl Shared {
 
     /// Stops the store: the index is damaged and cannot be rebuilt.
     fn give_up(self: &Arc<Self>, error: &str) {
-        let reason = format!("its index is damaged and cannot be built anew: {error}");
+        let reason = format!("its index is damaged and cannot be rebuilt: {error}");
         tracing::error!(reason, "the store stops; the next start tries to build the index again");
         self.health.lose(&reason);
         // Without a committer the store has already stopped.

@@ -173,8 +173,8 @@ async fn a_store_that_cannot_heal_stops_says_why_and_never_counts_as_clean() {
     fs::rename(&journal, &aside).unwrap();
     stumble(&engine);
     let read = engine.get(&key(1)).await;
-    assert!(matches!(&read, Err(EngineError::Stopped(why)) if why.contains("cannot be built anew")), "{read:?}");
-    assert!(engine.broken().await.contains("cannot be built anew"));
+    assert!(matches!(&read, Err(EngineError::Stopped(why)) if why.contains("cannot be rebuilt")), "{read:?}");
+    assert!(engine.broken().await.contains("cannot be rebuilt"));
     let mut batch = Batch::new();
     batch.put(key(1), vec![1]);
     assert!(matches!(engine.commit(batch).await, Err(EngineError::Stopped(_))));

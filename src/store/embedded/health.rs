@@ -121,5 +121,5 @@ impl Health {
 
 /// The error for callers that do not wait.
 pub(super) fn being_rebuilt() -> EngineError {
-    EngineError::Damaged("its index is damaged and being built anew; try again in a moment".to_owned())
+    EngineError::Damaged("its index is damaged and being rebuilt; try again in a moment".to_owned())
 }

@@ -65,7 +65,7 @@ impl std::fmt::Display for OpenReport {
                 let completeness = self.completeness();
                 write!(
                     f,
-                    "the index was built anew from the journal, because {reason}; {records} records; {completeness}"
+                    "the index was rebuilt from the journal, because {reason}; {records} records; {completeness}"
                 )?;
             }
             (.., true) => write!(f, "{records} records")?,

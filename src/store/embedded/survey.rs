@@ -112,7 +112,7 @@ pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &Store
     };
     let index_damage = match (marker::read(directory)?, &index) {
         (Some(why), _) => Some(why),
-        (None, IndexState::Absent) => Some("there is none".to_owned()),
+        (None, IndexState::Absent) => Some("it is missing".to_owned()),
         (None, IndexState::Unusable(why)) => Some(why.clone()),
         // After a crash it may be ahead of its mark, and is corrected without a rebuild; after an orderly stop it may
         // not.

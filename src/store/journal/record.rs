@@ -237,7 +237,7 @@ mod tests {
         for position in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[position] ^= 1;
-            assert_eq!(parse(&damaged, 99), None, "octet {position}");
+            assert_eq!(parse(&damaged, 99), None, "byte {position}");
         }
         let (_, checksum) = head(&bytes).unwrap();
         let header = header(99);

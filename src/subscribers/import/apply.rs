@@ -44,9 +44,9 @@ pub(crate) struct Importer {
     key: token::Key,
     terms: Terms,
     dry_run: bool,
-    /// Whether the store had no subscribers when the import began: then none are looked up, until the first conflict
-    /// shows that this has changed.
-    nobody: AtomicBool,
+    /// Whether the store had no subscribers when the import began: then addresses are not looked up, until the first
+    /// conflict shows that this has changed.
+    starts_empty: AtomicBool,
     numbers: Mutex<std::ops::Range<u64>>,
 }
 
@@ -71,8 +71,8 @@ struct TooLarge;
 
 impl Importer {
     pub(crate) async fn new(store: Store, key: token::Key, terms: Terms, dry_run: bool) -> Result<Self, StoreError> {
-        let nobody = AtomicBool::new(store.has_no_subscribers().await?);
-        Ok(Self { store, key, terms, dry_run, nobody, numbers: Mutex::new(0..0) })
+        let starts_empty = AtomicBool::new(store.has_no_subscribers().await?);
+        Ok(Self { store, key, terms, dry_run, starts_empty, numbers: Mutex::new(0..0) })
     }
 
     /// Imports one piece; returns only when it is durable.
@@ -115,7 +115,7 @@ impl Importer {
             match self.attempt(rows, numbers).await? {
                 Ok(done) => return Ok(Ok(done)),
                 Err(Again::Divided) => return Ok(Err(TooLarge)),
-                Err(Again::Changed) => self.nobody.store(false, Ordering::Relaxed),
+                Err(Again::Changed) => self.starts_empty.store(false, Ordering::Relaxed),
             }
         }
         Err(StoreError::Contended(CONFLICT_TRIES).into())
@@ -127,7 +127,7 @@ impl Importer {
         numbers: &mut HashMap<u64, u64>,
     ) -> Result<Result<Attempt, Again>, ImportError> {
         let edition = self.store.suppressions_edition().await?;
-        let nobody = self.nobody.load(Ordering::Relaxed);
+        let starts_empty = self.starts_empty.load(Ordering::Relaxed);
         let Attempt { mut summary, mut rejects, mut changes } = Attempt::default();
         let mut batch = Batch::new();
         suppressions::expect_edition(&mut batch, edition.clone());
@@ -140,7 +140,7 @@ impl Importer {
                 rejects.push(reject(row, reason));
                 continue;
             }
-            let known = match nobody {
+            let known = match starts_empty {
                 true => None,
                 false => self.store.subscriber_by_address(&row.address).await?,
             };

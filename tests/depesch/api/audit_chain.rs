@@ -66,9 +66,9 @@ async fn each_flipped_byte_is_found() {
         let mut flipped = whole.to_vec();
         flipped[place] ^= 1;
         log.put(3, &flipped).await;
-        // What cannot even be read is an error, and what can be read does not fit.
+        // Some damage makes the entry unreadable; otherwise the chain does not match.
         if let Ok(verified) = log.log.verify(None).await {
-            assert!(verified.chain.is_err(), "octet {place}");
+            assert!(verified.chain.is_err(), "byte {place}");
         }
     }
     log.put(3, &whole).await;
@@ -128,7 +128,7 @@ async fn what_is_dropped_by_age_leaves_an_anchor() {
     let before = log.clock.now() - Duration::minutes(150);
     assert_eq!(log.log.drop_before(before.into()).await.unwrap(), 1198);
     let verified = log.log.verify(None).await.unwrap();
-    // Two are left, and the entry that tells of it.
+    // Two entries remain, and the one that records the deletion.
     assert_eq!((verified.anchor.number, verified.chain.unwrap().entries), (1198, 3));
     log.remove(1199).await;
     assert_eq!(log.verify().await, Err(ChainBreak::Missing { from: 1199, to: 1199 }));
@@ -174,7 +174,7 @@ async fn an_outsider_can_verify_an_export() {
     let fields = documented_fields();
     let mut previous = "0".repeat(64);
     for line in text.lines() {
-        // As the example does it, and with nothing of ours.
+        // As in the documented example, without code of this crate.
         let entry: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
         assert_eq!(entry["previous"], previous);
         let value = |field: &String| match &entry[field.as_str()] {

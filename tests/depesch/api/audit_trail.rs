@@ -105,7 +105,7 @@ async fn every_change_is_attempted_and_leaves_begin_and_end() {
             .replace("{list}", "media")
             .replace("{id}", "9");
         let before = entries(&daemon).await.len();
-        // Most of it is refused, for there is no such thing or the body is wrong.
+        // Most requests are refused: the object does not exist or the body is wrong.
         let _ = daemon.client.send::<_, Value>(method.parse::<Method>().unwrap(), path.as_str(), &json!({})).await;
         let left = entries(&daemon).await.split_off(before);
         let said: Vec<_> = left.iter().map(|entry| (entry.what.as_str(), entry.request)).collect();
@@ -206,7 +206,7 @@ async fn what_cannot_be_noted_is_not_done() {
     assert_eq!(engine.commits(), 1, "something was done that is not in the log");
     engine.fail_at(Count::Commits, 1, Failure::Before);
     let refused = daemon.client.download("/v1/subscribers/export").await;
-    assert!(refused.is_err(), "addresses were shown and nobody will know");
+    assert!(refused.is_err(), "addresses were shown without an entry");
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn a_crash_between_begin_and_end_shows() {
     let inner = Arc::new(MemoryEngine::new());
     let engine = Arc::new(FailingEngine::over(inner.clone()));
     let daemon = api::start_on(Store::new(engine.clone())).await;
-    // Begun, the number is allocated, the subscriber is put: and then it dies.
+    // The store fails after the entry, the number allocation and the subscriber's commit.
     engine.fail_at(Count::Commits, 4, Failure::Before);
     daemon.client.post::<_, Value>("/v1/subscribers", &karin()).await.unwrap();
     assert_eq!(trail(&daemon).await, ["subscriber add [] begun"]);

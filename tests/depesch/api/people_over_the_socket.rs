@@ -71,7 +71,7 @@ async fn a_file_goes_up_and_comes_down_again() {
     assert_eq!(export.iter().filter(|byte| **byte == b'\n').count(), 3001);
     let again = import(&daemon, &ONTO_MEDIA, export).await.unwrap();
     assert_eq!(again.unchanged, 3000);
-    // The consent ledger names the file, not the folder of whoever imported it.
+    // The consent ledger names the file, not the folder of the user who imported it.
     let reader: SubscriberView = daemon.client.get("/v1/subscribers/reader7@example.org").await.unwrap();
     assert_eq!(reader.subscriptions.values().next().unwrap().events[0].from, "people.csv, line 9");
 }

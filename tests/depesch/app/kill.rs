@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use depesch::mock_smtp::record::Keep;
 use depesch::mock_smtp::script::{Action, Event, Point};
-use depesch::mock_smtp::{MockServer, SinkSettings};
+use depesch::mock_smtp::{MockServer, MockSettings};
 use serde_json::Value;
 
 use crate::support::daemon::{Place, complaint};
@@ -15,7 +15,7 @@ const ROUNDS: u32 = 30;
 const CONNECTIONS: usize = 8;
 const PEOPLE: usize = 2500;
 
-/// A small generator, so that a failing run can be made again.
+/// A small random generator, so that a failing run can be repeated.
 struct Dice(u64);
 
 impl Dice {
@@ -40,7 +40,7 @@ impl Trial {
         let place = Place::new("");
         let log = place.directory.path().join("relay.log");
         let keep = Keep { message_ids: true, log: Some(log), ..Keep::default() };
-        let mock = MockServer::start(SinkSettings { keep, ..SinkSettings::default() }).unwrap();
+        let mock = MockServer::start(MockSettings { keep, ..MockSettings::default() }).unwrap();
         mock.follow(|event: &Event<'_>| match event.point {
             Point::Message => Action::Delay(Duration::from_millis(20)),
             _ => Action::Proceed,
@@ -81,7 +81,7 @@ impl Trial {
         }
     }
 
-    /// The counts of a mailing; they add up whenever one looks (invariant 2).
+    /// The counts of a mailing; checks that they add up (invariant 2).
     fn counts(&self, id: &str) -> BTreeMap<String, u64> {
         let shown = self.json(&["mailing", "show", id]);
         let counts: BTreeMap<String, u64> = serde_json::from_value(shown["counts"].clone()).unwrap_or_default();
@@ -91,7 +91,7 @@ impl Trial {
         counts
     }
 
-    /// One round: a daemon that lives for some commands and is killed while it sends.
+    /// One round: starts a daemon, runs some commands, and kills it while it sends.
     fn round(&mut self, number: u32, dice: &mut Dice) {
         let mut daemon = self.place.serve();
         self.keep_busy();
@@ -111,7 +111,7 @@ impl Trial {
         daemon.wait();
     }
 
-    /// How often the relay took each mailing for each recipient, by its own log.
+    /// How often the relay accepted each mailing for each recipient, from its own log.
     fn taken(&self) -> BTreeMap<(String, String), u64> {
         let log = std::fs::read_to_string(self.place.directory.path().join("relay.log")).unwrap();
         let mut taken = BTreeMap::new();

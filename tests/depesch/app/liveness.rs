@@ -22,7 +22,7 @@ const SILENT: u8 = 1;
 const FULL: u8 = 2;
 const BROKEN: u8 = 3;
 
-/// A memory whose commits and scans can be stopped.
+/// An in-memory engine whose commits and scans can be stopped.
 #[derive(Default)]
 struct Stalling {
     inner: MemoryEngine,
@@ -57,7 +57,7 @@ fn liveness(office: &Office, parts: &[Heartbeats]) -> Liveness {
     Liveness::new(office.store.clone(), Arc::new(office.clock.clone()), office.notifier.clone(), parts, LOOK)
 }
 
-/// Looks for so long; between the looks everybody gets a turn. The first complaint.
+/// Runs liveness checks for this time, letting other tasks run in between; returns the first problem.
 async fn look_for(liveness: &mut Liveness, time: Duration) -> Option<Lifeless> {
     for _ in 0..=time.as_secs().div_ceil(LOOK.as_secs()) {
         if let Err(lifeless) = liveness.look(LOOK).await {
@@ -146,7 +146,7 @@ async fn a_dispatcher_with_nothing_to_do_lives_and_one_that_hangs_does_not() {
     let found = look_for(&mut liveness, 3 * RELAY_STEP).await;
     assert!(found.is_none(), "{found:?}");
     engine.scans_hang.store(true, Ordering::SeqCst);
-    // At the next look it is woken, looks for work, and hangs; from the look after that on it is silent.
+    // The next check notifies it, it looks for work, and hangs; from the check after that it is silent.
     assert_eq!(stuck(look_for(&mut liveness, OWN_STEP + 3 * LOOK).await), ["the dispatcher"]);
 }
 
@@ -186,7 +186,7 @@ async fn what_handles_mail_that_came_in_is_watched_too() {
     let parts = [worker.heartbeats.clone()];
     let mut liveness = Liveness::new(mail.store.clone(), clock, mail.notifier.clone(), &parts, LOOK);
     let running = tokio::spawn(worker.run(std::future::pending::<()>()));
-    // It looks by itself every minute, so its clock goes on with the looks.
+    // It checks for work every minute by itself, so its clock must advance with the checks.
     let mut found = Vec::new();
     for look in 0..60 {
         engine.scans_hang.store(look >= 30, Ordering::SeqCst);

@@ -15,7 +15,7 @@ fn a_refused_reload_fails_and_shows_until_the_next_good_one() {
     let refused = place.run(&["reload"]);
     assert_eq!(refused.status.code(), Some(4), "{}", complaint(&refused));
     assert!(complaint(&refused).contains("transport_: there is no such key"), "{}", complaint(&refused));
-    // The file is still broken: commands find the daemon all the same.
+    // The file is still invalid, and commands reach the daemon nevertheless.
     let status = place.run(&["status"]);
     assert_eq!(status.status.code(), Some(1), "{}", complaint(&status));
     assert!(said(&status).contains("the reload of ") && said(&status).contains("transport_"), "{}", said(&status));
@@ -25,7 +25,7 @@ fn a_refused_reload_fails_and_shows_until_the_next_good_one() {
     assert_eq!(done.status.code(), Some(0), "{}", complaint(&done));
     assert!(said(&done).contains("wait for a restart: stop_timeout\n"), "{}", said(&done));
     assert_eq!(place.run(&["status"]).status.code(), Some(0));
-    // By a signal nobody is told: the status is.
+    // A signal has no caller to answer, so the status reports it.
     place.configure("transport_ = 1");
     daemon.signal("HUP");
     daemon.wait_for_line("SIGHUP: the new configuration cannot be used");

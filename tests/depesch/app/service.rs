@@ -103,7 +103,7 @@ fn sighup_keeps_the_old_templates_where_the_new_are_broken() {
     daemon.signal("HUP");
     let refusal = daemon.wait_for_line("nothing was applied, the old configuration stays in force");
     assert!(refusal.contains("invitation/text.hbs"), "{refusal}");
-    // The daemon renders it for everybody on the list, with the old templates.
+    // The daemon renders it for all subscribers of the list, with the old templates.
     done(&["mailing", "queue", "--release", "r1", "--list", "media", "--at", "now", "--dry-run"]);
     std::fs::remove_file(own.join("text.hbs")).unwrap();
     daemon.signal("HUP");
@@ -128,7 +128,7 @@ fn sighup_takes_over_nothing_where_the_certificate_is_broken() {
     assert!(refusal.contains("key.pem"), "{refusal}");
     std::fs::write(directory.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
     daemon.signal("HUP");
-    // Said at the level "info", which the first attempt has left in force.
+    // Logged at the level "info", which the first attempt left in force.
     daemon.wait_for_line("the certificate was read again");
 }
 
@@ -145,8 +145,8 @@ fn a_file_queued_again_by_its_key_is_one_release_and_one_mailing() {
     done(&["list", "import", &sample("subscribers/lists.toml")]);
     done(&["contact", "import", &sample("docs/samples/contacts.toml")]);
     done(&["subscriber", "add", "kim@example.org", "--list", "media", "--consent", "Asked"]);
-    let nobody = place.run(&["subscriber", "add", "bo@example.org", "--list", "nosuch", "--consent", "Asked"]);
-    assert_eq!(nobody.status.code(), Some(4));
+    let refused = place.run(&["subscriber", "add", "bo@example.org", "--list", "nosuch", "--consent", "Asked"]);
+    assert_eq!(refused.status.code(), Some(4));
     assert_eq!(place.run(&["subscriber", "show", "bo@example.org"]).status.code(), Some(4), "nothing half done");
     let file = sample("docs/samples/inbjudan-riksmote.md");
     let queue = ["mailing", "queue", &file, "--list", "media", "--at", "2099-02-25 09:00"];

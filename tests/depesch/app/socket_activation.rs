@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::daemon::{Daemon, Place, complaint};
 
-/// Starts the daemon as systemd does: the sockets from descriptor 3 on, their names in the environment.
+/// Starts the daemon as systemd does: sockets at descriptor 3 and above, their names in the environment.
 fn command(place: &Place, names: &str, first: OwnedFd, second: Option<OwnedFd>) -> Command {
     let served = place.command(&["serve", "--create"]);
     let count = 1 + u8::from(second.is_some());
@@ -58,7 +58,7 @@ where
         self.reply()
     }
 
-    /// Hands in a message to postmaster, whom every installation has.
+    /// Sends a message to postmaster, an address of every installation.
     fn message(&mut self, hello: &str) -> String {
         assert!(self.say(&format!("{hello} peer.example")).starts_with("250"));
         assert!(self.say("MAIL FROM:<kim@peer.example>").starts_with("250"));
@@ -75,7 +75,7 @@ fn mail_comes_in_on_sockets_that_systemd_opened() {
     let smtp = TcpListener::bind("127.0.0.1:0").unwrap();
     let lmtp = UnixListener::bind(place.directory.path().join("lmtp.sock")).unwrap();
     let address = smtp.local_addr().unwrap();
-    // Whoever comes before the daemon is up waits in the socket.
+    // A client that connects before the daemon is up waits in the socket.
     let early = TcpStream::connect(address).unwrap();
     let mut daemon = serve(&place, "smtp:lmtp", smtp.into(), Some(lmtp.into()));
     assert!(Client::new(early).message("EHLO").starts_with("250 2.6.0"));

@@ -13,7 +13,7 @@ fn while_starting_it_stops_at_once() {
     let mut daemon = place.serve();
     daemon.signal("TERM");
     assert!(daemon.wait().success());
-    // A start that lasts: whoever reads this waits for a writer.
+    // Makes the start hang: reading this FIFO waits for a writer.
     let clean = place.directory.path().join("state/store/clean");
     std::fs::remove_file(&clean).unwrap();
     assert!(Command::new("mkfifo").arg(&clean).status().unwrap().success());

@@ -8,7 +8,7 @@ use depesch::bounce::{Kind, Reader, Reading, RecipientReading};
 use depesch::mail::incoming::Incoming;
 use depesch::model::classify::Classifier;
 
-/// What the table says of one recipient of one file; empty: nothing.
+/// The table's expected reading of one recipient of one file; empty fields are not checked.
 struct Row {
     file: String,
     recipient: String,
@@ -75,10 +75,10 @@ struct Scores {
 }
 
 impl Scores {
-    /// Adds one row, and prints what is wrong with its reading.
+    /// Adds one row, and prints how its reading differs.
     fn add(&mut self, row: &Row, reading: &Reading) {
         let named = reading.recipients.iter().find(|one| one.address.as_deref() == Some(&row.recipient));
-        // Whoever got the address wrong may still be right about the rest.
+        // A reading with the wrong address may still have the other fields right.
         let found = named.or(reading.recipients.first());
         let mut wrong = Vec::new();
         let mut judge =

@@ -97,7 +97,7 @@ fn the_command_prints_a_line_for_each_file_and_goes_on_after_a_bad_one() {
     assert_eq!((&lines[1]["kind"], &lines[1]["recipients"]), (&"other".into(), &serde_json::json!([])));
 }
 
-/// A small generator of numbers (xorshift), so that a failure comes again.
+/// A small random generator (xorshift), so that a failure can be repeated.
 struct Numbers(u64);
 
 impl Numbers {

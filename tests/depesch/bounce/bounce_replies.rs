@@ -28,7 +28,7 @@ fn rows() -> Vec<Row> {
 }
 
 fn check(wrong: &mut Vec<String>, row: &Row, place: &str, class: &str, counts: bool) {
-    // A bare refusal of a recipient is classed by where it was said, and never counts.
+    // A refusal of a recipient without a reason is classed by its stage, and never counts.
     let is_class = class == row.class || row.class == "other";
     if !is_class || counts != row.counts {
         wrong.push(format!("{place}: {class}, counts {counts}: {}", row.reply));

@@ -49,7 +49,7 @@ fn a_lost_state_directory_comes_back_from_the_backups() {
     daemon.signal("TERM");
     assert!(daemon.wait().success());
 
-    // A flipped bit is told with its file, and nothing is restored.
+    // A flipped bit is reported with its file, and nothing is restored.
     let files = place.directory.path().join("elsewhere/files");
     let folder = std::fs::read_dir(&files).unwrap().next().unwrap().unwrap().path();
     let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();

@@ -1,13 +1,13 @@
 //! `depesch doctor` on the real binary: with and without a daemon, with a relay that never receives a message from it,
 //! and its exit codes.
 
-use depesch::mock_smtp::{MockServer, SinkSettings};
+use depesch::mock_smtp::{MockServer, MockSettings};
 use serde_json::Value;
 
 use crate::support::daemon::{Place, complaint};
 use crate::support::dns::Zone;
 
-/// The configuration's end: a relay at `mock`, and this name server.
+/// Appends the relay `mock` and this name server to the configuration.
 fn configure(place: &Place, mock: &MockServer, password: &str, more: &str) {
     std::fs::write(place.directory.path().join("password"), password).unwrap();
     let text = format!(
@@ -20,7 +20,7 @@ fn configure(place: &Place, mock: &MockServer, password: &str, more: &str) {
 
 fn mock() -> MockServer {
     let login = Some(("eva".to_owned(), "s3cret".to_owned()));
-    MockServer::start(SinkSettings { login, login_without_tls: true, ..SinkSettings::default() }).unwrap()
+    MockServer::start(MockSettings { login, login_without_tls: true, ..MockSettings::default() }).unwrap()
 }
 
 fn findings(place: &Place, code: i32) -> Vec<(String, String, String)> {

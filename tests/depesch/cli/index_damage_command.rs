@@ -65,11 +65,11 @@ fn what_is_said_of_it_comes_true_and_the_daemon_says_so() {
     assert!(text.contains("No recovery is needed: the next start repairs the index"), "{text}");
 
     let daemon = place.serve();
-    assert!(daemon.seen.iter().any(|line| line.contains("the index of the store was built anew")), "{:?}", daemon.seen);
+    assert!(daemon.seen.iter().any(|line| line.contains("the index of the store was rebuilt")), "{:?}", daemon.seen);
     let status = json(&place, &["status"], 1);
     assert_eq!(status["index"]["rebuilds"], 1);
     let problems = status["problems"].to_string();
-    assert!(problems.contains("the index of the store was built anew"), "{problems}");
+    assert!(problems.contains("the index of the store was rebuilt"), "{problems}");
     assert_eq!(place.run(&["list", "show", "media"]).status.code(), Some(0));
     stop(daemon);
 

@@ -16,7 +16,7 @@ use crate::support::daemon::{Place, complaint};
 fn inject(place: &Place, arguments: &[&str], message: &[u8]) -> Output {
     let mut command = place.command(&[&["inject"], arguments].concat());
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A program that ends early reads no further; its exit code tells.
+    // A program that exits early stops reading; its exit code is checked below.
     let _ = child.stdin.take().unwrap().write_all(message);
     child.wait_with_output().unwrap()
 }
@@ -67,7 +67,7 @@ fn a_message_is_taken_in_and_outlives_the_daemon() {
     assert_eq!(code(&place.run(&["inbound", "show", "i999999"])), Some(4));
 }
 
-/// Hands messages over until the daemon is gone, and gives what was acknowledged: id and message.
+/// Injects messages until the daemon is gone; returns what was acknowledged: id and message.
 async fn hand_over(client: Client, worker: usize, count: Arc<AtomicUsize>) -> Vec<(String, String)> {
     let mut acknowledged = Vec::new();
     for number in 0.. {

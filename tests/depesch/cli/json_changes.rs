@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use depesch::mock_smtp::script::{Action, Event, Point};
-use depesch::mock_smtp::{MockServer, SinkSettings};
+use depesch::mock_smtp::{MockServer, MockSettings};
 
 use crate::support::daemon::Place;
 use crate::support::json_schema::{hold, hold_text, run, until};
@@ -18,7 +18,7 @@ const HERE: &str = "{here}";
 
 type Commands = &'static [(&'static str, &'static str)];
 
-/// What can be done while there is no daemon and no store.
+/// Commands that need neither daemon nor store.
 const BEFORE: Commands = &[("store-create", "store create")];
 
 /// From lists to a finished mailing.
@@ -51,7 +51,7 @@ const FIRST: Commands = &[
     ("mailing-report", "mailing watch m1"),
 ];
 
-/// Two posts are held, and the notice about the first was refused.
+/// Run when two posts are held and the notice about the first was refused.
 const THEN: Commands = &[
     ("mailing-deliveries", "mailing report m1 --csv"),
     ("mailing-deliveries", "mailing report m1 --state failed"),
@@ -114,7 +114,7 @@ pub const UNTRIED: &[(&str, &str, &str)] = &[
     ("inbound-show", "inbound retry", "takes a message at which the daemon fails"),
 ];
 
-/// Commands that print no JSON of a promised form, and why.
+/// Commands whose JSON has no schema, and why.
 pub const WITHOUT: &[(&str, &str)] = &[
     ("bench dispatch", "measures; its numbers are for who develops Depesch"),
     ("bench inbound", "measures"),
@@ -131,14 +131,14 @@ pub const WITHOUT: &[(&str, &str)] = &[
     ("bounce original", "writes a message as it came"),
 ];
 
-/// Each schema with a command that is held against it here.
+/// Each schema with a command that is checked against it here.
 pub fn tried() -> impl Iterator<Item = (&'static str, &'static str)> {
     [BEFORE, FIRST, THEN, STOPPED, APART].into_iter().flatten().copied()
 }
 
-/// A relay that knows no address with `refused` in it.
+/// A relay that refuses addresses that contain `refused`.
 fn relay() -> MockServer {
-    let mock = MockServer::start(SinkSettings::default()).unwrap();
+    let mock = MockServer::start(MockSettings::default()).unwrap();
     mock.follow(|event: &Event<'_>| match event.point {
         Point::Recipient if event.address.contains("refused") => Action::Reply("550 5.1.1 no such user".to_owned()),
         _ => Action::Proceed,
@@ -146,7 +146,7 @@ fn relay() -> MockServer {
     mock
 }
 
-/// A place that sends by the relay, and the files that the commands name.
+/// A place that sends through the relay, with the files that the commands name.
 fn place(mock: &MockServer) -> Place {
     let place = Place::new("");
     let text = format!(
@@ -205,7 +205,7 @@ fn commands_that_change_something_print_what_their_schemas_say() {
     let place = place(&mock);
     let here = place.directory.path().to_owned();
     hold_all(&place, &here, BEFORE, &mut wrong);
-    // As if systemd had handed over a socket at an earlier start.
+    // As if systemd had passed a socket at an earlier start.
     std::fs::write(here.join("state/listeners"), "lmtp\n").unwrap();
     let mut daemon = place.serve();
     hold_all(&place, &here, FIRST, &mut wrong);

@@ -13,7 +13,7 @@ use super::json_changes;
 use crate::support::daemon::Place;
 use crate::support::json_schema::{check, hold, run, schema, schemas, until};
 
-/// What is in the store when the commands are asked.
+/// Commands that fill the store before the others run.
 const PREPARED: &[&str] = &[
     "list import subscribers/lists.toml",
     "contact import docs/samples/contacts.toml",
@@ -87,7 +87,7 @@ fn every_command_prints_what_its_schema_says() {
     assert!(wrong.is_empty(), "docs/schemas differs from what is printed:\n{}", wrong.join("\n"));
 }
 
-/// Every schema with a command that was held against it.
+/// Every schema with a command that was checked against it.
 fn tried() -> Vec<(&'static str, &'static str)> {
     COMMANDS.iter().copied().chain(json_changes::tried()).collect()
 }
@@ -103,7 +103,7 @@ fn every_schema_is_tried_and_named_in_the_document() {
     }
 }
 
-/// The commands below `command`, as they are written.
+/// The subcommands below `command`, as typed.
 fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
     let children: Vec<&clap::Command> = command.get_subcommands().filter(|child| !child.is_hide_set()).collect();
     if children.is_empty() {

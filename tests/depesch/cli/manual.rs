@@ -39,7 +39,7 @@ fn every_command_has_a_manual_page_with_its_options() {
     );
 }
 
-/// What `mandoc -T lint` would say, without mandoc: `.ci/run` asks the real one.
+/// The checks of `mandoc -T lint`, without mandoc; `.ci/run` runs the real one.
 #[test]
 fn the_pages_are_clean_roff() {
     let place = Place::new("");
@@ -51,7 +51,7 @@ fn the_pages_are_clean_roff() {
         let page = std::fs::read_to_string(&path).unwrap();
         let dated = (0..2).any(|ago| page.contains(&format!(" {} ", today - chrono::Days::new(ago))));
         assert!(dated, "{} has no date", path.display());
-        // What follows is shown as it stands, with its empty lines.
+        // What follows is shown verbatim, with its empty lines.
         let filled = page.split("\n.nf\n").next().unwrap();
         for (line, next) in filled.lines().zip(filled.lines().skip(1)) {
             assert!(line == line.trim_end() && !line.is_empty(), "{}: {line:?}", path.display());

@@ -13,7 +13,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// The sample invitation in a folder of its own, changed.
+/// A changed copy of the sample invitation, in its own folder.
 fn changed(change: impl Fn(String) -> String) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     for name in ["contacts.toml", "riksmote-program.pdf"] {
@@ -29,7 +29,7 @@ fn changed(change: impl Fn(String) -> String) -> (tempfile::TempDir, PathBuf) {
 fn the_samples_are_right() {
     let samples = ["inbjudan-riksmote.md", "press-release-small-towns.md", "dokumentation-konferens.md"];
     for sample in samples {
-        // The dates of the samples pass; then, and only then, the event lies in the past.
+        // Once the samples' dates have passed, the only finding is that the event is in the past.
         let done = depesch(&["release", "check", "--json", &format!("{SAMPLES}/{sample}")]);
         assert_eq!(done.status.code(), Some(0), "{}", text(&done.stdout));
         let found: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
@@ -47,7 +47,10 @@ fn everything_wrong_is_said_with_file_and_line_and_the_exit_code_is_1() {
     assert_eq!(done.status.code(), Some(1));
     let said = text(&done.stdout);
     assert!(said.contains("a.md:11: error: categry:") && said.contains("\u{201c}category\u{201d}"), "{said}");
-    assert!(said.contains("warning: facts[0].printed: 2027-03-11 is not a onsdag; it is a torsdag"), "{said}");
+    assert!(
+        said.contains("warning: facts[0].printed: 2027-03-11 is a Thursday, but \u{201c}onsdag\u{201d} is printed"),
+        "{said}"
+    );
     assert!(said.contains("1 error, 1 warning"), "{said}");
 }
 

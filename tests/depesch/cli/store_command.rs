@@ -86,7 +86,7 @@ fn a_damaged_journal_is_named_shown_and_mended_without_loss() {
     assert_eq!(survey["sound"], false);
     let named = survey["damages"][0]["file"].as_str().unwrap();
     assert_eq!(PathBuf::from(named).file_name(), first.file_name());
-    // The index is whole: nothing is lost, and without --yes nothing is done.
+    // The index is intact: nothing is lost, and without --yes nothing is done.
     let planned = json(&place, &["store", "recover"], 0);
     assert_eq!(planned["plan"]["loses_nothing"], true);
     assert_eq!(json(&place, &["store", "check"], 1)["sound"], false);
@@ -100,7 +100,7 @@ fn a_damaged_journal_is_named_shown_and_mended_without_loss() {
     assert_eq!(lists.status.code(), Some(0), "{}", complaint(&lists));
 }
 
-/// An unsubscribe by a person who is on the list: acknowledged, and of nothing but one group.
+/// Acknowledged unsubscribes of people on the list, each in its own group.
 fn acknowledge(place: &Place, count: u32) {
     for number in 0..count {
         let address = format!("person{number}@press.example");
@@ -109,7 +109,7 @@ fn acknowledge(place: &Place, count: u32) {
     }
 }
 
-/// The index is gone, and the newest segment of the journal ends some groups too early.
+/// Removes the index and the last groups of the newest journal segment.
 fn lose_the_end(place: &Place) {
     std::fs::remove_dir_all(place.directory.path().join("state/store/index")).unwrap();
     let newest = journal(place).pop().unwrap();
@@ -118,7 +118,7 @@ fn lose_the_end(place: &Place) {
     std::fs::write(&newest, &bytes[..begins[begins.len() - 5]]).unwrap();
 }
 
-/// Every way of looking at a store that lost its end says so, and none ends with 0.
+/// Checks that every command that examines a store without its end reports the loss, and none exits with 0.
 fn is_never_denied(place: &Place) {
     for _ in 0..2 {
         let refused = place.run(&["serve"]);
@@ -181,15 +181,15 @@ fn a_start_after_a_kill_says_that_nothing_is_missing_because_it_is_known() {
     std::fs::remove_dir_all(place.directory.path().join("state/store/index")).unwrap();
     assert_eq!(json(&place, &["store", "check"], 0)["end_is_proven"], true);
     let daemon = place.serve();
-    let line = daemon.seen.iter().find(|line| line.contains("index of the store was built anew")).unwrap();
+    let line = daemon.seen.iter().find(|line| line.contains("index of the store was rebuilt")).unwrap();
     assert!(line.contains("nothing that was acknowledged is missing"), "{line}");
     drop(daemon);
 
-    // Without the notes nothing proves it, and nothing claims it.
+    // Without the notes a loss cannot be proven, and completeness is not claimed.
     std::fs::remove_dir_all(place.directory.path().join("state/store/index")).unwrap();
     std::fs::remove_file(place.directory.path().join("state/store/journal-head")).unwrap();
     assert_eq!(json(&place, &["store", "check"], 0)["end_is_proven"], false);
     let daemon = place.serve();
-    let line = daemon.seen.iter().find(|line| line.contains("index of the store was built anew")).unwrap();
+    let line = daemon.seen.iter().find(|line| line.contains("index of the store was rebuilt")).unwrap();
     assert!(line.contains("cannot be proven"), "{line}");
 }

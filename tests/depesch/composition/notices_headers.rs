@@ -130,7 +130,7 @@ async fn no_value_breaks_a_header_or_makes_markup() {
         for never in ["<script", "<img", "href=\"https://evil", "<h2", "<ul", "<blockquote", "<code", "<pre"] {
             assert!(!html.contains(never), "{value:?} made {never} in {html}");
         }
-        // What a person wrote is still there as words, in both parts.
+        // The person's words are still in both parts.
         let notices = |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>();
         let plain =
             ["&lt;", "&gt;", "&quot;", "&#x27;", "&amp;"].iter().fold(html.to_string(), |t, e| t.replace(e, ""));

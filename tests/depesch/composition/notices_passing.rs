@@ -36,7 +36,7 @@ fn notice(done: Forwarded) -> NoticeId {
     }
 }
 
-/// The last message that the relay was given: its envelope sender, and its bytes.
+/// The last message that the relay received: its envelope sender and its bytes.
 fn carried(world: &World) -> (String, Vec<u8>) {
     let carried = world.relay.carried.lock().unwrap();
     let (envelope, bytes) = carried.last().unwrap();
@@ -75,7 +75,7 @@ async fn what_was_forwarded_before_is_not_forwarded_again() {
     assert_eq!(pass(&world, Some("kansli@office.example"), &bytes, Some(&media)).await, Forwarded::Loop);
     let more = [b"Received: from x by y; now\r\nX-Loop: somebody else\r\n".as_slice(), &bytes].concat();
     assert_eq!(pass(&world, Some("kansli@office.example"), &more, Some(&media)).await, Forwarded::Loop);
-    // Another list's owner may be a list of ours: that is no circle yet.
+    // Another list's owner may be a list of ours: that is not a loop yet.
     let board = notice(pass(&world, Some("kansli@office.example"), &bytes, Some(&list("styrelse"))).await);
     world.until_settled(board).await;
     let (_, twice) = carried(&world);

@@ -18,7 +18,7 @@ fn data(value: Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }
 
-/// The values that a template names, by their first and last names.
+/// The values that a template uses, by the first and last parts of their paths.
 fn fields(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for expression in text.split("{{").skip(1).filter_map(|rest| rest.split("}}").next()) {

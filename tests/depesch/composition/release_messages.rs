@@ -30,7 +30,7 @@ struct House {
     _directory: tempfile::TempDir,
 }
 
-/// A house with the sample invitation as release 1 and a mailing of it to `lists`.
+/// A store with the sample invitation as release 1 and a mailing of it to `lists`.
 async fn house(lists: &[List], templates: Templates) -> House {
     let directory = tempfile::tempdir().unwrap();
     let store = store();

@@ -18,7 +18,7 @@ fn check(place: &Place, more: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Top-level lines and sections that serve refuses, and the words by which the fault is known.
+/// Top-level lines and sections that `serve` refuses, and a part of the error message.
 const REFUSED: &[(&str, &str, &str)] = &[
     ("", "[relay]\nhost = \"x:587\"", "neither a host name nor an IP address"),
     ("", "[relay]\nhost = \"mail.example.org/\"", "neither a host name nor an IP address"),
@@ -61,7 +61,7 @@ fn what_serve_refuses_check_refuses_in_the_same_words() {
         let (code, said) = check(&place, &[]);
         assert_eq!(code, Some(1), "{sections}: {said}");
         for line in said.lines() {
-            // Behind the file's name stand the words of serve.
+            // After the file's name comes the message of `serve`.
             let said = line.split_once("depesch.toml: ").map_or(line, |(_, said)| said);
             let said = said.split_once("depesch.toml:").map_or(said, |(_, said)| said);
             assert!(complaint(&served).contains(said), "{said:?} is not in {}", complaint(&served));

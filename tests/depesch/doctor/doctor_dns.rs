@@ -7,12 +7,12 @@ use std::time::Duration;
 use depesch::authentication::lookups::LookupSettings;
 use depesch::authentication::names::Names;
 use depesch::config::Config;
-use depesch::doctor::dns::{judge, look};
+use depesch::doctor::dns::{evaluate, observe};
 use depesch::doctor::finding::{Finding, Severity};
 
 use crate::support::dns::{Record, Zone};
 
-/// Public keys of RSA, made for this test; nobody kept the private ones.
+/// RSA public keys made for this test; the private keys were discarded.
 const KEY_2048: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA4D+MN/CL1ZMt9yun4s/LdUkWu0lplWGJqFFcDWv1fJ2d350pr5DQ\
     dNO6ykgg6RDOpvVeRaUv7hJhcOO11w+l4QQWu37ndrkwijTkZgwssWt/LKctOmE5v9r+kfNQ0O/lGxnJyEIo3qMqPndge3OrkasiJr7BdQWhTAMqw0s+\
     7gYZ8j+K9SXHzdBpCZQqv8hrRH482CjWq0WTD1URr0gzbOS6ihlbhT5MW+X6yg5yXRbFfI24jEFcP7D6pOJMBUrTHSaOptE4X6RJgEZtEgo6Ffahrph\
@@ -49,10 +49,10 @@ async fn found_with(zone: Zone, configuration: &str) -> Vec<Finding> {
         ..LookupSettings::default()
     };
     let names = Names::new(&settings).unwrap();
-    judge(&config, &look(&config, &[LISTS.to_owned()].into(), &names).await)
+    evaluate(&config, &observe(&config, &[LISTS.to_owned()].into(), &names).await)
 }
 
-/// The one finding that is not good: its severity and code, and words of its remedy.
+/// Expects exactly one finding that is not good: with this severity, code and words in its remedy.
 async fn check(zone: Zone, severity: Severity, code: &str, remedy: &str) {
     check_with(zone, CONFIGURED, severity, code, remedy).await;
 }

@@ -22,7 +22,7 @@ fn config(text: &str) -> Config {
     Config::parse(Path::new("/etc/depesch/depesch.toml"), text).unwrap().config
 }
 
-/// Severity and code of what is not good; each says why and what to do.
+/// Severity and code of the findings that are not good; checks that each says why and what to do.
 fn codes(found: &[Finding]) -> Vec<(Severity, &'static str)> {
     let wrong: Vec<&Finding> = found.iter().filter(|finding| finding.severity != Severity::Good).collect();
     let told = |finding: &&Finding| {
@@ -36,7 +36,7 @@ fn codes(found: &[Finding]) -> Vec<(Severity, &'static str)> {
 fn settings_that_are_valid_and_unwise() {
     let check = |text: &str, expected: &[(Severity, &str)]| {
         let text = format!("{text}\n[organisation]\ndomain = \"example.org\"\n");
-        assert_eq!(codes(&settings::judge(&config(&text))), expected, "{text}");
+        assert_eq!(codes(&settings::evaluate(&config(&text))), expected, "{text}");
     };
     check("", &[]);
     let remote = "[relay]\nhost = \"mail.example.org\"";
@@ -45,14 +45,14 @@ fn settings_that_are_valid_and_unwise() {
     check("transport = \"capture\"", &[(Severity::Warning, "captured")]);
     check("stop_timeout = \"90s\"", &[(Severity::Warning, "stop-timeout")]);
     check("base_url = \"https://press.example.org\"", &[(Severity::Note, "base-url")]);
-    assert_eq!(codes(&settings::judge(&config(""))), [(Severity::Note, "no-domain")]);
+    assert_eq!(codes(&settings::evaluate(&config(""))), [(Severity::Note, "no-domain")]);
 }
 
 #[test]
 fn files_are_judged_by_who_may_read_and_write_them() {
     let check = |role, mode, expected: Option<(Severity, &str)>| {
         let file = File { role, path: "/x".into(), seen: Seen::File { mode, fits: true } };
-        let found: Vec<Finding> = permissions::judge(&file).into_iter().collect();
+        let found: Vec<Finding> = permissions::evaluate(&file).into_iter().collect();
         assert_eq!(codes(&found).first().copied(), expected, "{role:?} {mode:o}");
     };
     check(Role::State, 0o700, None);
@@ -66,7 +66,7 @@ fn files_are_judged_by_who_may_read_and_write_them() {
     check(Role::ControlSocket, 0o660, None);
     check(Role::ControlSocket, 0o666, Some((Severity::Error, "socket-open")));
     let judged = |role, seen| {
-        permissions::judge(&File { role, path: "/x".into(), seen }).map(|found| (found.severity, found.code))
+        permissions::evaluate(&File { role, path: "/x".into(), seen }).map(|found| (found.severity, found.code))
     };
     assert_eq!(judged(Role::State, Seen::Missing), Some((Severity::Error, "state-missing")));
     assert_eq!(judged(Role::ControlSocket, Seen::Missing), None, "no daemon is told elsewhere");
@@ -84,14 +84,14 @@ fn real_files_are_seen_as_they_are() {
         "state_directory = \"{0}\"\n[relay]\nlogin = \"eva\"\npassword_file = \"{0}/password\"\n",
         directory.path().display()
     );
-    let files = permissions::look(&config(&text), None, &directory.path().join("control.sock"));
+    let files = permissions::observe(&config(&text), None, &directory.path().join("control.sock"));
     let seen: Vec<_> = files.iter().map(|file| (file.role, &file.seen)).collect();
     assert!(seen.contains(&(Role::Secret, &Seen::File { mode: 0o604, fits: true })), "{seen:?}");
     assert!(seen.contains(&(Role::ControlSocket, &Seen::Missing)), "{seen:?}");
-    let disk = disk::look(directory.path()).unwrap();
+    let disk = disk::observe(directory.path()).unwrap();
     assert!(disk.free > 0 && disk.sync.is_ok(), "{disk:?}");
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left behind");
-    assert!(disk::look(&directory.path().join("gone")).is_err());
+    assert!(disk::observe(&directory.path().join("gone")).is_err());
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn disks_are_judged_by_room_kind_and_speed() {
     let check = |edit: fn(&mut Disk), expected: &[(Severity, &str)]| {
         let mut disk = Disk { free: 50 * GIGABYTE, free_files: Some(1_000_000), kind: 0xef53, sync: Ok(900) };
         edit(&mut disk);
-        assert_eq!(codes(&disk::judge(Path::new("/var/lib/depesch"), &disk)), expected);
+        assert_eq!(codes(&disk::evaluate(Path::new("/var/lib/depesch"), &disk)), expected);
     };
     check(|_| {}, &[]);
     check(|disk| disk.free = GIGABYTE / 2, &[(Severity::Warning, "room")]);
@@ -117,7 +117,7 @@ fn a_clock_must_be_kept_and_never_go_back() {
     let check = |edit: fn(&mut Time), expected: &[(Severity, &str)]| {
         let mut time = Time { now: noon(), written: Some(noon() - Duration::hours(1)), synchronised: Some(true) };
         edit(&mut time);
-        assert_eq!(codes(&time::judge(&time)), expected);
+        assert_eq!(codes(&time::evaluate(&time)), expected);
     };
     check(|_| {}, &[]);
     check(|time| time.written = Some(time.now + Duration::hours(1)), &[(Severity::Error, "backwards")]);
@@ -125,27 +125,27 @@ fn a_clock_must_be_kept_and_never_go_back() {
     check(|time| time.synchronised = Some(false), &[(Severity::Warning, "synchronised")]);
     check(|time| time.synchronised = None, &[(Severity::NotSeen, "synchronised")]);
     let epoch = chrono::DateTime::from_timestamp(0, 0).unwrap();
-    let found = time::judge(&Time { now: epoch, written: None, synchronised: Some(true) });
+    let found = time::evaluate(&Time { now: epoch, written: None, synchronised: Some(true) });
     assert_eq!(codes(&found), [(Severity::Error, "year")]);
 }
 
 #[test]
-fn a_door_for_mail_must_be_open_and_ours() {
+fn a_mail_listener_must_be_open_and_ours() {
     let ours = || Ok(vec!["220 mx.example.org ESMTP Depesch".to_owned(), "250 STARTTLS".to_owned()]);
     let endpoint =
         |configured, answer| Endpoint { speaks: Speaks::Smtp, address: "127.0.0.1:25".to_owned(), configured, answer };
     let check = |endpoint: Endpoint, expected: &[(Severity, &str)]| {
-        assert_eq!(codes(&mail_in::judge(&[endpoint])), expected);
+        assert_eq!(codes(&mail_in::evaluate(&[endpoint])), expected);
     };
     let closed = || Err("refused".to_owned());
     check(endpoint(true, ours()), &[]);
     check(endpoint(false, ours()), &[]);
-    check(endpoint(true, closed()), &[(Severity::Error, "door")]);
-    check(endpoint(false, closed()), &[(Severity::Warning, "no-door")]);
-    check(endpoint(true, Ok(vec!["220 mail.example.org ESMTP Postfix".to_owned()])), &[(Severity::Error, "door")]);
+    check(endpoint(true, closed()), &[(Severity::Error, "listener")]);
+    check(endpoint(false, closed()), &[(Severity::Warning, "no-listener")]);
+    check(endpoint(true, Ok(vec!["220 mail.example.org ESMTP Postfix".to_owned()])), &[(Severity::Error, "listener")]);
     check(
         endpoint(false, Ok(vec!["220 mail.example.org ESMTP Postfix".to_owned()])),
-        &[(Severity::Warning, "no-door")],
+        &[(Severity::Warning, "no-listener")],
     );
     let plain = Ok(vec!["220 mx.example.org ESMTP Depesch".to_owned(), "250 SIZE".to_owned()]);
     check(endpoint(true, plain), &[(Severity::Warning, "no-starttls")]);
@@ -166,7 +166,7 @@ fn backups_are_judged_by_age_and_place() {
         let directory = "/mnt/other/depesch".into();
         let mut seen = Backups { directory, scheduled: true, same_disk: Some(false), newest: Ok(Some(now - hour)) };
         edit(&mut seen);
-        assert_eq!(codes(&backups::judge(&seen, now)), expected);
+        assert_eq!(codes(&backups::evaluate(&seen, now)), expected);
     };
     check(|_| {}, &[]);
     check(|seen| seen.same_disk = Some(true), &[(Severity::Warning, "backup-same-disk")]);
@@ -184,6 +184,6 @@ fn backups_are_judged_by_age_and_place() {
 fn a_place_for_backups_that_is_not_there_yet_is_seen_on_the_disk_where_it_will_be() {
     let directory = tempfile::tempdir().unwrap();
     let text = format!("state_directory = {:?}", directory.path().join("state"));
-    let seen = backups::look(&config(&text));
+    let seen = backups::observe(&config(&text));
     assert_eq!((seen.same_disk, seen.newest), (Some(true), Ok(None)));
 }

@@ -4,7 +4,7 @@ use depesch::model::rsvp::RsvpAnswer;
 
 use crate::support::rsvps::{CONTACT, Hosts, RSVP, calendar};
 
-/// Karin's answer with these parameters of her ATTENDEE line and this further line.
+/// Karin's calendar reply with these parameters of her ATTENDEE line and this additional line.
 async fn answers(parameters: &str, line: &str) -> Hosts {
     let hosts = Hosts::with_one().await;
     let reply = format!(

@@ -9,7 +9,7 @@ use crate::support::rsvps::{Hosts, RSVP, with_fields};
 
 const RELATION: &str = "[[relations]]\nkind = \"update-of\"\nto = \"r1\"\n";
 
-/// A release of the same event: lines of its `[event]`, and of what follows.
+/// Adds a release of the same event: the lines of its `[event]`, and those after it.
 async fn update(hosts: &Hosts, headline: &str, event: &str, more: &str) -> ReleaseId {
     hosts.invite_with(headline, &format!("[event]\nvenue = \"Salen\"\n{event}\n"), more).await
 }
@@ -21,7 +21,7 @@ async fn moved(hosts: &Hosts, mailing: u64) -> ReleaseId {
     release
 }
 
-/// A cancellation as it is written in a hurry: no uid, no sequence, nowhere to answer.
+/// A cancellation written in a hurry: no uid, no sequence, no reply address.
 async fn cancelled(hosts: &Hosts, mailing: u64) -> ReleaseId {
     let source = format!(
         "+++\nkind = \"invitation\"\nlanguage = \"sv\"\nheadline = \"Inställt: Så bygger vi\"\nissuers = [\"Exempelförbundet\"]\n\

@@ -16,7 +16,7 @@ fn accepts(from: &str, attendee: &str, fields: &str) -> String {
     calendar(from, fields, "text/calendar; method=REPLY", &reply)
 }
 
-/// Everything that Eve sees and everything that stands in the list of guests, for each way of answering as `who`.
+/// Everything that Eve receives and the guest list, for each way of answering as `who`.
 async fn attacked(who: &str) -> Vec<String> {
     let mut seen = Vec::new();
     for to in [RSVP, "media-rsvp@lists.example.org", "media@lists.example.org"] {
@@ -29,7 +29,7 @@ async fn attacked(who: &str) -> Vec<String> {
             plain(who, "Jag kommer!").replace("\nTo: ", ", eve <eve@example.com>\nTo: "),
             with_fields(who, "In-Reply-To: <m1.aaaaaaaaaaaaaaaaaaaa@lists.example.org>\n", "Jag kommer!"),
         ] {
-            // To a list's own addresses only a UID leads to the event.
+            // At a list's own addresses, only a UID identifies the event.
             if to != RSVP && !mail.contains("text/calendar") {
                 continue;
             }
@@ -49,7 +49,7 @@ async fn attacked(who: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn nothing_that_comes_back_says_who_is_known() {
-    // reader4 is a subscriber, and so is not known to be one by what Eve gets.
+    // reader4 is a subscriber; what Eve gets must not reveal that.
     let (known, unknown) = (attacked("reader4").await, attacked("karin").await);
     assert_eq!(known, unknown);
     assert!(known.iter().all(|notice| notice.starts_with("passed-on to")), "{known:?}");
@@ -80,7 +80,7 @@ async fn the_mailbox_itself_or_the_invitation_in_hand_is_proof() {
     let fields = format!("In-Reply-To: <{}>\n", hosts.message_id(1, 17));
     hosts.comes(Some("prvs=12345=nils@example.com"), RSVP, &with_fields("nils", &fields, "Jag kommer.")).await;
     assert_eq!(hosts.answer_of("nils").await.unwrap().answer(), RsvpAnswer::Yes);
-    // The calendar names another address of the one who writes: From is who answers.
+    // The calendar names another address of the sender: the answer is recorded for From.
     hosts.comes(Some("eva@example.com"), RSVP, &accepts("eva", "redaktion", "")).await;
     assert_eq!(hosts.answer_of("eva").await.unwrap().answer(), RsvpAnswer::Yes);
     assert!(hosts.answer_of("redaktion").await.is_none());

@@ -1,4 +1,4 @@
-//! A mail is matched to the invitation it answers; if several are possible, none is guessed.
+//! A mail is matched to the invitation it answers; if several are possible, none is chosen.
 
 use depesch::base::id::ReleaseId;
 use depesch::composition::enclosures::calendar as calendar_part;
@@ -43,7 +43,7 @@ async fn the_subject_tells_and_so_does_what_is_over_or_not_sent() {
     let mail = plain("karin", "Jag kommer.").replace("Sv: Inbjudan", "Sv: Skolan efter valet");
     hosts.comes(Some("karin@example.com"), RSVP, &mail).await;
     assert_eq!(answered(&hosts, 2).await, ["karin"]);
-    // A third that has not been sent yet is not meant.
+    // A third one, not sent yet, is not considered.
     hosts.invite("Nästa år", "2027-01-20T09:30:00", "").await;
     // The first is over by then.
     hosts.world.clock.advance(chrono::Duration::days(10));
@@ -96,7 +96,7 @@ async fn an_author_s_own_uid_joins_releases_and_finds_them() {
 }
 
 #[tokio::test]
-async fn the_door_welcomes_the_address_and_no_other() {
+async fn the_ingest_accepts_the_address_and_no_other() {
     let hosts = Hosts::with_one().await;
     let directory = Directory::new(hosts.world.store.clone(), hosts.world.key.clone());
     for (address, ours) in [(RSVP, true), ("ANMALAN@Press.Example", true), ("anmalan@lists.example.org", false)] {

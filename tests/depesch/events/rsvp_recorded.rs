@@ -28,7 +28,7 @@ async fn words_and_fields_are_kept_as_given() {
     assert_eq!((&person.name, &person.newsroom), (&given("Karin Ek"), &given("Exempelbladet")));
     assert_eq!((&person.function, &person.press_card), (&given("reporter"), &given("12345")));
     assert_eq!(rsvp.current().unwrap().comment, "Jag kommer gärna!");
-    // Nobody at all is a stranger: what is known is used, and marked.
+    // For a stranger too, details known from elsewhere are used, and marked as such.
     hosts.writes("nils", "Tyvärr kan jag inte komma.").await;
     let nils = hosts.answer_of("nils").await.unwrap();
     assert_eq!((nils.answer(), nils.person.name, nils.subscriber), (RsvpAnswer::No, known("nils"), None));
@@ -75,7 +75,7 @@ async fn calendar_programs_answer_for_their_owners() {
     {
         for (program, reply) in replies(status) {
             let hosts = Hosts::with_one().await;
-            // Google marks its replies, which a person asked it to send.
+            // Google marks its replies as automatic, although a person sent them.
             let fields = if program == "google" { "Auto-Submitted: auto-generated\n" } else { "" };
             let mail = calendar("karin", fields, "text/calendar; charset=\"utf-8\"; method=REPLY", &reply);
             let (kind, _) = hosts.comes(Some("karin@example.com"), RSVP, &mail).await;
@@ -109,7 +109,7 @@ async fn a_later_answer_counts_and_the_earlier_stays_in_the_history() {
     assert_eq!(rsvp.changes.iter().map(|c| c.answer).collect::<Vec<_>>(), [RsvpAnswer::Yes, RsvpAnswer::No]);
     assert_eq!(rsvp.person.press_card, given("12345"), "what was given before is not lost");
     assert_eq!(hosts.overview(1).await.heads(), 0);
-    // An unclear mail later does not undo it, but is seen.
+    // A later unclear mail does not undo it, but is shown for review.
     hosts.writes("karin", "Eller vänta, kommer ni att sända?").await;
     let rsvp = hosts.answer_of("karin").await.unwrap();
     assert_eq!((rsvp.answer(), rsvp.to_be_seen()), (RsvpAnswer::No, true));
@@ -147,7 +147,7 @@ async fn who_answers_gets_one_receipt_for_each_answer() {
     assert!(receipts[0].1.contains("Du kommer.") && receipts[1].1.contains("Du kommer inte."), "{receipts:?}");
     assert!(receipts[0].1.contains("Auto-Submitted: auto-replied"), "{receipts:?}");
     assert!(receipts[0].1.contains(RSVP), "an answer to the receipt is an answer to the invitation");
-    // Nothing answers a program, also where its answer counts (RFC 3834 §2).
+    // A program gets no reply, even if its answer counts (RFC 3834 §2).
     let (_, google) = &replies("ACCEPTED")[0];
     let mail = calendar("nils", "Auto-Submitted: auto-generated\n", "text/calendar; method=REPLY", google);
     hosts.comes(Some("nils@example.com"), RSVP, &mail).await;

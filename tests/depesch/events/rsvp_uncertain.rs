@@ -143,7 +143,7 @@ async fn what_has_not_gone_out_is_told_to_nobody() {
 async fn a_stranger_who_guesses_a_uid_learns_nothing() {
     let hosts = Hosts::with_one().await;
     put_subscriber(&hosts.world.store, 4, &["media"], |_| {}).await;
-    // Nor does the second guess, nor one in a subscriber's name.
+    // Neither does a second guess, nor one in a subscriber's name.
     for (who, sender) in [("eve", "eve"), ("eve", "eve"), ("reader4", "eve")] {
         let mail = guess(who, ReleaseId(1));
         hosts.comes(Some(&format!("{sender}@example.com")), "media@lists.example.org", &mail).await;
@@ -151,7 +151,7 @@ async fn a_stranger_who_guesses_a_uid_learns_nothing() {
     }
     // The same mail twice is passed on once.
     assert_eq!(hosts.forwarded_to().await, [CONTACT; 2]);
-    // A subscriber's own answer counts, and is answered no more than a stranger's.
+    // A subscriber's own answer counts, and gets no reply either, like a stranger's.
     hosts.comes(Some("reader4@example.com"), "media@lists.example.org", &guess("reader4", ReleaseId(1))).await;
     assert_eq!(hosts.answer_of("reader4").await.unwrap().answer(), RsvpAnswer::Yes);
     assert!(hosts.receipts().await.is_empty());

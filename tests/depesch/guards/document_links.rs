@@ -25,7 +25,7 @@ fn documents() -> Vec<PathBuf> {
     all
 }
 
-/// The text outside fenced blocks and code in backticks, where brackets are no links.
+/// The text outside fenced blocks and code in backticks, where brackets are not links.
 fn prose(text: &str) -> String {
     let mut fenced = false;
     let mut prose = String::new();

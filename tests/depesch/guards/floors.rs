@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::support::house::{circles, imports, module_of, rooms, root, rust_files};
 
-/// `lib.rs` and `main.rs` stand above all rooms.
+/// The floor of `lib.rs` and `main.rs`, above all rooms.
 const TOP: u8 = 99;
 const FILE_LINES: usize = 600;
 const FUNCTION_LINES: usize = 80;
@@ -90,7 +90,7 @@ fn no_files_go_in_circles() {
     check("files that need each other", found);
 }
 
-/// The names under `src/<room>`, without `mod` and files of tests: those of its own folder, and all.
+/// The file names under `src/<room>`, without `mod` and test files: those directly in its folder, and all.
 fn names_in(room: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let folder = root().join("src").join(room);
     let (mut own, mut all, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![folder.clone()]);
@@ -128,7 +128,7 @@ fn the_table_names_the_rooms_and_files_there_are() {
     check("docs/ARCHITECTURE.md and src differ", found);
 }
 
-/// Paths in the table "Where does a change go?", each in backticks, seen from `src` or the root.
+/// Paths in the table "Where does a change go?", each in backticks, relative to `src` or the root.
 fn paths_of_changes() -> Vec<String> {
     let text = std::fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
     let section = text.split("## Where does a change go?").nth(1).unwrap().split("\n## ").next().unwrap();

@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use crate::support::promql::{Asked, asked, legend_labels};
 
-/// Stands for a value that the daemon chooses when it looks.
+/// Stands for a label value that is only known at run time.
 const ANY: &str = "any";
-/// What Prometheus adds itself, or makes itself.
+/// Labels that Prometheus itself adds.
 const ADDED: [&str; 2] = ["instance", "job"];
 const MADE: [&str; 1] = ["up"];
 
@@ -19,10 +19,10 @@ const DASHBOARD: &str = include_str!("../../../docs/monitoring/dashboard.json");
 const ALERTS: &str = include_str!("../../../docs/monitoring/alerts.yml");
 const OPERATING: &str = include_str!("../../../docs/OPERATING.md");
 
-/// The names that may be asked for, each with its labels and their values.
+/// The metric names that may be queried, each with its labels and their values.
 type Shown = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// What the daemon shows, with at least one series of each family.
+/// The metrics that the daemon exports, with at least one series of each family.
 fn shown() -> Shown {
     let inbound = InboundMetrics::with_series(&[ANY], &[ANY]);
     let metrics = Metrics::new("0.0.0", Instruments { inbound, ..Instruments::default() });
@@ -52,7 +52,7 @@ fn shown() -> Shown {
     shown
 }
 
-/// What of an expression the daemon does not show.
+/// The parts of an expression that the daemon does not export.
 fn unknown(expression: &str, shown: &Shown) -> Vec<String> {
     let Asked { metrics, by } = asked(expression);
     let mut unknown = Vec::new();

@@ -11,11 +11,11 @@ const VALUE: char = '…';
 /// Shorter beginnings say too little.
 const SHORTEST: usize = 12;
 
-/// Messages that are put together of values only, with the words that these values are.
+/// Messages that consist of variables only, with the words in these variables.
 const PUT_TOGETHER: [(&str, &[&str]); 1] =
     [("…: …: …", &["the new configuration cannot be used", "nothing was applied"])];
 
-/// Where the lines of `depesch status` are made: a file, the beginning of the part, and what ends it.
+/// Where the lines of `depesch status` are built: a file, the start of the part, and its end.
 const STATUS: [(&str, &str, &str); 4] = [
     ("src/operations/health/problems.rs", "", "#[cfg(test)]"),
     ("src/subscribers/bounces/doubt.rs", "fn problems", "\n    }\n"),
@@ -52,7 +52,7 @@ fn literal_end(text: &str) -> usize {
     panic!("a text without an end: {text}")
 }
 
-/// The arguments of a macro, from behind its opening bracket.
+/// The arguments of a macro call, from after its opening bracket.
 fn arguments(text: &str) -> Vec<String> {
     let (mut depth, mut all, mut current, mut at) = (0, Vec::new(), String::new(), 0);
     while let Some(letter) = text[at..].chars().next() {
@@ -79,7 +79,7 @@ fn arguments(text: &str) -> Vec<String> {
     all
 }
 
-/// What a literal stands for, its values as [`VALUE`].
+/// The text of a literal, with its placeholders replaced by [`VALUE`].
 fn words(literal: &str) -> String {
     let inner = &literal.trim()[1..literal.trim().len() - 1];
     let (mut words, mut rest) = (String::new(), inner.chars().peekable());
@@ -103,7 +103,7 @@ fn words(literal: &str) -> String {
     words
 }
 
-/// What a message is looked for by: up to the first mark that ends a thought.
+/// The part of a message that is searched for: up to the first punctuation mark that ends a clause.
 fn beginning(message: &str) -> &str {
     let ends = |at: usize| {
         let rest = &message[at..];
@@ -121,7 +121,7 @@ fn messages_of<'a>(source: &'a str, opening: &'a str) -> impl Iterator<Item = St
     })
 }
 
-/// The beginnings of all warnings and errors, each with the file where it stands.
+/// The beginnings of all warnings and errors, each with its source file.
 fn logged() -> BTreeMap<String, String> {
     let (mut files, mut found) = (Vec::new(), BTreeMap::new());
     sources(&root().join("src"), &mut files);
@@ -159,7 +159,7 @@ fn said_by_status() -> BTreeMap<String, String> {
     found
 }
 
-/// The rows of the tables of the section: what stands in each column.
+/// The rows of the section's tables, cell by cell.
 fn rows() -> Vec<[String; 3]> {
     let section = OPERATING.split_once(SECTION).unwrap().1.split("\n## ").next().unwrap();
     let lines = section.lines().filter(|line| line.starts_with("| `"));

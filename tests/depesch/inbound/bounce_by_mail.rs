@@ -58,7 +58,7 @@ async fn a_delay_a_delivery_and_an_absence_count_nothing() {
         assert!(mail_in.store.score(SubscriberId(id)).await.unwrap().is_none());
         assert_eq!(effect(&mail_in.store, id).await.map(|known| known.0), Some(BounceEffect::Nothing));
     }
-    // The failure that follows the delay is what counts.
+    // The failure after the delay is what counts.
     comes(&mail_in, &sender_of(1, 1), &no_such_user(1, 1)).await;
     assert_eq!(effect(&mail_in.store, 1).await, Some((BounceEffect::Suspended, Verdict::Permanent, 2)));
 }

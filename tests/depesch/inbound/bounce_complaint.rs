@@ -47,7 +47,7 @@ async fn the_returned_envelope_sender_alone_is_proof_enough() {
     assert_eq!(is_suppressed(&mail_in, 1).await, Some(SuppressionReason::Complaint));
 }
 
-/// Whoever gets a mail forwarded has the unsubscribe link at its foot.
+/// The recipient of a forwarded mail has its unsubscribe link too.
 #[tokio::test]
 async fn an_unsubscribe_link_ends_its_own_list_and_nothing_else() {
     let mail_in = MailIn::new().await;

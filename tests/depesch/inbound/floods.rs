@@ -21,7 +21,7 @@ async fn come(office: &PostOffice, to: &str, mails: impl Iterator<Item = String>
     for mail in mails {
         office.mail_in.arrives(Some("flood@x.example"), to, &mail).await;
     }
-    // No time passes meanwhile, and all is one sender's: so nothing waits for it.
+    // No time passes, and all mail is from one sender, so nothing else waits.
     office.worker().run_dry().await;
 }
 
@@ -49,7 +49,7 @@ async fn three_hundred_forged_posts_make_a_few_notices_and_a_digest() {
     assert_eq!(office.store.held_posts(None, 1000).await.unwrap().len(), 300);
     assert_eq!(office.notices("post-held").await.len() as u64, most);
     assert!(problems(&office).await.iter().any(|problem| problem.contains("280 questions about held posts")));
-    // One that is decided meanwhile is no question any more.
+    // A post that was decided meanwhile is not in the digest.
     office.service.refuse(depesch::base::id::PostId(300), "bo", "").await.unwrap();
     for left in [179, 79, 0] {
         assert_eq!(digests(&office).write().await.unwrap(), 1);
@@ -60,7 +60,7 @@ async fn three_hundred_forged_posts_make_a_few_notices_and_a_digest() {
     assert_eq!(notices.iter().map(|notice| notice.to.as_str()).collect::<Vec<_>>(), ["mod@example.org"; 3]);
     let text = notices[0].text.clone();
     assert!(text.contains("Erbjudande 21,") && text.contains("f21@x.example") && text.contains("samtal"), "{text}");
-    // The address beside a post in the digest decides about it.
+    // A reply to the address beside a post in the digest decides it.
     let at = text.find("Svara till ").unwrap() + "Svara till ".len();
     let reply_to: String = text[at..].chars().take_while(|c| !c.is_whitespace()).collect();
     let mut question = notices[0].clone();

@@ -10,7 +10,7 @@ use depesch::runtime::reading::ReadingPool;
 
 use crate::support::inbound::{MailIn, counts, noted};
 
-/// What strangers send, each with a sign of what was not read to its end.
+/// Hostile messages, each with the mark by which one that was not read completely is recognised.
 fn hostile() -> Vec<(String, &'static str)> {
     let mixed = "Content-Type: multipart/mixed; boundary=x\r\n\r\n";
     vec![
@@ -40,7 +40,7 @@ async fn what_is_beyond_the_limits_is_forwarded_and_nothing_is_made_of_it() {
     }
 }
 
-/// A message of more bytes than are read where they are.
+/// A message larger than the limit for reading.
 fn large(subject: &str) -> String {
     format!("From: <eva@press.example>\r\nSubject: {subject}\r\n\r\n{}", "text\r\n".repeat(10_000))
 }

@@ -39,7 +39,7 @@ impl Office {
         Self { ids: InboundIds::new(store.clone()), store, engine, spool, _directory: directory }
     }
 
-    /// Takes a message in; each lies in a segment of its own.
+    /// Receives a message into its own segment.
     async fn take(&self, text: &str) -> Inbound {
         let id = self.ids.take(1).await.unwrap().next().unwrap();
         let (at, helo) = (Timestamp::from(days_ago(0)), String::new());
@@ -63,7 +63,7 @@ impl Office {
         assert_eq!(self.store.commit(batch).await.unwrap(), Commit::Applied);
     }
 
-    /// Makes the segment with this message look as if it was last written so many days ago.
+    /// Makes the segment with this message look as if it was last written this many days ago.
     async fn age(&self, inbound: &Inbound, days: u64) {
         let segments = self.spool.segments().await.unwrap();
         let segment = segments.iter().find(|segment| segment.number == inbound.place.segment).unwrap();
@@ -119,7 +119,7 @@ async fn handled_mail_goes_by_age_and_what_is_not_handled_stays() {
     let dropped = office.drop_mail().await.unwrap();
     assert_eq!((dropped.segments, dropped.messages, dropped.held.len()), (1, 1, 1));
     assert_eq!(office.is_there(&waiting).await, (false, false));
-    // What was dropped harms nothing that comes later.
+    // Mail received after a drop is unaffected.
     let new = office.take("new").await;
     assert_eq!(office.is_there(&new).await, (true, true));
 }
@@ -138,7 +138,7 @@ async fn nothing_is_dropped_while_the_store_cannot_tell_what_waits() {
     office.engine.fail_at(Count::Commits, 1, Failure::Before);
     assert!(office.drop_mail().await.is_err());
     assert_eq!(office.is_there(&waiting).await, (true, true));
-    // The records went and the answer was lost: the segment goes with the next run.
+    // The records were deleted, but the response was lost: the next run drops the segment.
     office.engine.fail_at(Count::Commits, 1, Failure::After);
     assert!(office.drop_mail().await.is_err());
     assert_eq!(office.drop_mail().await.unwrap().segments, 1);

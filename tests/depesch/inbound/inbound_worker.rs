@@ -21,7 +21,7 @@ fn effect() -> Key {
 
 /// Counts how often its effect was committed.
 fn counting(store: &depesch::store::Store) -> Result<Effects, HandleError> {
-    // A handler reads before it answers; in a test without waiting that is a poll of a future that is ready.
+    // A real handler awaits its reads; here one poll of a ready future stands for that.
     let before = futures_util::FutureExt::now_or_never(engine_of(store).get(&effect())).unwrap().unwrap();
     let count = before.as_ref().map_or(0, |bytes| bytes[0]);
     let mut effects = Effects::none(InboundKind::Command, "counted");
@@ -43,7 +43,7 @@ async fn effects_and_mark_are_one_commit_wherever_it_dies() {
             let (one, two) = (first.note("eva@press.example", "a").await, first.note("bo@press.example", "b").await);
             let dying = first.reborn(FailingCommits::new(disk.clone(), at, failure));
             let (worker, _) = dying.worker(|_, store| counting(store));
-            // It dies somewhere here: nothing it wants to commit is heard of any more.
+            // It dies here: nothing that it would commit arrives.
             let steps = async {
                 for _ in 0..200 {
                     tokio::task::yield_now().await;

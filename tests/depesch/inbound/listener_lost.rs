@@ -14,7 +14,7 @@ use depesch::store::memory::MemoryEngine;
 
 use crate::support::mailings::minute;
 
-/// What is known of a daemon that was handed these sockets at its start.
+/// The observer of a daemon that was passed these sockets at its start.
 fn started(directory: &Path, inherited: &[&str], configured: &[&str]) -> (Observer, Arc<Listeners>) {
     let listeners = Arc::new(Listeners::at_start(directory, inherited, configured));
     let clock = Arc::new(FakeClock::at(minute(0)));

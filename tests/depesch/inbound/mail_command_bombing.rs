@@ -48,7 +48,7 @@ async fn a_forged_request_to_join_keeps_nobody_from_leaving() {
         world.writes("karin@press.example", "request", "avsluta", "").await,
         "command: asked for a confirmation"
     );
-    // Where the question of the day about leaving was forged, too, a person sees the wish.
+    // If the day's question about leaving was used up by a forged mail, a person sees the real request.
     let note = world.writes("karin@press.example", "unsubscribe", "", "").await;
     assert!(note.contains("passed on to the owner"), "{note}");
     let passed = world.sent().await.into_iter().filter(|sent| sent.starts_with("passed-on")).count();
@@ -77,7 +77,7 @@ async fn so_many_an_hour_to_one_domain_and_because_of_one_machine() {
     let note = world.writes("karin@other.example", "subscribe", "", "").await;
     assert_eq!(note, "command: no \u{201c}confirm\u{201d} now: too many answers this hour; handled again at 12:00 UTC");
     world.clock.advance(chrono::Duration::hours(1));
-    // What was held back is no question of the day.
+    // A question that was held back does not count towards the day's limit.
     world.writes("p4@press.example", "subscribe", "", "").await;
     assert_eq!(world.notices().await.len(), 4);
 }

@@ -23,7 +23,7 @@ const WHERE: [&str; 12] = [
     "leave",
 ];
 
-/// Pieces that mails are made of, honest and not.
+/// Fragments that mails are built from, honest and hostile.
 const PIECES: [&str; 40] = [
     "unsubscribe",
     "avsluta",
@@ -67,7 +67,7 @@ const PIECES: [&str; 40] = [
     "\u{fffd}",
 ];
 
-/// Numbers that look random and are the same each time.
+/// Pseudo-random numbers, the same in each run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -79,7 +79,7 @@ impl Numbers {
     }
 }
 
-/// Real mail where it is at hand, and mails of our own.
+/// Real mail if available, and invented mail.
 fn seeds() -> Vec<Vec<u8>> {
     let own =
         "Subject: Sv: Nyheter\nContent-Type: text/plain; charset=utf-8\n\nHej,\nunsubscribe\n\n> avsluta\n-- \nKarin\n";

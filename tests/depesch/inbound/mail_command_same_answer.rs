@@ -3,7 +3,7 @@
 
 use crate::support::commands::World;
 
-/// The letter without what is each reader's own: address and code.
+/// The answer without what differs for each reader: address and code.
 async fn answer(world: &World, address: &str, what: &str, subject: &str) -> (String, String, String) {
     world.writes(address, what, subject, "").await;
     let notice = world.last().await;
@@ -49,7 +49,7 @@ async fn which_lists_goes_to_the_address_only() {
     assert!(member.1.contains("Media och redaktioner"));
     let about = stranger.1.split("________").next().unwrap();
     assert!(!about.contains("Media och redaktioner"), "{about}");
-    // Asked for somebody else, the answer still goes to them and not to who asked.
+    // A request for another address is answered at that address, not at the sender's.
     world.clock.advance(chrono::Duration::days(1));
     let mail = "From: member@press.example\nReply-To: thief@evil.example\nSubject: which\n\n";
     world.arrives(Some("thief@evil.example"), "media-request@lists.example.org", mail).await;

@@ -21,7 +21,7 @@ fn inject(place: &Place, message: &str) {
     assert!(output.status.success(), "{}", complaint(&output));
 }
 
-/// The letter of this template, when it has gone out; asks the daemon until then.
+/// The notice of this template, once it was sent; polls the daemon until then.
 fn notice(place: &Place, about: &str) -> Incoming {
     for _ in 0..500 {
         let listed = place.run(&["--json", "notice", "list", "--state", "accepted"]);
@@ -83,7 +83,7 @@ fn a_journalist_subscribes_by_mail() {
     let hash = event["evidence"].as_str().unwrap();
     let kept = std::fs::read(place.directory.path().join("state/blobs").join(&hash[..2]).join(hash)).unwrap();
     assert!(String::from_utf8_lossy(&kept).contains("Yes, please!"));
-    // And out again by the address in the letter, whoever writes from where.
+    // And unsubscribed through the address in the notice, from any sender.
     let out = welcome.header("List-Unsubscribe").unwrap().trim_matches(['<', '>']).trim_start_matches("mailto:");
     inject(&place, &format!("Return-Path: <x@provider.example>\nFrom: x@provider.example\nTo: {out}\nSubject: x\n\n"));
     let ended = || {

@@ -12,7 +12,7 @@ async fn a_question_then_a_plain_reply_then_a_subscription() {
     let world = World::new().await;
     let note = world.writes("Karin Ek <karin@press.example>", "subscribe", "", "").await;
     assert_eq!(note, "command: asked for a confirmation");
-    assert!(world.store.has_no_subscribers().await.unwrap(), "nobody is a subscriber before the confirmation");
+    assert!(world.store.has_no_subscribers().await.unwrap(), "no subscriber exists before the confirmation");
     let question = world.last().await;
     assert_eq!((question.about.as_str(), question.to.as_str()), ("confirm", "karin@press.example"));
     assert_eq!(question.mail.header("Auto-Submitted"), Some("auto-replied"));

@@ -60,7 +60,8 @@ async fn a_notice_with_such_a_word_in_it_is_a_post() {
     }
 }
 
-/// Who may not be answered by a program is answered by a person; everybody on the list is not bothered either way.
+/// A sender who must not get an automatic answer is left to a person; the list's subscribers get nothing in either
+/// case.
 #[tokio::test]
 async fn what_may_not_be_answered_goes_to_the_owner() {
     let office = office(ListKind::Discussion).await;

@@ -30,7 +30,7 @@ async fn the_address_in_a_notice_acts_at_once() {
     let address = signed_address(&world).await;
     let welcome = world.last().await;
     assert_eq!(welcome.mail.header("List-Unsubscribe"), Some(format!("<mailto:{address}>").as_str()));
-    // As a provider sends it for its user: from anywhere, without words, marked as automatic.
+    // As a provider sends it for its user: from any address, empty, marked as automatic.
     let mail = "From: unsubscribe@provider.example\nAuto-Submitted: auto-generated\nSubject: unsubscribe\n\n";
     let note = world.arrives(Some("unsubscribe@provider.example"), &address, mail).await;
     assert_eq!(note, "command: unsubscribed by a signed address");
@@ -78,14 +78,14 @@ async fn nobody_unsubscribes_somebody_else() {
         world.writes(KARIN, what, subject, text).await;
     }
     assert_eq!(world.standing(KARIN).await, Some(SubscriptionState::Active));
-    // The first leads to a question to her, the others to the owner: she has been asked today.
+    // The first leads to a question to her, the others go to the owner: she was already asked today.
     let since = world.sent().await.split_off(2);
     let owner = "passed-on to press@example.org".to_owned();
     assert_eq!(since, [format!("confirm to {KARIN}"), owner.clone(), owner]);
-    // With her address as an argument: that is for a person to read, or nothing.
+    // With her address as an argument: a person reads it, or nothing happens.
     world.writes("thief@evil.example", "request", "unsubscribe karin@press.example", "").await;
     assert!(!world.sent().await.contains(&format!("confirm to {}", "thief@evil.example")));
-    // With a token of one's own, and somebody else's address.
+    // With the sender's own token and another person's address.
     world.subscribes("thief@evil.example").await;
     let thief = world.subscriber("thief@evil.example").await.unwrap().id;
     let token = UnsubscribeToken::of_notice(&world.key, &"media".parse().unwrap(), thief);

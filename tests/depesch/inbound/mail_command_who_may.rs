@@ -89,7 +89,7 @@ async fn a_complaint_or_an_operators_word_is_for_a_person_to_lift() {
         people(&world).suppress(&KARIN.parse().unwrap(), reason, "").await.unwrap();
         world.writes(KARIN, "subscribe", "", "").await;
         assert_eq!(world.sent().await, ["passed-on to press@example.org"]);
-        // Suppressed between question and reply: the same.
+        // Suppressed between question and reply: same result.
         let other = "bo@press.example";
         world.writes(other, "subscribe", "", "").await;
         let question = world.last().await;
@@ -118,7 +118,7 @@ async fn evidence_outlives_retention_and_not_erasure() {
     else {
         panic!("no evidence")
     };
-    // The files are of today by the machine's own clock; all of them are old enough in this look.
+    // The files' times are from the machine's clock, not the test's: at this instant all of them are old enough.
     let late: depesch::base::clock::Timestamp = "2999-01-01T00:00:00Z".parse().unwrap();
     let drop = async || depesch::privacy::retention::drop_attachments(&world.store, &world.blobs, late).await.unwrap();
     assert_eq!(drop().await, 0);

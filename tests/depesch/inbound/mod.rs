@@ -3,7 +3,7 @@
 mod bounce_by_mail;
 mod bounce_complaint;
 mod floods;
-mod inbound_door;
+mod inbound_ingest;
 mod inbound_limits;
 mod inbound_retention;
 mod inbound_worker;

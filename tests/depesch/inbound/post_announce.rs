@@ -86,10 +86,7 @@ async fn a_token_is_good_once_and_for_seven_days_and_only_as_it_is() {
     let altered = format!("{}{notice}{}", &question.reply_to[..at], &question.reply_to[at + 2..]);
     let book = Directory::new(office.store.clone(), office.key.clone());
     let resolved = book.resolve(&altered).await.unwrap();
-    assert!(
-        matches!(resolved, Resolved::No(Recipient::Forged)),
-        "an altered token is refused at the door: {resolved:?}"
-    );
+    assert!(matches!(resolved, Resolved::No(Recipient::Forged)), "an altered token is refused at RCPT: {resolved:?}");
     assert!(matches!(office.post(1).await.state, PostState::Held(_)));
 
     office.answers(&question, "anna@example.org", "Ja").await;

@@ -33,7 +33,7 @@ struct Signed {
     records: BTreeMap<String, String>,
 }
 
-/// A message that example.org has signed, and its records.
+/// A message signed by example.org, and that domain's DNS records.
 fn signed(policy: &str) -> Signed {
     let key = Ed25519Key::from_pkcs8_der(&Ed25519Key::generate_pkcs8().unwrap()).unwrap();
     let public = STANDARD.encode(key.public_key());

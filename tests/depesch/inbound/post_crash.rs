@@ -21,7 +21,7 @@ async fn begin(disk: &Arc<dyn Engine>) -> PostOffice {
     office
 }
 
-/// Dies at one commit while what waits is handled; `false` when all of it was handled before that.
+/// Handles waiting mail and dies at one commit; `false` if everything was handled before that.
 async fn handle_and_die(office: &PostOffice, disk: &Arc<dyn Engine>, commit: usize, failure: Failure) -> bool {
     let failing = FailingCommits::new(disk.clone(), commit, failure);
     let doomed = office.reborn(failing.clone());

@@ -52,7 +52,7 @@ async fn a_members_post_goes_at_once_to_all_its_author_too() {
         assert_eq!(fields(message, "List-Post"), ["List-Post: <mailto:samtal@lists.example.org>"]);
         assert!(fields(message, "Reply-To").is_empty());
     }
-    assert!(office.questions().await.is_empty(), "nobody is written to");
+    assert!(office.questions().await.is_empty(), "no mail is sent");
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn what_went_out_from_the_list_does_not_go_round() {
     comes(&office, "reader1@example.com", "1", "").await;
     office.send_all().await;
     let (_, _, sent) = office.carried().remove(0);
-    // A reader's mailbox sends it back, as from the author and under another Message-ID.
+    // A reader's mailbox sends it back with the author in From and another Message-ID.
     let back = sent.replace("<1@example.com>", "<2@example.com>");
     let (kind, _) = office.comes("reader1@example.com", "samtal@lists.example.org", back.as_bytes()).await;
     assert_eq!(kind, InboundKind::Loop);

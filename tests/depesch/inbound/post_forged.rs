@@ -1,5 +1,5 @@
-//! A post whose header programs may interpret in two ways is never sent automatically, whoever its apparent author is;
-//! an approved one is sent with each field once and with the author that was checked.
+//! A post whose header programs may interpret in two ways is never sent automatically, no matter who its apparent
+//! author is; an approved one is sent with each field once and with the author that was checked.
 
 use depesch::base::id::PostId;
 use depesch::mail::author::author;
@@ -70,7 +70,7 @@ fn attacks() -> Vec<String> {
     .collect()
 }
 
-/// All attacks come to an address of ours: each with what it was taken for, and the note.
+/// Sends all attacks to one of our addresses; returns for each its kind and the note.
 async fn all_come(office: &PostOffice, to: &str) -> Vec<(String, InboundKind, String)> {
     let mut ids = Vec::new();
     for attack in attacks() {

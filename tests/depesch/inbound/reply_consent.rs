@@ -24,7 +24,7 @@ fn reply(question: &Sent, fields: &str, body: &str) -> String {
     )
 }
 
-/// What becomes of a reply, and whether it subscribed.
+/// The handling of a reply, and whether it subscribed.
 async fn becomes(fields: &str, body: &str) -> (String, bool) {
     let (world, question) = asked().await;
     let quoted: String = question.mail.text().lines().map(|line| format!("> {line}\n")).collect();

@@ -51,7 +51,7 @@ async fn a_delivery_is_found_by_what_is_known_of_it() {
     }
     assert_eq!(find(client, "queue_id", "4A11").await, [pair("m1", "s1")]);
     assert_eq!(find(client, "queue_id", "4B").await, [pair("m2", "s3"), pair("m1", "s3")], "the newest first");
-    assert_eq!(find(client, "queue_id", "4A").await, [], "a part of an id is none");
+    assert_eq!(find(client, "queue_id", "4A").await, [], "a part of an id does not match");
     assert_eq!(find(client, "address", "Reader2@example.com").await, [pair("m2", "s2"), pair("m1", "s2")]);
 }
 

@@ -46,7 +46,7 @@ async fn one_user_alone_changes_nothing() {
         let board = store.list(&"board".parse().unwrap()).await.unwrap().unwrap().value;
         assert!(board.approval && board.title != "Styrelsen");
     }
-    // What does not end approval needs nobody.
+    // A change that does not end approval needs no second person.
     let title = ListFields { title: Some("Styrelsen".into()), approval: Some(true), ..ListFields::default() };
     assert!(edit(&daemon, title).await.unwrap().approval);
 }
@@ -58,7 +58,7 @@ async fn another_user_confirms_it_within_a_day() {
     let board = edit(&daemon, ends()).await.unwrap();
     assert!(!board.approval && board.title == "Styrelsen");
     assert_eq!(store.request_to_end_approval(&"board".parse().unwrap()).await.unwrap(), None);
-    // Where none is demanded there is nothing to ask.
+    // Without required approval, ending it needs no second person.
     assert!(!edit(&daemon, ends()).await.unwrap().approval);
 }
 

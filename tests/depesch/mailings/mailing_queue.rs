@@ -121,12 +121,12 @@ async fn what_is_not_there_or_past_is_refused_and_nothing_is_queued() {
     assert!(matches!(refused(changed(|o| o.schedule.at = minute(-5))).await, QueueError::Past(_)));
     let reached = changed(|o| o.audience.reached_by = Some(MailingId(4)));
     assert!(matches!(refused(reached).await, QueueError::NotReached { .. }));
-    let nobody = changed(|o| {
+    let empty = changed(|o| {
         o.audience.regions = ["atlantis".to_owned()].into();
         o.schedule.at = minute(0);
     });
-    assert!(matches!(refused(nobody.clone()).await, QueueError::Nobody));
-    let later = Order { schedule: Schedule { at: minute(60), ..nobody.schedule.clone() }, ..nobody };
+    assert!(matches!(refused(empty.clone()).await, QueueError::EmptyAudience));
+    let later = Order { schedule: Schedule { at: minute(60), ..empty.schedule.clone() }, ..empty };
     let checked = check(&store, &Wanting::default(), minute(0), &later).await.unwrap();
     assert_eq!((checked.audience, checked.warnings.len()), (0, 1));
     assert_eq!(count(&store).await, 0);

@@ -89,7 +89,7 @@ async fn uncertain_ones_are_decided() {
         let (found, tally) = look(&store).await;
         assert_eq!((found, tally.waiting, tally.accepted, tally.failed), (stage, waiting, accepted, failed));
         assert_eq!(tally.uncertain, 0);
-        // The tally that was kept is the tally of the deliveries.
+        // The stored tally equals the tally of the deliveries.
         let settled = store.settled_chunks(id).await.unwrap();
         assert_eq!(settled.len(), if resolution == Resolution::Again { 0 } else { 3 });
     }

@@ -91,11 +91,11 @@ async fn a_restart_at_any_commit_begins_each_mailing_once() {
                 put(&steady, &mailing(id, MissedPolicy::Send)).await;
             }
             let clock = FakeClock::at(minute(60));
-            // The first commit notes what is known of the clock.
+            // The first commit is the note about the clock.
             let failing = Store::new(FailingCommits::new(engine, at + 1, failure));
             let first = scheduler(&failing, &clock).tick().await;
             assert_eq!(first.is_ok(), at >= 3, "{failure:?} at {at}");
-            // What each mailing became in the first run stays as it was: the instant tells who began it.
+            // The mailings' states from the first run are unchanged; the instant shows which run began them.
             clock.set(minute(61));
             scheduler(&steady, &clock).tick().await.unwrap();
             let begun_at_first = at.min(3) + usize::from(failure == Failure::After && at < 3);
@@ -137,7 +137,7 @@ async fn settle() {
     }
 }
 
-/// Finds the record of the release of mailing 1 damaged.
+/// Reports the release of mailing 1 as damaged.
 struct Damaged;
 
 impl MessageSource for Damaged {

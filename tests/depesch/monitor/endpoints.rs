@@ -140,11 +140,11 @@ fn a_damaged_index_needs_a_person_until_a_day_after_it_was_healed() {
     assert_eq!(problems(whole.clone(), 13), "");
     let damaged = IndexHealth { damaged: Some("a page cannot be read".into()), ..whole.clone() };
     let said = problems(damaged, 1);
-    assert!(said.contains("being built anew") && said.contains("a page cannot be read"), "{said}");
+    assert!(said.contains("being rebuilt") && said.contains("a page cannot be read"), "{said}");
     let healed =
         IndexHealth { rebuilt: Some((minute(0), "a page cannot be read".into())), rebuilds: 1, ..whole.clone() };
     let said = problems(healed.clone(), 23);
-    assert!(said.contains("was built anew at") && said.contains("look at the disk"), "{said}");
+    assert!(said.contains("was rebuilt at") && said.contains("look at the disk"), "{said}");
     assert_eq!(problems(healed, 25), "");
     assert!(problems(whole, 49).contains("not compared"), "a check that does not come is told");
 }

@@ -139,7 +139,7 @@ async fn a_damaged_subscriber_pauses_the_mailing_that_sends_and_stops_no_other()
     damage(&office, damaged).await;
     let dispatcher = office.dispatcher().await.unwrap();
     office.until(|| is_held_back(&office, id)).await;
-    // Mended and resumed, it goes on without a new start.
+    // Repaired and resumed, it continues without a restart.
     let mut batch = Batch::new();
     batch.put(keys::subscriber(damaged), record);
     office.store.commit(batch).await.unwrap();

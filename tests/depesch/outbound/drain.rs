@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use depesch::mock_smtp::record::Keep;
 use depesch::mock_smtp::script::{Action, Event, Point};
-use depesch::mock_smtp::{MockServer, SinkSettings};
+use depesch::mock_smtp::{MockServer, MockSettings};
 use serde_json::Value;
 
 use crate::support::daemon::{Place, complaint};
 
 const MEMBERS: u64 = 60;
 
-fn slow_sink() -> MockServer {
+fn slow_server() -> MockServer {
     let keep = Keep { message_ids: true, ..Keep::default() };
-    let mock = MockServer::start(SinkSettings { keep, ..SinkSettings::default() }).unwrap();
+    let mock = MockServer::start(MockSettings { keep, ..MockSettings::default() }).unwrap();
     mock.follow(|event: &Event<'_>| match event.point {
         Point::Message => Action::Delay(Duration::from_millis(40)),
         _ => Action::Proceed,
@@ -41,7 +41,7 @@ fn counts_until(place: &Place, so: impl Fn(&dyn Fn(&str) -> u64) -> bool) {
 
 #[test]
 fn sigterm_loses_and_doubles_nothing() {
-    let mock = slow_sink();
+    let mock = slow_server();
     let place = Place::new("");
     let text = format!(
         "state_directory = \"state\"\n[control]\nsocket = \"control.sock\"\n[dispatch]\nconnections = 2\n\

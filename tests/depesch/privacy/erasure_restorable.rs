@@ -7,7 +7,7 @@ use std::time::Duration;
 use depesch::app::erasures::StorageEraser;
 use depesch::operations::backups::Backups;
 use depesch::privacy::erasure::Eraser;
-use depesch::privacy::erasure::Stratum;
+use depesch::privacy::erasure::StorageLayer;
 use depesch::store::backup::point::Wanted;
 use depesch::store::backup::prune::Keep;
 use depesch::store::engine::Batch;
@@ -107,6 +107,6 @@ async fn while_no_backup_can_be_made_the_journal_does_not_forget() {
     assert!(said.starts_with("completed 1") && said.ends_with("the journal no longer holds data of 0"), "{said}");
     assert!(journal_knows(&site));
     std::fs::remove_file(site.repository()).unwrap();
-    assert_eq!(storage_eraser.forget(Stratum::Journal).await.unwrap(), 1);
+    assert_eq!(storage_eraser.forget(StorageLayer::Journal).await.unwrap(), 1);
     assert!(!journal_knows(&site));
 }

@@ -14,7 +14,7 @@ use depesch::model::inbound::{Arrival, Inbound};
 use depesch::model::ledger::Sequence;
 use depesch::model::mailing::{Mailing, Stage};
 use depesch::model::post::{Post, PostState};
-use depesch::privacy::erasure::Stratum;
+use depesch::privacy::erasure::StorageLayer;
 use depesch::store::embedded::{EmbeddedEngine, Settings};
 use depesch::store::engine::{Batch, Engine, Key, KeyRange};
 use depesch::store::for_tests::engine as engine_of;
@@ -114,9 +114,9 @@ async fn no_byte_of_the_installation_names_them_and_of_others_nothing_is_missing
     let left = found_in(state);
     assert!(left.iter().all(|(path, _)| path.starts_with(state.join("store/index"))), "{left:?}");
     // The night after.
-    assert_eq!(storage_eraser.forget(Stratum::Index).await.unwrap(), 1);
+    assert_eq!(storage_eraser.forget(StorageLayer::Index).await.unwrap(), 1);
     assert_eq!(found_in(state), []);
-    assert_eq!(storage_eraser.forget(Stratum::Index).await.unwrap(), 0, "once is enough");
+    assert_eq!(storage_eraser.forget(StorageLayer::Index).await.unwrap(), 0, "once is enough");
 
     others_are_whole(&planted).await;
     engine.close().unwrap();

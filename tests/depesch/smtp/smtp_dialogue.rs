@@ -212,7 +212,7 @@ fn command_lines_have_a_length() {
     assert!(dialogue.closed);
 }
 
-/// RFC 5321 §4.5.3.1.6: 1,000 octets are accepted, and more.
+/// RFC 5321 §4.5.3.1.6: 1,000 octets and more are accepted.
 #[test]
 fn text_lines_may_be_long() {
     for length in [998, 1000, 100_000] {

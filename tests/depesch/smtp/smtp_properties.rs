@@ -74,7 +74,7 @@ fn cut<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
 }
 
 proptest! {
-    /// RFC 2920: how the octets are cut into packets changes nothing.
+    /// RFC 2920: how the bytes are cut into packets changes nothing.
     #[test]
     fn pieces_do_not_matter(
         protocol in protocol(),

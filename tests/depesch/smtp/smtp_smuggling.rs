@@ -52,7 +52,7 @@ fn bare_line_ends_do_not_divide_commands() {
     assert_eq!(dialogue.send(b"QUIT\n"), "");
 }
 
-/// RFC 5321 §4.5.2, to the octet.
+/// RFC 5321 §4.5.2, to the byte.
 #[test]
 fn dots_come_out_as_they_were_meant() {
     let mut dialogue = Dialogue::greeted();

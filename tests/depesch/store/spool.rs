@@ -190,7 +190,7 @@ async fn every_flipped_byte_is_found_and_stops_only_its_own_message() {
         let is_named = matches!(&found, Err(SpoolError::Damaged { offset, .. }) if *offset == places[hit].offset)
             // The version of the form lies in the open, so that a newer one is told from damage.
             || matches!(&found, Err(SpoolError::Newer { .. }));
-        assert!(is_named, "octet {position}: {found:?}");
+        assert!(is_named, "byte {position}: {found:?}");
         assert_eq!(spool.read(places[1 - hit]).await.unwrap(), message(2 - hit));
     }
     std::fs::write(&path, &whole).unwrap();

@@ -149,7 +149,7 @@ async fn a_flipped_byte_anywhere_in_the_journal_is_refused_or_harmless() {
         fs::write(&segment, &damaged).unwrap();
         // With the index: everything is there, or it is refused, with the place named.
         match reopen(directory.path()).await {
-            Ok((found, _)) => assert_eq!(found, states[5], "octet {position}"),
+            Ok((found, _)) => assert_eq!(found, states[5], "byte {position}"),
             Err(e) => {
                 assert!(matches!(e, OpenError::Damaged(_) | OpenError::JournalShort { .. }), "{e}");
                 assert!(e.to_string().contains("journal"), "{e}");
@@ -162,7 +162,7 @@ async fn a_flipped_byte_anywhere_in_the_journal_is_refused_or_harmless() {
             copy(directory.path(), copied.path());
             lose_index(copied.path());
             match reopen(copied.path()).await {
-                Ok((found, report)) => assert!(found == states[5], "octet {position}: {report:?}"),
+                Ok((found, report)) => assert!(found == states[5], "byte {position}: {report:?}"),
                 Err(e) => assert!(matches!(e, OpenError::Damaged(_)), "{e}"),
             }
         }

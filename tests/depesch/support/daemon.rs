@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// Longer than any step takes; a test that waits this long fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running daemon; killed when dropped.
 pub struct Daemon {
@@ -83,7 +83,7 @@ impl Daemon {
     /// Waits for a log line that contains `words` and returns it.
     pub fn wait_for_line(&mut self, words: &str) -> String {
         loop {
-            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {words:?} in {:#?}", self.seen));
+            let line = self.lines.recv_timeout(TIMEOUT).unwrap_or_else(|_| panic!("no {words:?} in {:#?}", self.seen));
             self.seen.push(line.clone());
             if line.contains(words) {
                 return line;
@@ -99,7 +99,7 @@ impl Daemon {
 
     /// Waits until it exits; the last lines of its log are then in `seen`.
     pub fn wait(&mut self) -> ExitStatus {
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+        while let Ok(line) = self.lines.recv_timeout(TIMEOUT) {
             self.seen.push(line);
         }
         self.child.wait().unwrap()

@@ -43,8 +43,8 @@ impl Zone {
 
     /// Adds a PTR record of an IPv4 address.
     pub fn pointer(self, address: &str, host: &'static str) -> Self {
-        let octets: Vec<&str> = address.rsplit('.').collect();
-        self.with(&format!("{}.in-addr.arpa", octets.join(".")), Record::Pointer(host))
+        let labels: Vec<&str> = address.rsplit('.').collect();
+        self.with(&format!("{}.in-addr.arpa", labels.join(".")), Record::Pointer(host))
     }
 
     /// Removes all records of a name.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use depesch::mock_smtp::script::Script;
-use depesch::mock_smtp::{MockServer, SinkSettings};
+use depesch::mock_smtp::{MockServer, MockSettings};
 use depesch::transport::relay::{Encryption, Relay, RelaySettings, Timeouts};
 use depesch::transport::{Connection, Envelope, Outcome, Transport};
 
 /// A mock server that keeps whole messages and accepts everything.
 pub fn mock() -> MockServer {
-    MockServer::start(SinkSettings::default()).unwrap()
+    MockServer::start(MockSettings::default()).unwrap()
 }
 
 /// A mock server that follows `script`.

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
 use depesch::mock_smtp::record::Keep;
-use depesch::mock_smtp::{MockServer, SinkSettings};
+use depesch::mock_smtp::{MockServer, MockSettings};
 use depesch::transport::Outcome;
 
 use crate::support::relay::{connect, envelope, message, mock};
@@ -41,7 +41,7 @@ fn only_crlf_dot_crlf_ends_a_message_and_bare_line_ends_are_refused() {
 
 #[test]
 fn what_is_too_big_is_refused() {
-    let mock = MockServer::start(SinkSettings { max_size: 100, ..SinkSettings::default() }).unwrap();
+    let mock = MockServer::start(MockSettings { max_size: 100, ..MockSettings::default() }).unwrap();
     let begin = "EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@example.org>\r\nDATA\r\n";
     for (length, code) in [(98, "250"), (99, "552")] {
         let said = format!("{begin}{}\r\n.\r\n", "x".repeat(length));
@@ -54,7 +54,7 @@ async fn its_log_and_maildir_hold_what_it_took_before_it_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let (log, maildir) = (folder.path().join("log"), folder.path().join("mail"));
     let keep = Keep { log: Some(log.clone()), maildir: Some(maildir.clone()), ..Keep::default() };
-    let mock = MockServer::start(SinkSettings { threads: 2, keep, ..SinkSettings::default() }).unwrap();
+    let mock = MockServer::start(MockSettings { threads: 2, keep, ..MockSettings::default() }).unwrap();
     let mut expected = String::new();
     for number in 0..10 {
         let id = format!("{number}@x");
@@ -67,7 +67,7 @@ async fn its_log_and_maildir_hold_what_it_took_before_it_says_so() {
 }
 
 #[tokio::test]
-async fn a_stopped_sink_ends_its_connections() {
+async fn a_stopped_mock_server_ends_its_connections() {
     let mut mock = mock();
     let mut connection = connect(&mock).await;
     mock.stop();

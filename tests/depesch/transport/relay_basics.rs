@@ -1,7 +1,7 @@
 //! A message arrives unchanged over a relay, using the extensions the relay offers.
 
 use depesch::mock_smtp::script::{Action, Point, Rules};
-use depesch::mock_smtp::{MockServer, SinkSettings};
+use depesch::mock_smtp::{MockServer, MockSettings};
 use depesch::model::ledger::Stage;
 use depesch::transport::relay::{Relay, RelaySettings};
 use depesch::transport::{Outcome, Transport};
@@ -10,7 +10,7 @@ use crate::support::relay::{connect, envelope, message, mock, relay, scripted, s
 
 fn offering(extensions: &[&str]) -> MockServer {
     let extensions = extensions.iter().map(|e| (*e).to_owned()).collect();
-    MockServer::start(SinkSettings { extensions, ..SinkSettings::default() }).unwrap()
+    MockServer::start(MockSettings { extensions, ..MockSettings::default() }).unwrap()
 }
 
 #[tokio::test]

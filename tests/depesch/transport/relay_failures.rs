@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use depesch::mock_smtp::script::{Action, Cut, Event, Point, Rules, Script};
-use depesch::mock_smtp::{MockServer, SinkSettings};
+use depesch::mock_smtp::{MockServer, MockSettings};
 use depesch::model::ledger::Stage;
 use depesch::transport::relay::{Encryption, Relay, RelaySettings, Timeouts};
 use depesch::transport::{ConnectError, Outcome, Transport};
@@ -19,7 +19,7 @@ const SHORT: Duration = Duration::from_millis(80);
 const LONG: Duration = Duration::from_secs(20);
 
 fn without_pipelining() -> MockServer {
-    MockServer::start(SinkSettings { extensions: vec!["SIZE".to_owned()], ..SinkSettings::default() }).unwrap()
+    MockServer::start(MockSettings { extensions: vec!["SIZE".to_owned()], ..MockSettings::default() }).unwrap()
 }
 
 #[tokio::test]
@@ -306,7 +306,7 @@ async fn a_refused_reset_ends_the_connection_without_an_attempt() {
 }
 
 #[tokio::test]
-async fn a_sink_keeps_order_and_counts_over_many_connections() {
+async fn a_mock_server_keeps_order_and_counts_over_many_connections() {
     let seen = Mutex::new(Vec::new());
     let mock = scripted(move |event: &Event<'_>| {
         seen.lock().unwrap().push(event.point);

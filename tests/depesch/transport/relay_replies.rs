@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use depesch::mock_smtp::script::{Action, Point, Rules};
-use depesch::mock_smtp::{MockServer, SinkSettings};
+use depesch::mock_smtp::{MockServer, MockSettings};
 use depesch::model::ledger::{Cause, DeliveryState, Sequence, Stage};
 use depesch::model::mailing::UncertainPolicy;
 use depesch::transport::{ConnectError, Outcome, Transport};
@@ -14,7 +14,7 @@ use crate::support::office::Office;
 use crate::support::relay::{connect, envelope, message, mock, relay, scripted, send_one};
 
 fn without_pipelining() -> MockServer {
-    MockServer::start(SinkSettings { extensions: vec!["SIZE".to_owned()], ..SinkSettings::default() }).unwrap()
+    MockServer::start(MockSettings { extensions: vec!["SIZE".to_owned()], ..MockSettings::default() }).unwrap()
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use depesch::base::secret::Secret;
 use depesch::mock_smtp::script::{Action, Point, Rules};
-use depesch::mock_smtp::{MockServer, SinkSettings};
+use depesch::mock_smtp::{MockServer, MockSettings};
 use depesch::transport::relay::{Encryption, Login, Relay, RelayError, RelaySettings};
 use depesch::transport::{ConnectError, Outcome, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -38,12 +38,12 @@ fn certificate(names: &[&str]) -> Certificate {
     Certificate { server: Arc::new(server), pem, _folder: folder }
 }
 
-fn tls_sink(certificate: &Certificate, implicit: bool) -> MockServer {
-    let settings = SinkSettings {
+fn tls_server(certificate: &Certificate, implicit: bool) -> MockServer {
+    let settings = MockSettings {
         tls: Some(certificate.server.clone()),
         implicit_tls: implicit,
         login: Some(("eva".to_owned(), "s3cret".to_owned())),
-        ..SinkSettings::default()
+        ..MockSettings::default()
     };
     MockServer::start(settings).unwrap()
 }
@@ -78,7 +78,7 @@ fn assert_security(result: Result<Outcome, ConnectError>, mock: &MockServer) {
 async fn starttls_and_implicit_tls_carry_mail_and_login() {
     let certificate = certificate(&["127.0.0.1"]);
     for encryption in [Encryption::StartTls, Encryption::Implicit] {
-        let mock = tls_sink(&certificate, encryption == Encryption::Implicit);
+        let mock = tls_server(&certificate, encryption == Encryption::Implicit);
         let settings = RelaySettings { login: login("s3cret"), ..secure(&mock, encryption, &certificate) };
         assert_accepted(try_sending(settings).await);
         let got = &mock.record().messages()[0];
@@ -93,9 +93,9 @@ async fn a_certificate_of_somebody_else_is_refused() {
     let (theirs, others, misnamed) =
         (certificate(&["127.0.0.1"]), certificate(&["127.0.0.1"]), certificate(&["mail.example.org"]));
     for encryption in [Encryption::StartTls, Encryption::Implicit] {
-        let mock = tls_sink(&theirs, encryption == Encryption::Implicit);
+        let mock = tls_server(&theirs, encryption == Encryption::Implicit);
         assert_security(try_sending(secure(&mock, encryption, &others)).await, &mock);
-        let mock = tls_sink(&misnamed, encryption == Encryption::Implicit);
+        let mock = tls_server(&misnamed, encryption == Encryption::Implicit);
         assert_security(try_sending(secure(&mock, encryption, &misnamed)).await, &mock);
     }
 }
@@ -103,10 +103,10 @@ async fn a_certificate_of_somebody_else_is_refused() {
 #[tokio::test]
 async fn without_starttls_on_offer_nothing_is_sent_where_it_is_demanded() {
     let certificate = certificate(&["127.0.0.1"]);
-    let mock = MockServer::start(SinkSettings {
+    let mock = MockServer::start(MockSettings {
         login: Some(("eva".to_owned(), "s3cret".to_owned())),
         login_without_tls: true,
-        ..SinkSettings::default()
+        ..MockSettings::default()
     })
     .unwrap();
     let settings = RelaySettings { login: login("s3cret"), ..secure(&mock, Encryption::StartTls, &certificate) };
@@ -116,7 +116,7 @@ async fn without_starttls_on_offer_nothing_is_sent_where_it_is_demanded() {
 #[tokio::test]
 async fn opportunistic_tls_takes_what_it_gets() {
     let certificate = certificate(&["mail.example.org"]);
-    let mock = tls_sink(&certificate, false);
+    let mock = tls_server(&certificate, false);
     assert_accepted(try_sending(RelaySettings { encryption: Encryption::Opportunistic, ..settings(&mock) }).await);
     assert!(mock.record().messages()[0].encrypted);
     let plain = crate::support::relay::mock();
@@ -144,11 +144,11 @@ async fn a_password_goes_nowhere_without_checked_tls() {
 #[tokio::test]
 async fn both_mechanisms_work_and_loopback_may_be_excused() {
     for mechanism in ["PLAIN", "LOGIN"] {
-        let mock = MockServer::start(SinkSettings {
+        let mock = MockServer::start(MockSettings {
             login: Some(("eva".to_owned(), "s3cret".to_owned())),
             login_without_tls: true,
             mechanisms: mechanism.to_owned(),
-            ..SinkSettings::default()
+            ..MockSettings::default()
         })
         .unwrap();
         let excused =
@@ -166,7 +166,7 @@ async fn both_mechanisms_work_and_loopback_may_be_excused() {
 async fn a_login_that_is_not_offered_is_a_matter_for_a_person() {
     let certificate = certificate(&["127.0.0.1"]);
     let mock =
-        MockServer::start(SinkSettings { tls: Some(certificate.server.clone()), ..SinkSettings::default() }).unwrap();
+        MockServer::start(MockSettings { tls: Some(certificate.server.clone()), ..MockSettings::default() }).unwrap();
     let settings = RelaySettings { login: login("s3cret"), ..secure(&mock, Encryption::StartTls, &certificate) };
     assert_security(try_sending(settings).await, &mock);
 }
@@ -175,7 +175,7 @@ async fn a_login_that_is_not_offered_is_a_matter_for_a_person() {
 async fn a_refused_starttls_turns_away_and_nothing_goes_in_the_clear() {
     let certificate = certificate(&["127.0.0.1"]);
     for encryption in [Encryption::StartTls, Encryption::Opportunistic] {
-        let mock = tls_sink(&certificate, false);
+        let mock = tls_server(&certificate, false);
         mock.follow(Rules::new().at(Point::StartTls, Action::Reply("454 4.7.0 not now".to_owned())));
         let result = try_sending(secure(&mock, encryption, &certificate)).await;
         assert!(matches!(&result, Err(ConnectError::TurnedAway(reply)) if reply.code == 454), "{result:?}");

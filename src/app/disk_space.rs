@@ -16,7 +16,7 @@ const START: u64 = 1024 * 1024;
 
 /// Completes when the state directory's disk has enough space to open the store. A directory that does not exist or
 /// cannot be queried is not waited for: opening the store reports the error.
-pub(crate) async fn wait_for_room(config: &Config, clock: &dyn Clock) {
+pub(crate) async fn wait_for_disk_space(config: &Config, clock: &dyn Clock) {
     let needed = Settings::default().reserve_bytes + START;
     let directory = &config.state_directory;
     let mut waits = false;

@@ -90,7 +90,7 @@ async fn a_message_is_kept_once_and_recorded_for_each_recipient() {
         places.push(record.place);
     }
     assert_eq!(places[0], places[1]);
-    assert!(hall.take(&[]).await.is_err(), "mail for nobody is not acknowledged");
+    assert!(hall.take(&[]).await.is_err(), "mail without recipients is not acknowledged");
     assert_eq!(hall.ingest.recipient("PRESS@lists.example.org").await, Recipient::Welcome);
     assert_eq!(hall.ingest.recipient("nobody@lists.example.org").await, Recipient::Unknown);
 }
@@ -113,7 +113,7 @@ async fn nothing_is_acknowledged_when_the_spool_fails() {
 #[tokio::test]
 async fn a_crash_between_spool_and_commit_leaves_only_an_orphan() {
     let hall = hall();
-    // The first commit takes ids, the second is the records'.
+    // The first commit allocates ids, the second writes the records.
     for nth in [1, 2] {
         hall.engine.fail_at(Count::Commits, nth, Failure::Before);
         assert!(matches!(hall.take(&["press", "press-owner"]).await, Err(Refusal::Later(_))));
@@ -149,7 +149,7 @@ async fn a_message_that_went_round_in_circles_is_refused() {
 }
 
 #[tokio::test]
-async fn a_closed_door_refuses_for_later() {
+async fn a_closed_ingest_refuses_for_later() {
     let hall = hall();
     hall.ingest.close();
     assert!(matches!(hall.take(&["press"]).await, Err(Refusal::Later(_))));
