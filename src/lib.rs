@@ -5,33 +5,33 @@
 //! | floor | room | owns |
 //! |---|---|---|
 //! | 0 | [`base`] | time, identifiers, addresses, signed tokens, languages: no I/O |
-//! | 0 | [`metrics`] | what is counted and measured, for Prometheus |
+//! | 0 | [`metrics`] | counters and gauges for Prometheus |
 //! | 1 | [`model`] | plain records and their transitions: no I/O, no clock |
 //! | 1 | [`mail`] | bytes to values and back: composing messages, calendars |
-//! | 2 | [`authentication`] | whether mail that came in is from whom it says: SPF, DKIM, DMARC |
-//! | 2 | [`bounce`] | what a message that came back says: no I/O, no clock |
+//! | 2 | [`authentication`] | whether incoming mail is from its claimed author: SPF, DKIM, DMARC |
+//! | 2 | [`bounce`] | reads bounces: no I/O, no clock |
 //! | 2 | [`store`] | the engine, the journal, one file per record family |
 //! | 2 | [`render`] | release files, templates, lint |
-//! | 2 | [`transport`] | where mail goes out: relay, capture |
-//! | 2 | [`mock_smtp`] | a scriptable SMTP server that takes mail in, for tests, the demo and the bench |
+//! | 2 | [`transport`] | sends mail: relay, capture |
+//! | 2 | [`mock_smtp`] | a scriptable SMTP server for tests, the demo and the bench |
 //! | 2 | [`socket`] | Unix sockets, opened with their permissions |
-//! | 3 | [`runtime`] | what long-running tasks share |
-//! | 3 | [`audit`] | writes the audit log, and goes over its chain |
-//! | 4 | [`composition`] | from a release or a post and a reader to the bytes of a message; writing notices |
+//! | 3 | [`runtime`] | shared by long-running tasks |
+//! | 3 | [`audit`] | writes the audit log, and verifies its chain |
+//! | 4 | [`composition`] | composes messages from a release or post and a recipient; writes notices |
 //! | 5 | [`subscribers`] | the rules for people |
-//! | 5 | [`events`] | who comes |
+//! | 5 | [`events`] | answers to invitations |
 //! | 6 | [`mailings`] | a mailing from queue to report |
-//! | 7 | [`outbound`] | sending what mailings froze, and notices |
-//! | 8 | [`inbound`] | mail in: adapters from mail to the rules |
+//! | 7 | [`outbound`] | sends mailings and notices |
+//! | 8 | [`inbound`] | incoming mail: adapters from mail to the rules |
 //! | 9 | [`privacy`] | retention, erasure, a person's whole record |
 //! | 10 | [`operations`] | health, jobs, backups, restore |
 //! | 11 | [`api`] | the JSON API on a Unix socket |
-//! | 11 | [`smtp`] | mail in over the network: session and listener |
+//! | 11 | [`smtp`] | incoming mail over the network: session and listener |
 //! | 11 | [`monitor`] | `/metrics`, `/healthz` and `/readyz` over HTTP |
 //! | 12 | [`config`] | `depesch.toml`, read once at start |
 //! | 13 | [`app`] | puts the daemon together: start, stop, signals, log |
 //! | 14 | [`mod@bench`] | measures the real path, on a store on disk and over SMTP |
-//! | 14 | [`doctor`] | looks at everything that an installation depends on, and says what to do |
+//! | 14 | [`doctor`] | checks everything that an installation depends on, and says what to do |
 //! | 15 | [`cli`] | one file per noun; all but a few commands talk to the daemon through [`api`] |
 //!
 //! `docs/ARCHITECTURE.md` tells the words, the flows, the storage and the invariants.

@@ -14,7 +14,7 @@ pub enum SocketError {
     #[error("a daemon already answers on {0}; stop it first, or give this one another path for its socket")]
     Taken(PathBuf),
     /// Something that is no socket lies there, and is left alone.
-    #[error("{0} is there and is no socket; remove it, or choose another path for the socket")]
+    #[error("{0} exists and is not a socket; remove it, or choose another path for the socket")]
     NoSocket(PathBuf),
     /// There is no such group.
     #[error("there is no group \u{201c}{0}\u{201d} on this machine to give the socket to")]
@@ -82,7 +82,7 @@ async fn remove_stale(path: &Path) -> Result<(), SocketError> {
     match UnixStream::connect(path).await {
         Ok(_) => Err(SocketError::Taken(path.to_owned())),
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            tracing::info!(path = %path.display(), "removed the socket that a stopped daemon left");
+            tracing::info!(path = %path.display(), "removed the socket left by a stopped daemon");
             std::fs::remove_file(path).map_err(|error| failed("removed", error))
         }
         Err(error) => Err(failed("tried", error)),

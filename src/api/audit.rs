@@ -85,7 +85,7 @@ impl AuditLine {
             who: self.who.clone(),
             uid: match self.uid.as_str() {
                 "" => None,
-                uid => Some(uid.parse().map_err(|_| format!("\u{201c}{uid}\u{201d} is no user's number"))?),
+                uid => Some(uid.parse().map_err(|_| format!("\u{201c}{uid}\u{201d} is not a user's number"))?),
             },
             request: self.request,
             what: self.what.clone(),
@@ -288,7 +288,7 @@ pub(crate) fn read_link(text: &str) -> Result<ChainLink, String> {
         Some(ChainLink { number: number.trim().parse().ok()?, hash: read_hash(hash.trim())? })
     });
     link.ok_or_else(|| {
-        format!("\u{201c}{text}\u{201d} is no place in the chain; it has the form 17:64 hexadecimal digits")
+        format!("\u{201c}{text}\u{201d} is not a place in the chain; write a number, a colon and 64 hexadecimal digits")
     })
 }
 

@@ -147,7 +147,7 @@ impl Trail {
         if let Err(error) = self.inner.log.append(&note).await {
             // The work is done and its start is in the log, so the response stands.
             let (request, what) = (note.request, &note.what);
-            tracing::error!(%error, request, what, "what came of a request could not be noted in the audit log");
+            tracing::error!(%error, request, what, "the outcome of a request could not be recorded in the audit log");
         }
     }
 
@@ -246,7 +246,7 @@ fn not_noted(error: &StoreError) -> ApiError {
         return ApiError::full(error.to_string());
     }
     // Even if the entry may have been written: the request is carried out only after that succeeded.
-    ApiError::new(503, "audit", format!("what was asked could not be noted in the audit log: {error}"))
+    ApiError::new(503, "audit", format!("the request could not be recorded in the audit log: {error}"))
         .hint("Nothing was done. See the daemon's log; try again when the store works.")
 }
 

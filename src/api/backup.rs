@@ -165,7 +165,7 @@ pub fn list(repository: &Repository) -> Result<Vec<BackupView>, BackupError> {
         all.push(match &one.manifest {
             Ok(manifest) => {
                 let whole = is_whole(repository, manifest)?;
-                let problem = (!whole).then(|| "files of it are damaged or missing".to_owned());
+                let problem = (!whole).then(|| "some of its files are damaged or missing".to_owned());
                 BackupView { whole, problem, ..manifest.into() }
             }
             Err(error) => broken(&one.id, error.to_string()),

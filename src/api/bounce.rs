@@ -218,7 +218,7 @@ async fn reset(
     Path(who): Path<String>,
 ) -> Result<Json<Reset>, ApiError> {
     let lists = control.service(&caller).reset_bounces(&who).await?;
-    tracing::info!(by = %caller, lists = lists.len(), "what bounces had come to for a subscriber was forgotten");
+    tracing::info!(by = %caller, lists = lists.len(), "the bounce score of a subscriber was reset");
     Ok(Json(Reset { lists }))
 }
 
@@ -231,7 +231,7 @@ async fn forgive(
         return Err(ApiError::not_found(format!("there is no mailing {id}")));
     }
     let subscribers = control.service(&caller).reset_bounces_of(id).await?;
-    tracing::info!(by = %caller, mailing = %id, subscribers, "the bounces of a mailing were forgiven");
+    tracing::info!(by = %caller, mailing = %id, subscribers, "the bounce scores of a mailing were reset");
     Ok(Json(Forgiven { subscribers }))
 }
 

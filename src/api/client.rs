@@ -41,7 +41,7 @@ pub enum ClientError {
     #[error("the daemon's answer cannot be used: {0}")]
     Broken(String),
     /// The data to send could not be read.
-    #[error("what was to be sent cannot be read: {0}")]
+    #[error("the data to send cannot be read: {0}")]
     Input(String),
 }
 
@@ -277,6 +277,8 @@ impl Answer {
                 }
             }
         }
-        Err(ClientError::Broken("it broke off before the result; ask how things stand before trying again".to_owned()))
+        Err(ClientError::Broken(
+            "the connection ended before the result; check the state before you try again".to_owned(),
+        ))
     }
 }

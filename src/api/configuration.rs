@@ -83,7 +83,7 @@ async fn show(State(control): State<Arc<ApiState>>) -> Result<Json<InForce>, Api
 }
 
 async fn reload(State(control): State<Arc<ApiState>>) -> Result<Json<Reloaded>, ApiError> {
-    let stopping = || ApiError::conflict("the daemon is stopping: nothing was read again");
+    let stopping = || ApiError::conflict("the daemon is stopping, so nothing was reloaded");
     let sender = control.configuration.sender();
     let sender = sender.ok_or_else(|| ApiError::not_found("this daemon was not started from a configuration file"))?;
     let (answer, answered) = oneshot::channel();

@@ -172,7 +172,9 @@ async fn add_boilerplate(
     change_book(&control, &BookChange { boilerplates: vec![boilerplate], ..BookChange::default() }).await?;
     let book = control.store.contact_book().await?;
     let newest = book.newest_boilerplate(&id, &language);
-    newest.map(|text| Json(boilerplate_view(text))).ok_or_else(|| ApiError::internal("the new text is gone again"))
+    newest
+        .map(|text| Json(boilerplate_view(text)))
+        .ok_or_else(|| ApiError::internal("the new text was removed meanwhile"))
 }
 
 async fn change_book(control: &ApiState, change: &BookChange) -> Result<BookOutcome, ApiError> {

@@ -81,7 +81,7 @@ async fn find(
         subscriber = both(subscriber, reader)?;
         if subscriber.is_none() {
             let words = format!("all readers of mailing {named} share this Message-ID, because it sends a post");
-            return Err(ApiError::invalid(words).hint("Say whose delivery is meant: --address"));
+            return Err(ApiError::invalid(words).hint("Name the recipient with --address"));
         }
     }
     let mut found = match (subscriber, &wanted.queue_id) {

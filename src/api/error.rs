@@ -70,8 +70,7 @@ impl ApiError {
 
     /// 507: the disk is full.
     pub(crate) fn full(message: impl Into<String>) -> Self {
-        Self::new(507, "full", message)
-            .hint("Nothing was changed. Make room on the disk; the same request may then be sent again.")
+        Self::new(507, "full", message).hint("Nothing was changed. Free disk space, then send the same request again.")
     }
 
     /// 500: a fault in the daemon.
@@ -94,7 +93,7 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Engine(EngineError::Full(_)) => Self::full(error.to_string()),
             StoreError::Engine(EngineError::Ambiguous { .. }) => Self::new(503, "unknown", error.to_string())
-                .hint("Look whether it was done before you send the same request again. See the daemon's log."),
+                .hint("Check whether it was done before you send the same request again. See the daemon's log."),
             StoreError::Engine(_) => Self::new(503, "store", error.to_string())
                 .hint("Nothing was changed. See the daemon's log; try again when the store works."),
             StoreError::Record(_) => Self::new(500, "store", error.to_string()),

@@ -213,14 +213,14 @@ async fn take(
                 let detail = format!("{} rows, {} created, {} updated", done.rows, done.created, done.updated);
                 trail.ended(AuditOutcome::Done, detail).await;
             }
-            Err(_) => trail.ended(AuditOutcome::Failed, "broken off; what was imported before stays").await,
+            Err(_) => trail.ended(AuditOutcome::Failed, "interrupted; what was imported before is kept").await,
         }
         match &result {
             Ok(result) => tracing::info!(by = %caller, rows = result.rows, dry_run = result.dry_run, "import done"),
             // The other messages may quote the file or name a list, so only the caller sees them; store errors are
             // logged in full.
             Err(ImportError::Store(error)) => tracing::warn!(by = %caller, %error, "import stopped"),
-            Err(_) => tracing::warn!(by = %caller, "import stopped: the file or what was asked is wrong"),
+            Err(_) => tracing::warn!(by = %caller, "import stopped: the file or the request is wrong"),
         }
         lines.finish(result.map_err(ApiError::from)).await;
     });
@@ -314,7 +314,7 @@ fn named_encoding(name: &str) -> Result<Encoding, ApiError> {
     Encoding::named(name).ok_or_else(|| {
         let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
         ApiError::invalid(format!(
-            "\u{201c}{name}\u{201d} is no encoding that is known; usual ones are UTF-8, windows-1252 (also latin1), UTF-16, \
+            "\u{201c}{name}\u{201d} is not a known encoding; use one such as UTF-8, windows-1252 (also latin1), UTF-16, \
              macintosh and IBM850"
         ))
     })
@@ -346,11 +346,10 @@ impl From<ImportError> for ApiError {
             ImportError::NoConsent => ApiError::new(422, "no-consent", text),
             ImportError::NoList(_) => ApiError::not_found(text),
             ImportError::Source(_) | ImportError::Abandoned => {
-                ApiError::new(422, "broken-off", text).hint("Run it again: what is imported already does not change.")
+                ApiError::new(422, "broken-off", text).hint("Run it again: rows imported already do not change.")
             }
-            ImportError::Store(error) => ApiError::from(error).hint(
-                "The import stopped. Run it again when the store works: what is imported already does not change.",
-            ),
+            ImportError::Store(error) => ApiError::from(error)
+                .hint("The import stopped. Run it again when the store works: rows imported already do not change."),
         }
     }
 }

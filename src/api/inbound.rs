@@ -43,7 +43,7 @@ pub struct MailIn {
 impl ApiState {
     /// Incoming mail; an error with 503 if this daemon accepts none.
     pub(super) fn mail_in(&self) -> Result<&MailIn, ApiError> {
-        self.mail_in.as_ref().ok_or_else(|| ApiError::new(503, "no-mail", "this daemon takes no mail in"))
+        self.mail_in.as_ref().ok_or_else(|| ApiError::new(503, "no-mail", "this daemon does not receive mail"))
     }
 }
 
@@ -116,13 +116,13 @@ async fn forget_listener(
     axum::extract::Path(protocol): axum::extract::Path<String>,
 ) -> Result<Json<serde_json::Value>, ApiError> {
     let listeners = control.mail_in.as_ref().and_then(|mail_in| mail_in.listeners.clone());
-    let listeners = listeners.ok_or_else(|| ApiError::not_found("this daemon takes no mail in"))?;
+    let listeners = listeners.ok_or_else(|| ApiError::not_found("this daemon does not receive mail"))?;
     let name = protocol.clone();
     let forgotten = tokio::task::spawn_blocking(move || listeners.forget(&name)).await;
     match forgotten.map_err(|error| ApiError::internal(error.to_string()))? {
         Ok(true) => Ok(Json(serde_json::json!({ "forgotten": protocol }))),
-        Ok(false) => Err(ApiError::not_found(format!("no socket for {protocol} was handed over before"))),
-        Err(error) => Err(ApiError::internal(format!("it could not be forgotten: {error}"))),
+        Ok(false) => Err(ApiError::not_found(format!("no socket for {protocol} was passed in by systemd before"))),
+        Err(error) => Err(ApiError::internal(format!("the listener could not be removed from the list: {error}"))),
     }
 }
 
@@ -132,7 +132,7 @@ async fn list(
     Parameters(asked): Parameters<PageBefore<StateName>>,
 ) -> Result<Json<InboundPage>, ApiError> {
     if asked.addresses {
-        tracing::info!(by = %caller, "the addresses of mail that came in were shown");
+        tracing::info!(by = %caller, "the addresses of incoming mail were shown");
     }
     let older = |before, limit| control.store.newest_inbound(before, limit);
     let wanted = |inbound: &Inbound| asked.state.is_none_or(|state| state == state_of(inbound));
@@ -149,7 +149,7 @@ async fn show(
 ) -> Result<Json<InboundView>, ApiError> {
     let read = find(&control, id).await?;
     if addresses {
-        tracing::info!(inbound = %id, by = %caller, "the addresses of a message that came in were shown");
+        tracing::info!(inbound = %id, by = %caller, "the addresses of an incoming message were shown");
     }
     Ok(Json(view(&read.value, addresses)))
 }
@@ -161,7 +161,7 @@ async fn raw(
 ) -> Result<Response, ApiError> {
     let read = find(&control, id).await?;
     let bytes = control.mail_in()?.spool.read(read.value.place).await?;
-    tracing::info!(inbound = %id, by = %caller, "a message that came in was shown");
+    tracing::info!(inbound = %id, by = %caller, "an incoming message was shown");
     Ok(([(CONTENT_TYPE, "message/rfc822")], bytes).into_response())
 }
 
@@ -174,7 +174,7 @@ async fn retry(
     let waits = of.store.attempt(|| async move {
         let read = find(of, id).await?;
         if !matches!(read.value.state, InboundState::Stuck { .. }) {
-            let words = format!("{id} is {}; only what is stuck is tried again", word(state_of(&read.value)));
+            let words = format!("{id} is {}; only stuck messages can be retried", word(state_of(&read.value)));
             return Err(ApiError::conflict(words));
         }
         let mut batch = Batch::new();
@@ -183,7 +183,7 @@ async fn retry(
     });
     let waiting = waits.await?;
     control.mail_in()?.notifier.notify();
-    tracing::info!(inbound = %id, by = %caller, "a stuck message is tried again");
+    tracing::info!(inbound = %id, by = %caller, "a stuck message is retried");
     Ok(Json(view(&waiting, false)))
 }
 

@@ -64,7 +64,7 @@ async fn inject(
     let ingest = control.mail_in()?.ingest.clone();
     let handed = PipedIn::new(&whole(body).await?);
     if handed.bytes.is_empty() {
-        return Err(unusable("there is no message: nothing came"));
+        return Err(unusable("the message is empty"));
     }
     let named: Option<Vec<String>> =
         recipients.map(|all| all.split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect());
@@ -84,7 +84,7 @@ async fn inject(
         Arrival { at: control.clock.now(), via: Via::File, peer: None, helo: String::new(), encrypted: false, sender };
     let ids = ingest.take(arrival, recipients.clone(), handed.bytes).await.map_err(refused)?;
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    tracing::info!(inbound = ids.join(" "), by = %caller, "a message was handed over");
+    tracing::info!(inbound = ids.join(" "), by = %caller, "a message was injected");
     Ok(Json(Injected { ids, recipients }))
 }
 
@@ -94,8 +94,9 @@ async fn whole(body: Body) -> Result<Vec<u8>, ApiError> {
     let (mut bytes, mut length) = (Vec::new(), 0_usize);
     let mut pieces = body.into_data_stream();
     while let Some(piece) = pieces.next().await {
-        let piece =
-            piece.map_err(|error| ApiError::new(400, "broken-off", format!("the message broke off: {error}")))?;
+        let piece = piece.map_err(|error| {
+            ApiError::new(400, "broken-off", format!("the message was not received completely: {error}"))
+        })?;
         length = length.saturating_add(piece.len());
         match length > LARGEST {
             true => bytes = Vec::new(),
@@ -122,7 +123,7 @@ async fn all_ours(ingest: &dyn Ingest, named: Vec<String>) -> Result<Vec<String>
             Recipient::Welcome => push_new(&mut ours, &recipient),
             Recipient::Later(reason) => return Err(later(&reason)),
             Recipient::Unknown | Recipient::Forged | Recipient::Foreign => {
-                return Err(no_such(format!("mail to {recipient} is not taken in here")));
+                return Err(no_such(format!("mail to {recipient} is not accepted here")));
             }
         }
     }
@@ -152,7 +153,7 @@ async fn find_ours(ingest: &dyn Ingest, hints: &EnvelopeHints) -> Result<Vec<Str
         }
     }
     match ours.is_empty() {
-        true => Err(no_such("the message is addressed to no address of ours".to_owned())),
+        true => Err(no_such("the message is not addressed to any of our addresses".to_owned())),
         false => Ok(ours),
     }
 }
@@ -173,12 +174,14 @@ fn unusable(words: &str) -> ApiError {
 }
 
 fn later(reason: &str) -> ApiError {
-    ApiError::new(503, "later", reason).hint("Nothing was kept; the same message may be sent again.")
+    ApiError::new(503, "later", reason).hint("Nothing was stored; the same message may be sent again.")
 }
 
 fn refused(refusal: Refusal) -> ApiError {
     match &refusal {
-        Refusal::Full => ApiError::new(507, "full", refusal.to_string()).hint("It is taken when there is room."),
+        Refusal::Full => {
+            ApiError::new(507, "full", refusal.to_string()).hint("It is accepted when there is disk space.")
+        }
         Refusal::Later(reason) => later(reason),
         Refusal::Loop => unusable(&refusal.to_string()),
     }

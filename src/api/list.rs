@@ -132,9 +132,9 @@ async fn must_be_confirmed(control: &ApiState, caller: &Caller, name: &ListName)
     control.store.note_request_to_end_approval(name, Some((&by, at))).await?;
     let until = present.end(at, at + CONFIRM_WITHIN).format("%Y-%m-%d %H:%M UTC");
     let what =
-        format!("list \u{201c}{name}\u{201d} demands a second person, also for ending that; nothing was changed");
+        format!("list \u{201c}{name}\u{201d} requires a second person, also to end this rule; nothing was changed");
     let hint = format!(
-        "It is noted that {by} asked: another user of this machine must run the same command before {until}.",
+        "The request of {by} is recorded: another user of this machine must run the same command before {until}.",
         by = by.name
     );
     Err(ApiError::new(403, "second-person", what).hint(hint))
@@ -146,7 +146,7 @@ fn missing(name: &ListName) -> ApiError {
 }
 
 fn taken(name: &ListName) -> ApiError {
-    ApiError::conflict(format!("there is a list \u{201c}{name}\u{201d} already"))
+    ApiError::conflict(format!("the list \u{201c}{name}\u{201d} already exists"))
         .hint("\u{201c}depesch list edit\u{201d} changes it.")
 }
 

@@ -118,7 +118,7 @@ async fn retry(
     let opened = of.store.attempt(|| async move {
         let read = find(of, id).await?;
         let Some(open) = read.value.reopen(of.clock.now()) else {
-            let words = format!("{id} is {}; only what failed is tried again by hand", read.value.state.word());
+            let words = format!("{id} is {}; only failed notices can be retried", read.value.state.word());
             return Err(ApiError::conflict(words));
         };
         let mut batch = Batch::new();
@@ -129,7 +129,7 @@ async fn retry(
     if let Some(out) = &control.notices {
         out.notices.notify();
     }
-    tracing::info!(notice = %id, by = %caller, "a failed notice is tried again");
+    tracing::info!(notice = %id, by = %caller, "a failed notice is retried");
     Ok(Json(view(&open, false)))
 }
 

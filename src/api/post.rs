@@ -141,7 +141,7 @@ async fn raw(
     Segment(id): Segment<PostId>,
 ) -> Result<Response, ApiError> {
     let post = find(&control, id).await?;
-    tracing::info!(post = %id, by = %caller, "a post was shown as it came");
+    tracing::info!(post = %id, by = %caller, "a post was shown in its original form");
     let blobs = Blobs::in_state_directory(&control.state_directory);
     let bytes = blobs.read(&post.blob.sha256).await.map_err(|error| ApiError::not_found(error.to_string()))?;
     Ok(([(CONTENT_TYPE, "message/rfc822")], bytes).into_response())
@@ -179,7 +179,7 @@ fn decided(control: &ApiState, post: &Post) -> Result<Json<PostView>, ApiError> 
 }
 
 fn service(control: &ApiState) -> Result<&PostService, ApiError> {
-    control.posts.as_ref().ok_or_else(|| ApiError::internal("this daemon was put together without mail that comes in"))
+    control.posts.as_ref().ok_or_else(|| ApiError::internal("this daemon does not receive mail"))
 }
 
 async fn find(control: &ApiState, id: PostId) -> Result<Post, ApiError> {

@@ -55,7 +55,7 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
 }
 
 fn rules(control: &ApiState) -> Result<&Rules, ApiError> {
-    control.rules.as_ref().ok_or_else(|| ApiError::not_found("no rules of retention run here"))
+    control.rules.as_ref().ok_or_else(|| ApiError::not_found("this daemon runs no retention rules"))
 }
 
 async fn show(State(control): State<Arc<ApiState>>) -> Result<Json<Vec<RuleView>>, ApiError> {
@@ -68,7 +68,7 @@ async fn run(State(control): State<Arc<ApiState>>) -> Result<Json<Vec<RuleView>>
     let ruled = rules.apply(control.clock.now(), false).await?;
     let (store, key, files) = (control.store.clone(), control.key.clone(), control.files.clone());
     if let Err(error) = (Eraser { store, key, files }).work(control.clock.now()).await {
-        tracing::error!(%error, "erasures are begun and go on later");
+        tracing::error!(%error, "erasures have begun and continue later");
     }
     Ok(Json(ruled.iter().map(RuleView::from).collect()))
 }

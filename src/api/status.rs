@@ -20,7 +20,7 @@ use super::error::ApiError;
 
 /// Maximum age of the health snapshot: zero, so that callers see the effect of what they just did. It may be older if
 /// taking one is slow.
-const PICTURE_AGE: Duration = Duration::ZERO;
+const SNAPSHOT_AGE: Duration = Duration::ZERO;
 
 /// The daemon's health and activity.
 #[derive(Debug, Serialize, Deserialize)]
@@ -238,7 +238,7 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
 }
 
 async fn show(State(control): State<Arc<ApiState>>) -> Result<Json<Status>, ApiError> {
-    let health = control.observer.look(PICTURE_AGE).await?;
+    let health = control.observer.health(SNAPSHOT_AGE).await?;
     let stats = control.dispatcher.as_ref().map(|dispatcher| dispatcher.stats()).unwrap_or_default();
     let trouble = health.trouble.first().map(|(_, trouble)| trouble.clone());
     let problems = health.problems();

@@ -175,7 +175,7 @@ async fn erase(
     let open = match (Eraser { store, key, files }).work(control.clock.now()).await {
         Ok(worked) => worked.open.into_iter().find(|(open, _)| *open == hash).map(|(_, holds)| holds),
         Err(error) => {
-            tracing::error!(%error, "an erasure is begun and goes on later");
+            tracing::error!(%error, "an erasure has begun and continues later");
             Some([error.to_string()].into())
         }
     };
@@ -233,7 +233,7 @@ impl From<PersonError> for ApiError {
             PersonError::Wrong(_) => ApiError::invalid(text),
             PersonError::Taken { .. } | PersonError::Subscription(_) => ApiError::conflict(text),
             PersonError::Suppressed(_) => ApiError::conflict(text)
-                .hint("Only where the person asks for mail again: \u{201c}depesch suppression remove\u{201d}."),
+                .hint("Only if the person asks for mail again: \u{201c}depesch suppression remove\u{201d}."),
             PersonError::Store(error) => error.into(),
             PersonError::Incomplete(_) => ApiError::new(500, "store", text),
         }

@@ -26,7 +26,7 @@ pub(crate) async fn started(log: &AuditLog, state_directory: &Path) -> Result<()
 /// Records the stop. A failure to write the entry is logged and does not delay the stop.
 pub(crate) async fn stopped(log: &AuditLog) {
     if let Err(error) = log.append(&AuditNote::of_daemon("daemon stop", "", "")).await {
-        tracing::warn!(%error, "the stop could not be noted in the audit log");
+        tracing::warn!(%error, "the stop could not be recorded in the audit log");
     }
 }
 
@@ -43,7 +43,7 @@ pub(crate) async fn reloaded(log: &AuditLog, config: Option<(&Loaded, bool)>) {
     };
     let note = AuditNote::of_daemon("daemon reload", "", detail);
     if let Err(error) = log.append(&note).await {
-        tracing::error!(%error, "a reload could not be noted in the audit log");
+        tracing::error!(%error, "a reload could not be recorded in the audit log");
     }
 }
 

@@ -36,7 +36,7 @@ pub async fn keep_bounded(engine: Arc<EmbeddedEngine>, clock: Arc<dyn Clock>, st
                 "much was written: wrote a checkpoint"
             ),
             Err(error) => {
-                tracing::error!(%error, "a checkpoint that is due by size failed; it is tried again in ten minutes");
+                tracing::error!(%error, "a checkpoint due by size failed; it is retried in ten minutes");
                 pause = AFTER_FAILURE;
             }
         }

@@ -94,8 +94,8 @@ impl StorageEraser {
                     Err(error) => {
                         tracing::warn!(
                             %error,
-                            "the journal still holds what was erased: it forgets only after a backup, and there is no new \
-                             one; it is tried again at the next run"
+                            "the journal still holds erased data: it can only be dropped after a backup, and there is no \
+                             new one; the next run tries again"
                         );
                         return Ok(false);
                     }

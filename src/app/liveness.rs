@@ -1,6 +1,6 @@
 //! Whether the daemon is alive: the question that systemd's watchdog asks.
 //!
-//! Each [`Liveness::look`] sends a commit through the committer to the disk, and checks the
+//! Each [`Liveness::check`] sends a commit through the committer to the disk, and checks the
 //! heartbeats of dispatcher, notices, scheduler and inbound worker; idle tasks were notified at the
 //! previous check. A worker that waits for the relay, within its timeouts, is alive; so is a daemon
 //! whose disk is full, and one whose index is being rebuilt: commits wait for that. The caller
@@ -71,9 +71,9 @@ impl Liveness {
     ///
     /// # Errors
     /// [`Lifeless`]: do not report the daemon as alive.
-    pub async fn look(&mut self, passed: Duration) -> Result<(), Lifeless> {
+    pub async fn check(&mut self, passed: Duration) -> Result<(), Lifeless> {
         self.excused = if (self.heals)() { self.excused + passed } else { Duration::ZERO };
-        match self.look_at_all(passed).await {
+        match self.check_all(passed).await {
             Err(Lifeless::CommitterSilent(_) | Lifeless::Stuck(_))
                 if (self.heals)() && self.excused < HEALING_LIMIT =>
             {
@@ -83,8 +83,8 @@ impl Liveness {
         }
     }
 
-    async fn look_at_all(&mut self, passed: Duration) -> Result<(), Lifeless> {
-        let stuck: Vec<Stuck> = self.watches.iter_mut().flat_map(|watch| watch.look(passed)).collect();
+    async fn check_all(&mut self, passed: Duration) -> Result<(), Lifeless> {
+        let stuck: Vec<Stuck> = self.watches.iter_mut().flat_map(|watch| watch.check(passed)).collect();
         // Idle tasks look for work and send a heartbeat, which the next check sees.
         self.notifier.notify();
         self.commit().await?;

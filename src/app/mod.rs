@@ -276,7 +276,7 @@ async fn complete(store: &Store) -> Result<(), StoreError> {
     store.upgrade().await?;
     let indexed = index_invitations(store).await?;
     if indexed > 0 {
-        tracing::info!(invitations = indexed, "invitations added before answers could come by mail are found now");
+        tracing::info!(invitations = indexed, "invitations added before answers could come by mail were indexed");
     }
     let store = store.clone();
     // So that the first search does not have to read all people; it tries again after an error.

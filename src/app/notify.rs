@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-fn tell(states: &[NotifyState<'_>]) {
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::warn!(%error, "systemd could not be notified");
     }
@@ -12,31 +12,31 @@ fn tell(states: &[NotifyState<'_>]) {
 
 /// Reports that the daemon is ready.
 pub(crate) fn ready(status: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
 /// Reports that the configuration is being read again; [`ready`] must follow.
 pub(crate) fn reloading() {
     // systemd 253 and newer require the time (sd_notify(3), RELOADING=1).
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(_) => tell(&[NotifyState::Reloading]),
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(_) => notify(&[NotifyState::Reloading]),
     }
 }
 
 /// Reports that the daemon is stopping, and asks for `timeout` to do so.
 pub(crate) fn stopping(timeout: Duration) {
-    tell(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(microseconds(timeout + Duration::from_secs(10)))]);
+    notify(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(microseconds(timeout + Duration::from_secs(10)))]);
 }
 
 /// Reports that the daemon is alive.
 pub(crate) fn alive() {
-    tell(&[NotifyState::Watchdog]);
+    notify(&[NotifyState::Watchdog]);
 }
 
 /// Asks systemd for more time for a long start.
 pub(crate) fn still_starting(status: &str) {
-    tell(&[NotifyState::ExtendTimeoutUsec(microseconds(Duration::from_secs(60))), NotifyState::Status(status)]);
+    notify(&[NotifyState::ExtendTimeoutUsec(microseconds(Duration::from_secs(60))), NotifyState::Status(status)]);
 }
 
 /// Interval at which to check and report [`alive`], or `None` without a watchdog: a third of systemd's timeout, so

@@ -93,7 +93,7 @@ pub(crate) async fn open_store(
     if let Some(group) = report.repaired {
         tracing::warn!(
             group,
-            "one bit of the last group of the journal was wrong and was put right; nothing of it is lost"
+            "one bit of the last group of the journal was wrong and was corrected; nothing of it is lost"
         );
     }
     for checkpoint in &report.unusable_checkpoints {
@@ -203,7 +203,7 @@ fn own_domain(config: &Config) -> Option<String> {
 /// Removes attachments that a crash left half received. They only take up space, so a failure stops nothing.
 pub(crate) async fn clear_attachments(config: &Config) {
     if let Err(error) = Blobs::in_state_directory(&config.state_directory).clear_incoming().await {
-        tracing::warn!(%error, "what was half received before the last stop could not be removed");
+        tracing::warn!(%error, "files half received before the last stop could not be removed");
     }
 }
 
@@ -262,7 +262,7 @@ pub(crate) fn bounce_jobs(
     let tell = Job::new("suspended-owners", times("bounce.tell_owners", &config.bounce.tell_owners)?, move || {
         let who = who.clone();
         Box::pin(async move {
-            let told = who.tell_owners().await.map_err(|error| error.to_string())?;
+            let told = who.notify_owners().await.map_err(|error| error.to_string())?;
             Ok(format!("notified the lists' owners of {told} suspended subscribers"))
         })
     });
@@ -300,7 +300,7 @@ pub(crate) fn backups(
         config.backup.keep,
         clock.clone(),
     );
-    backups.look();
+    backups.refresh();
     Arc::new(backups)
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn service(
     let authenticator: Arc<dyn Authenticator> = match Lookups::new(settings) {
         Ok(lookups) => Arc::new(lookups),
         Err(error) => {
-            tracing::warn!(%error, "name servers cannot be asked: who wrote a post is not verified");
+            tracing::warn!(%error, "name servers cannot be queried: the authors of posts are not verified");
             Arc::new(NoLookups::default())
         }
     };

@@ -23,7 +23,7 @@ use super::task_end::ended;
 use super::{audit, mail_in, parts, prepared};
 
 /// Interval between checks whether all tasks run.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const CHECK_EVERY: Duration = Duration::from_secs(5);
 
 /// A running daemon.
 pub struct RunningApp {
@@ -89,7 +89,7 @@ impl RunningApp {
         let clock = &self.control.clock;
         let tasks = || self.server.is_finished() || self.loops.iter().any(JoinHandle::is_finished);
         while !tasks() && !self.mail_in.has_ended() {
-            clock.wait_for(LOOK_EVERY).await;
+            clock.wait_for(CHECK_EVERY).await;
         }
     }
 

@@ -168,11 +168,11 @@ async fn run(app: &RunningApp, signals: &mut Signals, reloading: &Reloading<'_>)
         let Signals { terminate, interrupt, hangup } = signals;
         tokio::select! {
             _ = terminate.recv() => {
-                tracing::info!("SIGTERM: no new deliveries begin, those under way end");
+                tracing::info!("SIGTERM: no new deliveries begin, those under way are completed");
                 return Ok(());
             }
             _ = interrupt.recv() => {
-                tracing::info!("SIGINT: no new deliveries begin, those under way end");
+                tracing::info!("SIGINT: no new deliveries begin, those under way are completed");
                 return Ok(());
             }
             _ = hangup.recv() => {
@@ -248,7 +248,7 @@ async fn keep_watch(app: &RunningApp, every: Option<Duration>) -> String {
     let mut ticks = ticks(every);
     loop {
         ticks.tick().await;
-        match liveness.look(every).await {
+        match liveness.check(every).await {
             Ok(()) => notify::alive(),
             Err(Lifeless::CommitsFail(error)) => return error.to_string(),
             Err(lifeless) => tracing::error!("no heartbeat is sent to systemd: {lifeless}"),

@@ -206,7 +206,7 @@ async fn queue(store: &Store, clock: &dyn Clock) -> anyhow::Result<MailingId> {
     mailings::put_mailing(&mut batch, &mailing, None);
     match store.commit(batch).await? {
         Commit::Applied => Ok(id),
-        Commit::Conflict(_) => bail!("the mailing is there already"),
+        Commit::Conflict(_) => bail!("the mailing already exists"),
     }
 }
 

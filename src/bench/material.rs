@@ -154,7 +154,7 @@ pub(crate) fn status_report(sender: &str, reader: &str, message_id: &str, number
 fn applied(commit: Commit) -> anyhow::Result<()> {
     match commit {
         Commit::Applied => Ok(()),
-        Commit::Conflict(key) => bail!("the directory is not empty: {key:?} is there already"),
+        Commit::Conflict(key) => bail!("the directory is not empty: {key:?} already exists"),
     }
 }
 

@@ -78,7 +78,7 @@ fn complaint(address: Option<String>, kind: &str) -> RecipientReading {
         why: match kind.to_ascii_lowercase().as_str() {
             "opt-out" | "opt-out-list" | "unsubscribe" => "the reader wants no more mail".to_owned(),
             "auth-failure" => "the receiver reports that SPF, DKIM or DMARC did not pass".to_owned(),
-            _ => "the reader calls the message unwanted".to_owned(),
+            _ => "the reader reported the message as unwanted".to_owned(),
         },
         counts: false,
         evidence: evidence(&format!("Feedback-Type: {kind}")),

@@ -71,7 +71,7 @@ fn recipient(reader: &Reader, original: &Original, kind: &str, (about, entry): (
     if kind == "complaint" {
         reading.verdict = Verdict::Complaint;
         reading.class = Class::Complaint;
-        reading.why = "the reader calls the message unwanted".to_owned();
+        reading.why = "the reader reported the message as unwanted".to_owned();
     }
     if kind == "delivery" {
         reading.status = words.split_whitespace().find(|word| word.starts_with("2.")).map(str::to_owned);

@@ -147,13 +147,13 @@ impl Signs {
     /// Its kind, if it is not a bounce.
     pub(super) fn otherwise(&self, mail: &Incoming) -> (Kind, Vec<RecipientReading>) {
         let (kind, class, why) = if self.is_auto_reply && !self.subject.contains(&Sign::Success) {
-            (Kind::AutoReply, Class::AutoReply, "a program answers for its owner")
+            (Kind::AutoReply, Class::AutoReply, "an automatic reply of an absent owner")
         } else if self.subject.contains(&Sign::Success) && (self.is_daemon || self.is_automatic || self.has_returned)
             || self.is_daemon && self.text.contains(&Sign::Success)
         {
             (Kind::Notice, Class::Notice, "the message came through")
         } else if self.text.contains(&Sign::Challenge) && self.is_automatic {
-            (Kind::Notice, Class::Notice, "the receiver wants a person to prove something")
+            (Kind::Notice, Class::Notice, "the receiver asks the sender to prove something")
         } else {
             return (Kind::Other, Vec::new());
         };

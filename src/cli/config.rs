@@ -67,7 +67,7 @@ fn check(file: Option<PathBuf>, offline: bool, unit: Option<PathBuf>, context: &
     let output = &context.output;
     match load(file, context) {
         Ok(loaded) => {
-            let checked = look(&loaded, offline, unit)?;
+            let checked = examine(&loaded, offline, unit)?;
             show_checked(&loaded, &checked, context)?;
             Ok(if checked.wrong.is_empty() { Done::Fully } else { Done::Partly })
         }
@@ -88,7 +88,7 @@ fn check(file: Option<PathBuf>, offline: bool, unit: Option<PathBuf>, context: &
 }
 
 /// Builds the parts as the daemon does.
-fn look(loaded: &Loaded, offline: bool, unit: Option<PathBuf>) -> Result<Checked, CliError> {
+fn examine(loaded: &Loaded, offline: bool, unit: Option<PathBuf>) -> Result<Checked, CliError> {
     if offline {
         return Ok(check_parts(&loaded.config.without_files(), None, system_clock()));
     }

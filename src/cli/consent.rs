@@ -97,7 +97,7 @@ pub(crate) async fn of_subscriber(who: &str, addresses: bool, context: &Context)
     let rows: Vec<ConsentRowView> = context.client.get(path).await?;
     match (context.output.is_json(), rows.is_empty()) {
         (true, _) => context.output.json(&rows)?,
-        (false, true) => context.output.line("on no list, and never was")?,
+        (false, true) => context.output.line("never on a list")?,
         (false, false) => context.output.table(&HEADINGS, rows.iter().map(cells))?,
     }
     Ok(Done::Fully)

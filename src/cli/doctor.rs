@@ -117,14 +117,14 @@ mod tests {
     #[test]
     fn an_accepted_warning_is_apart_and_an_error_never() {
         let finding = |severity, code| Finding::new(severity, Area::Disk, code, "what", "why", "remedy");
-        let accept = ["sync", "room"].map(|id| Accepted { id: id.to_owned(), reason: "known".to_owned() });
+        let accept = ["sync", "disk-space"].map(|id| Accepted { id: id.to_owned(), reason: "known".to_owned() });
         let found = vec![
             finding(Severity::Warning, "sync"),
-            finding(Severity::Error, "room"),
+            finding(Severity::Error, "disk-space"),
             finding(Severity::Warning, "files"),
         ];
         let (accepted, others) = apart(found, &accept);
         assert_eq!(accepted.iter().map(|known| known.finding.code).collect::<Vec<_>>(), ["sync"]);
-        assert_eq!(others.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["room", "files"]);
+        assert_eq!(others.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["disk-space", "files"]);
     }
 }

@@ -52,7 +52,7 @@ impl LocalRelease {
         let folder = path.parent().unwrap_or(Path::new(""));
         let draft = parse(&source, &content.source).draft;
         let names: Vec<&str> = draft.iter().flat_map(|draft| draft.files()).collect();
-        let files = names.into_iter().map(|name| (name.to_owned(), look(folder, name))).collect();
+        let files = names.into_iter().map(|name| (name.to_owned(), state_of(folder, name))).collect();
         Ok(Self { path: path.to_owned(), source, files })
     }
 
@@ -93,7 +93,7 @@ fn on_disk(path: &Path) -> PathBuf {
 }
 
 /// The state of the file `name` in `folder`.
-fn look(folder: &Path, name: &str) -> FileState {
+fn state_of(folder: &Path, name: &str) -> FileState {
     if let Some(fault) = file_name_fault(name) {
         return FileState::Refused(fault.to_owned());
     }

@@ -107,7 +107,7 @@ fn create(directory: &Path, context: &Context) -> Result<Done, CliError> {
         false => context.output.line(&match created {
             true => format!("created an empty store in {}", directory.display()),
             false => {
-                format!("there is a store in {} already, with {records} records: left unchanged", directory.display())
+                format!("{} already contains a store with {records} records, which is unchanged", directory.display())
             }
         })?,
     }

@@ -63,7 +63,7 @@ pub(crate) async fn run(command: SuppressionCommand, context: &Context) -> Resul
             match (output.is_json(), done.added) {
                 (true, _) => output.json(&done)?,
                 (false, true) => output.line(&format!("{address} gets no mail any more"))?,
-                (false, false) => output.line(&format!("{address} was suppressed already"))?,
+                (false, false) => output.line(&format!("{address} was already suppressed"))?,
             }
             Ok(Done::Fully)
         }

@@ -181,7 +181,7 @@ impl Content {
         let attribute = |field: &String| field.strip_prefix("recipient.attributes.").map(str::to_owned);
         let names = prepared.recipient_fields().iter().filter_map(attribute);
         let attributes: BTreeMap<String, String> = names.map(|name| (name.clone(), name)).collect();
-        let somebody = Recipient {
+        let recipient = Recipient {
             name: Some("Kim Exempel"),
             organisation: Some("Exempelbladet"),
             address: "reader@example.org",
@@ -191,6 +191,6 @@ impl Content {
             unsubscribe: None,
             unsubscribe_address: Some("list-unsubscribe@lists.example.org"),
         };
-        prepared.for_recipient(&somebody).map(drop)
+        prepared.for_recipient(&recipient).map(drop)
     }
 }

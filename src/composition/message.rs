@@ -95,7 +95,7 @@ impl MessageSource for NoMessages {
         &'a self,
         _: &'a Mailing,
     ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn PreparedMailing>, PrepareError>> + Send + 'a>> {
-        let why = "this daemon was put together without templates".to_owned();
+        let why = "this daemon has no templates".to_owned();
         Box::pin(std::future::ready(Err(PrepareError::Broken(why))))
     }
 }

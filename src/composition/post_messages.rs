@@ -65,9 +65,9 @@ impl PostMessages {
             return Err(broken(format!("{} is not a post", mailing.content)));
         };
         let post = self.store.post(id).await?;
-        let post = post.ok_or_else(|| broken(format!("post {id} is not there any more")))?.value;
+        let post = post.ok_or_else(|| broken(format!("post {id} no longer exists")))?.value;
         let list = self.store.list(&post.list).await?;
-        let list = list.ok_or_else(|| broken(format!("the list of post {id} is not there any more")))?.value;
+        let list = list.ok_or_else(|| broken(format!("the list of post {id} no longer exists")))?.value;
         let bytes = self.blobs.read(&post.blob.sha256).await.map_err(|error| match error {
             BlobError::Io { action, path, error } => {
                 let reason = format!("{}: {error}", path.display());

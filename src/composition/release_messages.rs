@@ -79,7 +79,7 @@ impl ReleaseMessages {
             release::LoadError::Store(error) => PrepareError::Store(error),
             unreadable @ release::LoadError::Unreadable { .. } => broken(unreadable.to_string()),
         })?;
-        let loaded = loaded.ok_or_else(|| broken(format!("release {id} is not there any more")))?;
+        let loaded = loaded.ok_or_else(|| broken(format!("release {id} no longer exists")))?;
         let lists = self.lists(mailing).await?;
         let first = lists.first().ok_or_else(|| broken("the mailing has no list in its audience"))?;
         let release = &loaded.release;
@@ -120,7 +120,7 @@ impl ReleaseMessages {
         let mut lists = Vec::new();
         for (name, place) in mailing.audience.lists.iter().zip(0..) {
             let list = self.store.list(name).await?;
-            let list = list.ok_or_else(|| broken("a list of its audience is not there any more"))?;
+            let list = list.ok_or_else(|| broken("a list of its audience no longer exists"))?;
             lists.push(ListIdentity::new(&list.value, place, &self.key));
         }
         Ok(lists)
@@ -350,7 +350,7 @@ impl PreparedReleases {
             one_click: self.base_url.is_some(),
         };
         verify(&message.whole(), &expected)
-            .map_err(|what| broken(format!("a message made on trial does not read back: {what}")))
+            .map_err(|what| broken(format!("a trial message is not read back as it was written: {what}")))
     }
 
     fn sample_reader(&self, list: &ListIdentity, now: Timestamp) -> Result<Subscriber, String> {

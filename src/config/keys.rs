@@ -80,7 +80,7 @@ pub(super) fn defaults() -> Config {
     }
 }
 
-/// The longest name of a node, in bytes: it stands in each lease.
+/// The longest name of a node, in bytes: it is part of each lease.
 const LONGEST_NODE: usize = 64;
 
 impl Config {

@@ -79,13 +79,13 @@ fn room(directory: &Path, disk: &Disk) -> Finding {
     match disk.free {
         0..HARDLY_ANY => {
             let why = "With so little space, commits and incoming mail are refused, and sending waits.";
-            finding(Severity::Error, "room", what, why, remedy)
+            finding(Severity::Error, "disk-space", what, why, remedy)
         }
         HARDLY_ANY..LITTLE => {
             let why = "A large import or a checkpoint can fill it; then sending waits.";
-            finding(Severity::Warning, "room", what, why, remedy)
+            finding(Severity::Warning, "disk-space", what, why, remedy)
         }
-        _ => Finding::good(Area::Disk, "room", what),
+        _ => Finding::good(Area::Disk, "disk-space", what),
     }
 }
 

@@ -172,7 +172,7 @@ fn open(endpoint: &Endpoint, lines: &[String]) -> Vec<Finding> {
             let why = "Mail to the lists goes elsewhere.";
             return vec![finding(Severity::Error, "listener", what, why, "Give one of the two another address.")];
         }
-        // A mail server of one's own on port 25: it may hand over in any way.
+        // Another mail server on this machine's port 25: it may pass mail on in any way.
         (false, false) => return Vec::new(),
     }
     let word = if *speaks == Speaks::Smtp { "SMTP" } else { "LMTP" };

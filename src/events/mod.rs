@@ -31,7 +31,7 @@ pub enum RsvpError {
     #[error("there is no release {0}")]
     NoRelease(ReleaseId),
     /// The release announces no event.
-    #[error("release {0} invites to nothing: it has no [event]")]
+    #[error("release {0} has no invitation: it has no [event]")]
     NoEvent(ReleaseId),
     /// The release's text can no longer be read, or the store failed.
     #[error(transparent)]

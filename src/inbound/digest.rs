@@ -70,7 +70,7 @@ impl Digests {
                     Ok(_) => {}
                     // One unreadable record must not block the others.
                     Err(StoreError::Record(error)) => {
-                        tracing::error!(inbound = %id, %error, "a mail that was put off cannot be handled again");
+                        tracing::error!(inbound = %id, %error, "a postponed mail cannot be handled again");
                     }
                     Err(error) => return Err(error.into()),
                 }

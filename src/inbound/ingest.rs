@@ -79,15 +79,15 @@ impl SpoolIngest {
     fn refusal(&self, failure: Failure) -> Refusal {
         let begun = !self.failing.swap(true, Ordering::SeqCst);
         if begun {
-            tracing::error!(error = %failure, "mail that comes in cannot be kept; senders are told to try again later");
+            tracing::error!(error = %failure, "incoming mail cannot be stored; senders are told to try again later");
         } else {
-            tracing::debug!(error = %failure, "mail that comes in still cannot be kept");
+            tracing::debug!(error = %failure, "incoming mail still cannot be stored");
         }
         match failure {
             Failure::Spool(SpoolError::Full(_)) | Failure::Store(StoreError::Engine(EngineError::Full(_))) => {
                 Refusal::Full
             }
-            Failure::Spool(_) | Failure::Store(_) => Refusal::Later("the message could not be kept".to_owned()),
+            Failure::Spool(_) | Failure::Store(_) => Refusal::Later("the message could not be stored".to_owned()),
         }
     }
 }
@@ -139,7 +139,7 @@ impl Ingest for SpoolIngest {
             let ids = self.take_in(arrival, recipients, bytes).await.map_err(|failure| self.refusal(failure))?;
             self.notifier.notify();
             if self.failing.swap(false, Ordering::SeqCst) {
-                tracing::info!("mail that comes in can be kept again");
+                tracing::info!("incoming mail can be stored again");
             }
             Ok(ids)
         })

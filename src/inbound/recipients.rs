@@ -49,7 +49,7 @@ pub enum Recipient {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// 452 4.3.1: not enough disk space.
-    #[error("there is no room on the disk")]
+    #[error("the disk is full")]
     Full,
     /// 451 4.3.0: the store fails, or the daemon is shutting down.
     #[error("{0}")]

@@ -30,7 +30,7 @@ pub(crate) async fn handle(
     let given_up = |verdict| matches!(verdict, Verdict::Temporary | Verdict::Permanent);
     let failure = reading.recipients.iter().find(|one| !one.waits && given_up(one.verdict));
     let (Some(failure), Some(read)) = (failure, store.notice(notice).await?) else {
-        return Ok(Some(Effects::none(kind, format!("about notice {notice}, which nothing is held against"))));
+        return Ok(Some(Effects::none(kind, format!("about notice {notice}, without a failure"))));
     };
     let Some(after) = read.value.came_back(now, &failure.evidence) else {
         return Ok(Some(Effects::none(kind, format!("notice {notice} is {}", read.value.state.word()))));

@@ -117,7 +117,7 @@ impl RsvpDesk {
         let mut effects = Effects { batch: decided.batch, ..Effects::none(InboundKind::Rsvp, note) };
         let about = self.list_of(&answered.loaded, list).await?;
         if understood.to_be_seen || answered.doubted.is_some() {
-            self.pass_on(item, &answered.loaded.release, about.as_ref(), &mut effects).await?;
+            self.forward(item, &answered.loaded.release, about.as_ref(), &mut effects).await?;
         }
         // A UID may be guessed. No sender learns whether it matched: only the guest list may differ.
         if counted != RsvpAnswer::Unclear && way != Way::Uid {
@@ -143,7 +143,7 @@ impl RsvpDesk {
     }
 
     /// Forwards to the first press contact whose address is not the one the mail came to, else to the list's owner.
-    async fn pass_on(
+    async fn forward(
         &self,
         item: &Item,
         release: &Release,
@@ -166,13 +166,13 @@ impl RsvpDesk {
                 ));
             }
         };
-        let passed = self.notices.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
+        let passed = self.notices.forward(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
         match passed {
             Forwarded::As(notice) => {
-                effects.note.push_str(&format!("; passed on to the press contact, as notice {notice}"));
+                effects.note.push_str(&format!("; forwarded to the press contact, as notice {notice}"));
                 effects.notify = true;
             }
-            other => effects.note.push_str(&format!("; passed on to the press contact, {}", other.words())),
+            other => effects.note.push_str(&format!("; forwarded to the press contact, {}", other.words())),
         }
         Ok(())
     }

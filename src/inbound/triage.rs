@@ -85,7 +85,7 @@ impl Triage {
         };
         match handled {
             Some(effects) => Ok(effects),
-            None => self.pass_on(item).await,
+            None => self.forward(item).await,
         }
     }
 
@@ -97,7 +97,7 @@ impl Triage {
     async fn see_for_list(&self, item: &Item, read: &Read<List>, role: &Role) -> Result<Option<Effects>, HandleError> {
         let list = &read.value;
         if self.notices.is_loop(&item.message, Some(list)) {
-            return Ok(Some(Effects::none(InboundKind::Loop, "it went out from this list before")));
+            return Ok(Some(Effects::none(InboundKind::Loop, "it was sent by this list before")));
         }
         // The token is the proof, whatever the mail contains.
         if matches!(role, Role::Unsubscribe { token: Some(_) })
@@ -131,7 +131,7 @@ impl Triage {
                 (Role::Post, _) => match self.posts.receive(item, read).await? {
                     Received::Done(effects) => Ok(Some(effects)),
                     Received::ForOwner(why) => {
-                        let mut effects = self.pass_on(item).await?;
+                        let mut effects = self.forward(item).await?;
                         effects.note.push_str(&format!(": {why}"));
                         Ok(Some(effects))
                     }
@@ -151,7 +151,7 @@ impl Triage {
     async fn unsigned_bounce(&self, item: &Item) -> Result<Option<Effects>, HandleError> {
         let sender = item.inbound.arrival.sender.as_deref().and_then(|sender| sender.parse::<Address>().ok());
         let Some(sender) = sender else { return Ok(None) };
-        let mut effects = self.pass_on(item).await?;
+        let mut effects = self.forward(item).await?;
         if self.notices.at_most(&mut effects.batch, &sender, "passed-on", UNSIGNED_A_DAY).await? {
             return Ok(Some(effects));
         }
@@ -167,7 +167,7 @@ impl Triage {
     }
 
     /// Forwards a message to the list's owner, or to the installation's postmaster.
-    async fn pass_on(&self, item: &Item) -> Result<Effects, HandleError> {
+    async fn forward(&self, item: &Item) -> Result<Effects, HandleError> {
         let list = match &item.destination {
             Some(Destination::List { list, .. }) => Some(&list.value),
             Some(Destination::Rsvp | Destination::Postmaster) | None => None,
@@ -177,14 +177,14 @@ impl Triage {
             None => self.postmaster().await?,
         };
         let mut effects = Effects::none(InboundKind::Forwarded, "");
-        let passed = self.notices.pass_on(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
+        let passed = self.notices.forward(&mut effects.batch, &item.inbound, &item.message, &to, list).await?;
         if passed == Forwarded::Loop {
-            return Ok(Effects::none(InboundKind::Loop, "it was passed on before"));
+            return Ok(Effects::none(InboundKind::Loop, "it was forwarded before"));
         }
-        effects.note = format!("passed on to the person who answers for it, {}", passed.words());
+        effects.note = format!("forwarded to the person responsible, {}", passed.words());
         if let Some(excess) = item.message.excess() {
-            effects.note.push_str(&format!("; not read to its end: {excess}"));
-            tracing::warn!(inbound = %item.inbound.id, %excess, "a message was not read to its end");
+            effects.note.push_str(&format!("; not read completely: {excess}"));
+            tracing::warn!(inbound = %item.inbound.id, %excess, "a message was not read completely");
         }
         effects.notify = matches!(passed, Forwarded::As(_));
         Ok(effects)

@@ -114,7 +114,7 @@ impl InboundWorker {
         drop(lanes);
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, "a lane of mail that comes in ended badly");
+                tracing::error!(%error, "a lane of incoming mail ended unexpectedly");
             }
         }
     }
@@ -139,8 +139,8 @@ impl InboundWorker {
     }
 
     async fn feed(&self, lanes: &Lanes, stopping: watch::Receiver<bool>) {
-        let heartbeat = self.heartbeats.begin("what hands out mail that came in");
-        while let Err(error) = self.look_at_leftovers(&stopping, &heartbeat).await {
+        let heartbeat = self.heartbeats.begin("the distribution of incoming mail");
+        while let Err(error) = self.handle_leftovers(&stopping, &heartbeat).await {
             self.wait_after(&error).await;
         }
         let mut newest = InboundId(0);
@@ -202,7 +202,7 @@ impl InboundWorker {
         under_way: Arc<UnderWay>,
         stopping: watch::Receiver<bool>,
     ) {
-        let heartbeat = self.heartbeats.begin("the handling of mail that came in");
+        let heartbeat = self.heartbeats.begin("the handling of incoming mail");
         heartbeat.rests();
         while let Some((id, read)) = messages.recv().await {
             if !*stopping.borrow() {
@@ -233,7 +233,7 @@ impl InboundWorker {
                 Ok(_) => return,
                 // Its record cannot be read, so nothing can be written about it: it stays as it is.
                 Err(StoreError::Record(error)) => {
-                    tracing::error!(inbound = %id, %error, "a message that came in cannot be handled");
+                    tracing::error!(inbound = %id, %error, "an incoming message cannot be handled");
                     return;
                 }
                 Err(error) => Err(error.into()),
@@ -271,7 +271,7 @@ impl InboundWorker {
                     HandleError::Broken(what)
                     | HandleError::Store(StoreError::Record(RecordError::Damaged { reason: what, .. })),
                 ) => {
-                    tracing::error!(inbound = %id, %what, "a message that came in cannot be handled; it stays in the spool");
+                    tracing::error!(inbound = %id, %what, "an incoming message cannot be handled; it stays in the spool");
                     put_stuck(&mut batch, read, now, &what);
                 }
                 Err(later) => return Err(later),
@@ -339,7 +339,7 @@ impl InboundWorker {
     /// Handles messages that were already waiting at this start. One that was waiting at an earlier start too is
     /// handled alone, to find out whether it ends the process; if the daemon ended twice during that, the message is
     /// set aside. One kill or power failure that happens at that moment is not enough.
-    async fn look_at_leftovers(
+    async fn handle_leftovers(
         &self,
         stopping: &watch::Receiver<bool>,
         heartbeat: &Heartbeat,
@@ -366,7 +366,7 @@ impl InboundWorker {
                     }
                     _ => {
                         let what = "the daemon ended twice while this message was being handled";
-                        tracing::error!(inbound = %id, what, "a message that came in is set aside");
+                        tracing::error!(inbound = %id, what, "an incoming message is set aside");
                         let mut batch = Batch::new();
                         put_stuck(&mut batch, &read, self.clock.now(), what);
                         self.store.commit(batch).await?;
@@ -380,7 +380,7 @@ impl InboundWorker {
     }
 
     async fn wait_after(&self, error: &(dyn std::error::Error + Sync)) {
-        tracing::error!(%error, "mail that came in waits for the store");
+        tracing::error!(%error, "incoming mail waits for the store");
         self.clock.wait_for(AFTER_ERROR).await;
     }
 }

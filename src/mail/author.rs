@@ -66,7 +66,7 @@ impl fmt::Display for FromDoubt {
             Self::SecondAddress => "From has a second address besides its own",
             Self::AddressInName => "From has an address inside a name or comment",
             Self::Group => "From names a group",
-            Self::TextBehind => "From has text behind its address",
+            Self::TextBehind => "From has text after its address",
             Self::Letters => "From has an address with ambiguous letters",
         })
     }

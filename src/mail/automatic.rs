@@ -25,7 +25,7 @@ const ANSWERERS: [&str; 11] = [
     "X-FC-MachineGenerated",
 ];
 /// Fields of mailing lists (RFC 2919, RFC 2369) and of loop protection.
-const PASSED_ON: [&str; 3] = ["List-Id", "List-Unsubscribe", "X-Loop"];
+const FORWARDED: [&str; 3] = ["List-Id", "List-Unsubscribe", "X-Loop"];
 /// Values of Precedence that mailing lists and vacation programs use.
 const PRECEDENCES: [&str; 3] = ["bulk", "junk", "list"];
 /// Parts that are only sent by programs: delivery, disposition and abuse reports (RFC 6522, RFC 8098, RFC 5965).
@@ -67,7 +67,7 @@ impl Incoming {
     /// Whether nothing in it forbids an automatic answer (RFC 3834 §2): better a person without an answer than two
     /// programs that answer each other.
     pub fn may_be_answered(&self) -> bool {
-        !self.is_automatic() && !self.is_bulk() && !PASSED_ON.iter().any(|name| self.header(name).is_some())
+        !self.is_automatic() && !self.is_bulk() && !FORWARDED.iter().any(|name| self.header(name).is_some())
     }
 
     /// Whether its Precedence is `bulk`, `junk` or `list`.

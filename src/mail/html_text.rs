@@ -102,7 +102,7 @@ fn walk(html: &str, visitor: &mut dyn Visitor) {
 
 struct Walk<'a> {
     html: &'a str,
-    /// Silent elements known not to be closed any more: searched for once.
+    /// Silent elements known to have no closing tag in the rest: searched for once.
     never_closed: [bool; SILENT.len()],
 }
 

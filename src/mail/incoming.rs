@@ -56,7 +56,7 @@ pub(crate) struct Part {
 
 /// The parser panicked: the message reveals a fault in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the message makes the parser stop")]
+#[error("the parser failed on the message")]
 pub struct Unreadable;
 
 impl Incoming {

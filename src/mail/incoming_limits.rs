@@ -62,7 +62,7 @@ impl fmt::Display for Excess {
             Self::Parts => "it has more parts than are read",
             Self::Messages => "it has more messages inside it than are read",
             Self::Searches => "it declares more parts than it has",
-            Self::Unreadable => "it makes the parser stop",
+            Self::Unreadable => "the parser failed on it",
         })
     }
 }

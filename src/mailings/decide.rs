@@ -1,5 +1,5 @@
-//! A person's word on what waits for it: a held post, or a mailing that a list demands a second person for. Whatever the
-//! channel, the first decision stands, and no one approves what is their own where a second person is demanded.
+//! A person's decision on a held post, or on a mailing that a list requires a second person for. Through any channel,
+//! the first decision stands; if a second person is required, nobody can approve their own.
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
@@ -22,57 +22,57 @@ use crate::store::{Read, Store, StoreError, lists};
 /// How late, in seconds, a post's mailing still counts as on time: a restart does not make it missed.
 const GRACE_SECONDS: u32 = 86_400;
 
-/// A yes or a no.
+/// A vote on a held post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Says<'a> {
-    /// It may go out.
+pub enum Vote<'a> {
+    /// Send it.
     Approve,
-    /// It must not.
+    /// Do not send it.
     Refuse {
         /// Why, in their words; may be empty.
         why: &'a str,
     },
 }
 
-/// A person's word on a held post.
+/// A person's decision on a held post.
 #[derive(Clone, Copy, Debug)]
-pub struct PostWord<'a> {
+pub struct PostVote<'a> {
     /// The post, as it was read.
     pub post: &'a Read<Post>,
     /// Its list, as it was read.
     pub list: &'a Read<List>,
-    /// What they say.
-    pub says: Says<'a>,
+    /// Approval or refusal.
+    pub says: Vote<'a>,
     /// Who, by address or as a user of this machine.
     pub by: &'a str,
     /// When.
     pub at: Timestamp,
 }
 
-/// What a word on a post comes to.
+/// The outcome of a decision on a post.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PostDecided {
-    /// It goes out as this mailing.
+    /// It is sent as this mailing.
     Sent(MailingId),
-    /// It waits for a second person now: the question is to go to those whom its hold names.
+    /// It now waits for a second person: the question must be sent to the addresses in its hold.
     AsksAgain(Box<Post>),
-    /// It is stopped.
+    /// It is not sent.
     Refused {
         /// The post.
         post: Box<Post>,
-        /// Whether its author may be told: else a stranger, whose address may be forged, would be written to.
+        /// Whether its author may be notified; `false` for a stranger, whose address may be forged.
         may_tell: bool,
     },
-    /// The word changes nothing.
+    /// The decision changes nothing.
     Not(DecisionError),
 }
 
-/// What a word on a mailing comes to.
+/// The outcome of a decision on a mailing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MailingDecided {
-    /// It is this now.
+    /// The mailing as changed.
     Now(Box<Mailing>),
-    /// The word changes nothing.
+    /// The decision changes nothing.
     Not(TransitionError),
     /// There is no such mailing.
     NoMailing,
@@ -81,7 +81,7 @@ pub enum MailingDecided {
 /// Who is asked for their word on a post.
 pub(crate) fn asked(reason: HoldReason, post: &Post, list: &List) -> Vec<Address> {
     match reason {
-        // As the list has it: what is written in a mail may be another spelling, and another mailbox.
+        // The spelling stored with the list: another spelling in a mail may be another mailbox.
         HoldReason::Confirmation => {
             vec![list.sender(&post.author).unwrap_or(&post.author).clone()]
         }
@@ -93,34 +93,34 @@ pub(crate) fn asked(reason: HoldReason, post: &Post, list: &List) -> Vec<Address
     }
 }
 
-/// Decides about a held post: it goes out, waits for another's word where the list demands a second person, or is stopped.
+/// Decides about a held post: it is sent, waits for a second person if the list requires one, or is refused.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn decide_post(
     store: &Store,
     zone: chrono_tz::Tz,
-    word: &PostWord<'_>,
+    word: &PostVote<'_>,
 ) -> Result<Decided<PostDecided>, StoreError> {
-    let PostWord { post: read, list, says, by, at } = *word;
+    let PostVote { post: read, list, says, by, at } = *word;
     let (mut post, mut batch, present) = (read.value.clone(), Batch::new(), store.present(at).await?);
     let reason = read.value.hold().map(|hold| hold.reason);
     let second = list.value.approval && post.is_by(by);
     let outcome = match says {
-        Says::Approve if second && reason.is_some_and(|reason| reason != HoldReason::Approval) => {
+        Vote::Approve if second && reason.is_some_and(|reason| reason != HoldReason::Approval) => {
             let asked = asked(HoldReason::Approval, &post, &list.value);
             lists::expect(&mut batch, list);
             post.hold_for(HoldReason::Approval, asked, &present)
                 .map(|()| PostDecided::AsksAgain(Box::new(post.clone())))
         }
-        Says::Approve => {
+        Vote::Approve => {
             let mailing = send_post(store, zone, &mut batch, &post, (list, Some(by), at)).await?;
             post.approve(by, mailing, &present).map(|()| PostDecided::Sent(mailing))
         }
-        Says::Refuse { why } => post.refuse(by, why, &present).map(|()| {
+        Vote::Refuse { why } => post.refuse(by, why, &present).map(|()| {
             let may_tell = match reason {
                 Some(HoldReason::Approval) => true,
-                // Without a reason it may be spam, and From another's address.
+                // Without a reason it may be spam with a forged From.
                 Some(HoldReason::Moderation) => !why.is_empty() && post.authentication.author != Check::Fail,
                 Some(HoldReason::Confirmation) | None => false,
             };
@@ -136,8 +136,8 @@ pub async fn decide_post(
     }
 }
 
-/// Puts the mailing that sends a post into `batch`, to all of its list, now; the list must still be as it was read. With it
-/// stands whose word lets it out, where one was asked for.
+/// Adds to `batch` the mailing that sends a post to all of its list now, with the person who approved it, if approval
+/// was required; the list must be unchanged since it was read.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -161,7 +161,7 @@ pub(crate) async fn send_post(
         content: MailingContent::Post(post.id),
         audience,
         schedule,
-        // The Message-ID is the author's and always the same, so a second copy is known as one.
+        // The Message-ID is the author's and always the same, so a second copy is recognised.
         uncertain: UncertainPolicy::Resend,
         stage: Stage::Scheduled,
         pause: None,
@@ -178,8 +178,8 @@ pub(crate) async fn send_post(
     Ok(id)
 }
 
-/// Approves a mailing, by a second person. `seen` is the hash, or at least eight digits of it, of what they looked at;
-/// without it, what there is now.
+/// Approves a mailing as a second person. `seen` is the hash of the content that they checked, or at least eight digits
+/// of it; `None` stands for the current content.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -193,7 +193,8 @@ pub async fn approve_mailing(
     decide_mailing(store, id, |mailing| mailing.approve(by, at, seen)).await
 }
 
-/// Refuses a mailing, or withdraws it while it is sent: what has gone out stays counted, the rest is not sent.
+/// Refuses a mailing, or withdraws it while it is being sent: deliveries already sent stay counted, the rest is not
+/// sent.
 ///
 /// # Errors
 /// [`StoreError`].

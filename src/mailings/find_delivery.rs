@@ -46,8 +46,8 @@ pub(crate) async fn of_subscriber(
     Ok(found)
 }
 
-/// The deliveries of one mailing, or of all, about which the relay said this queue id. Only the last answer about each
-/// delivery is kept.
+/// The deliveries of one mailing, or of all, for which the relay's answer has this queue id. Only the last answer about
+/// each delivery is kept.
 ///
 /// # Errors
 /// [`StoreError`].

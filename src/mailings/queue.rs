@@ -121,10 +121,10 @@ pub enum QueueError {
     #[error("{0}")]
     Broken(String),
     /// For some recipients no message can be composed.
-    #[error("for {} of the audience no message can be made: {}", readers(.0), reasons(.0))]
+    #[error("no message can be composed for {} of the audience: {}", readers(.0), reasons(.0))]
     Unmakeable(Vec<Problem>),
     /// The key was used for another order.
-    #[error("the idempotency key was used for another order, which became mailing {0}")]
+    #[error("the idempotency key was already used for another order, mailing {0}")]
     OtherOrder(MailingId),
     /// The store failed.
     #[error(transparent)]
@@ -161,7 +161,7 @@ pub async fn check(
     order: &Order,
 ) -> Result<Checked, QueueError> {
     // Number 0 is never a mailing's; links in the trial messages lead nowhere.
-    look(store, messages, now, order, MailingId(0)).await.map(|(checked, _)| checked)
+    try_order(store, messages, now, order, MailingId(0)).await.map(|(checked, _)| checked)
 }
 
 /// Queues a mailing, once for each key. `now` is the reading of the clock with which the order's time was
@@ -182,7 +182,7 @@ pub async fn queue(
             return Ok(Queued { mailing, checked: None });
         }
         let id = MailingId(store.allocate(mailings::COUNTER, 1).await?);
-        let (checked, lists) = look(store, messages, now, order, id).await?;
+        let (checked, lists) = try_order(store, messages, now, order, id).await?;
         let mut batch = Batch::new();
         if let Some(once) = once {
             let answered = Answered { request: once.request, mailing: id, at: now };
@@ -208,7 +208,7 @@ async fn repeated(store: &Store, once: Option<&Once>) -> Result<Option<Mailing>,
     Ok(store.mailing(answered.mailing).await?.map(|read| read.value))
 }
 
-async fn look(
+async fn try_order(
     store: &Store,
     messages: &dyn MessageSource,
     now: Timestamp,
@@ -277,7 +277,7 @@ async fn must_have_reached(store: &Store, earlier: Option<MailingId>) -> Result<
     let Some(id) = earlier else { return Ok(()) };
     let why = match store.mailing(id).await? {
         None => "there is no such mailing",
-        Some(read) if read.value.frozen().is_none() => "it has not gone out",
+        Some(read) if read.value.frozen().is_none() => "it has not been sent",
         Some(_) => return Ok(()),
     };
     Err(QueueError::NotReached { id, why })
@@ -301,7 +301,7 @@ async fn hash_of(store: &Store, prepared: &dyn PreparedMailing, mailing: &Mailin
         MailingContent::Release(id) => id,
         MailingContent::Post(id) => {
             let post = store.post(id).await?;
-            let post = post.ok_or_else(|| PrepareError::Broken(format!("post {id} is not there any more")))?;
+            let post = post.ok_or_else(|| PrepareError::Broken(format!("post {id} no longer exists")))?;
             return Ok(post_hash(&post.value.blob, &mailing.audience));
         }
     };

@@ -167,7 +167,7 @@ fn reopening(
 ) -> Result<Batch, TransitionError> {
     let id = mailing.value.id;
     let mut batch = Batch::new();
-    // First, so that a chunk being worked on is told by this key.
+    // Checked first, so that a chunk being worked on conflicts on this key.
     ledger::expect_lease(&mut batch, id, chunk, None);
     mailing.value.reopen()?;
     put_mailing(&mut batch, &mailing.value, Some(mailing.stamp));

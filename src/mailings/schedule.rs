@@ -108,7 +108,7 @@ impl Scheduler {
             let (until, longest) = match self.tick().await {
                 Ok(tick) => (tick.next.unwrap_or(Timestamp::MAX_UTC), LONGEST_SLEEP),
                 Err(error) => {
-                    tracing::error!(%error, "the scheduler could not look for due mailings; it tries again");
+                    tracing::error!(%error, "the scheduler could not search for due mailings; it tries again");
                     (Timestamp::MAX_UTC, AFTER_ERROR)
                 }
             };
@@ -125,7 +125,7 @@ impl Scheduler {
     /// # Errors
     /// [`StoreError`]: what was done before stays done; the rest is found in the next round.
     pub async fn tick(&self) -> Result<Tick, StoreError> {
-        let (now, trust) = self.look_at_clock().await?;
+        let (now, trust) = self.read_clock().await?;
         let mut tick = Tick::default();
         let mut open = self.store.pages(mailings::open());
         while let Some(read) = open.next().await? {
@@ -163,11 +163,11 @@ impl Scheduler {
 
     /// Reads the clock once for a round, with how far it can be trusted. A jump is noted before anything is done, so
     /// that a restart knows of it; and each start is noted, so that the next one knows how much time passed.
-    async fn look_at_clock(&self) -> Result<(Timestamp, ClockTrust), StoreError> {
+    async fn read_clock(&self) -> Result<(Timestamp, ClockTrust), StoreError> {
         let mut watched = self.watched.lock().await;
         let (jumps, jump, mut trust, noted) = match *watched {
             Some(mut known) => {
-                let (Reading { steady, .. }, jump) = known.jumps.look(&*self.clock);
+                let (Reading { steady, .. }, jump) = known.jumps.observe(&*self.clock);
                 let trust = match jump {
                     // A machine without a battery-backed clock gets the time shortly after it started.
                     Some(jump) if steady - Timestamp::UNIX_EPOCH < AFTER_BOOT => known.trust.corrected(jump),

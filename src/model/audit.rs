@@ -8,9 +8,9 @@
 //!
 //! in UTF-8, LF being one byte 0x0A; `previous` is the hash of the entry before in 64 lower-case hexadecimal digits (64
 //! zeros before the first), numbers are decimal, `at` has the form `2026-11-23T08:00:00.000Z`, `uid` is empty if
-//! there is none. No field contains a control character. So an export can be verified with a few lines in any language; a
-//! changed entry no longer matches its own hash or that of the next, and only a rewrite of the whole rest of the chain is
-//! undetected, unless heads were noted elsewhere (`docs/OPERATING.md`).
+//! absent. No field contains a control character. So an export can be verified with a few lines in any language; a
+//! changed entry no longer matches its own hash or that of the next, and only a rewrite of the whole rest of the chain
+//! is undetected, unless heads were noted elsewhere (`docs/OPERATING.md`).
 //!
 //! Entries identify things by number and never contain addresses, names of lists, or people's texts: they are kept longer
 //! than any of those.
@@ -150,7 +150,7 @@ pub enum ChainBreak {
         to: u64,
     },
     /// An entry is in the wrong place.
-    #[error("entry {number} follows entry {after}: entries were moved or doubled")]
+    #[error("entry {number} follows entry {after}: entries were moved or duplicated")]
     OutOfOrder {
         /// Its number.
         number: u64,

@@ -79,7 +79,7 @@ impl DomainPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Objection {
     /// The author's domain asks receivers to stop forged mail, and nothing proves that this is not forged.
-    #[error("its author's domain forbids others to write in its name, and nothing proves that it is from there")]
+    #[error("its author's domain forbids others to write in its name, and nothing proves that it was sent from there")]
     Forbidden,
     /// The domain's policy could not be looked up, and may be strict.
     #[error("its author's domain's policy for forged mail could not be looked up")]

@@ -1,7 +1,7 @@
 //! Circuit breakers: when receivers blame the sender or the content, sending more only does harm. The breaker of a
 //! recipient's domain defers that domain for a while; the breaker of a mailing pauses it and tells the press office
-//! why. They also open when so many messages are refused for good that it cannot be true (`doubt`). Refusals up to
-//! then are taken back: those deliveries are deferred and count against no recipient.
+//! why. They also open when an implausible number of messages is refused for good (`doubt`). Refusals up to then are
+//! taken back: those deliveries are deferred and count against no recipient.
 //!
 //! Answers are counted in a sliding window of ten parts. A domain is watched from its first such refusal on.
 //!
@@ -202,11 +202,11 @@ impl Breakers {
         // Refusals from shortly before a restart are taken back, too.
         let since = now - settings.window * 3;
         if let Some(found) = everywhere.filter(|_| !of_one_domain) {
-            let mut mailings = self.faults.begin_anew();
-            mailings.extend(of_mailing.begin_anew());
+            let mut mailings = self.faults.reset();
+            mailings.extend(of_mailing.reset());
             mailings.sort();
             mailings.dedup();
-            of_domain.begin_anew();
+            of_domain.reset();
             self.faults.doubt(until);
             for mailing in &mailings {
                 let faults = self.mailing_faults.entry(*mailing);
@@ -217,9 +217,9 @@ impl Breakers {
             return Some(Opened { domain_rests_until: None, mailing_pauses: Some(evidence), doubted });
         }
         let found = here.or(everywhere)?;
-        let mailings = of_domain.begin_anew();
-        of_mailing.begin_anew();
-        self.faults.begin_anew();
+        let mailings = of_domain.reset();
+        of_mailing.reset();
+        self.faults.reset();
         of_domain.doubt(until);
         let evidence = evidence(&found);
         let rest = Rest { until, evidence: evidence.clone() };

@@ -1,6 +1,6 @@
-//! By which way a change comes in, and for whom such a way may speak.
+//! The channels through which changes come in, and whether a channel speaks for the person.
 
-/// By which way a person, or another in their name, asks for a change.
+/// The channel of a request for a change, by a person or on their behalf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
     /// A mail from the person, with a signed token of ours.

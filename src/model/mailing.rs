@@ -30,7 +30,7 @@ pub struct Mailing {
     pub stage: Stage,
     /// Set while it is paused.
     pub pause: Option<Pause>,
-    /// Whether a list in the audience demands approval.
+    /// Whether a list in the audience requires approval.
     pub approval_required: bool,
     /// The approval, if given.
     pub approval: Option<Approval>,

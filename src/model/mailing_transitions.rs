@@ -11,7 +11,7 @@ use super::operator::Operator;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransitionError {
     /// Its stage does not allow it.
-    #[error("mailing {id} is {stage}: it cannot be {action}; {instead}")]
+    #[error("mailing {id} is {stage} and cannot be {action}; {instead}")]
     Stage {
         /// Its id.
         id: MailingId,
@@ -23,7 +23,7 @@ pub enum TransitionError {
         instead: &'static str,
     },
     /// It is paused already.
-    #[error("mailing {id} is paused already: {why}")]
+    #[error("mailing {id} is already paused: {why}")]
     AlreadyPaused {
         /// Its id.
         id: MailingId,
@@ -37,10 +37,10 @@ pub enum TransitionError {
     #[error("mailing {0} waits for approval: a second person must run \u{201c}depesch mailing approve {0}\u{201d}")]
     Unapproved(MailingId),
     /// No list in its audience requires approval.
-    #[error("mailing {0} needs no approval: no list in its audience demands one")]
+    #[error("mailing {0} needs no approval: no list in its audience requires it")]
     NoApprovalNeeded(MailingId),
     /// This content is approved already.
-    #[error("mailing {id} was approved already, by {by}")]
+    #[error("mailing {id} was already approved by {by}")]
     AlreadyApproved {
         /// Its id.
         id: MailingId,
@@ -76,7 +76,7 @@ impl PauseReason {
         match self {
             Self::Person { by } => format!("paused by {by}"),
             Self::Breaker { evidence } => format!("stopped by the circuit breaker: {evidence}"),
-            Self::Missed => "its time passed before it could go out; resume sends it now".to_owned(),
+            Self::Missed => "its time passed before it could be sent; resume sends it now".to_owned(),
             Self::Broken { what } => what.clone(),
         }
     }
@@ -143,7 +143,7 @@ impl Mailing {
     /// # Errors
     /// [`TransitionError`] when it is not scheduled, is paused or lacks its approval.
     pub(crate) fn begin(&mut self, at: Timestamp) -> Result<(), TransitionError> {
-        self.must_be_scheduled("begun", "it was begun before")?;
+        self.must_be_scheduled("begun", "it has begun")?;
         self.must_not_be_paused()?;
         if !self.is_approved() {
             return Err(TransitionError::Unapproved(self.id));
@@ -157,7 +157,7 @@ impl Mailing {
     /// # Errors
     /// [`TransitionError`] when it is not scheduled.
     pub(crate) fn expire(&mut self, at: Timestamp) -> Result<(), TransitionError> {
-        self.must_be_scheduled("expired", "only what has not begun expires")?;
+        self.must_be_scheduled("expired", "only a mailing that has not begun can expire")?;
         self.stage = Stage::Expired { at };
         self.pause = None;
         Ok(())

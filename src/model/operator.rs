@@ -1,7 +1,7 @@
 //! A user of this machine who makes a request over the control socket, and whether two of them are certainly
 //! different.
 
-/// The name of a user for whom the kernel gives none either.
+/// The name of a user who cannot be identified, not even by number.
 pub(crate) const UNKNOWN: &str = "unknown user";
 
 /// The user who made a request.

@@ -100,7 +100,7 @@ impl PendingRequest {
     }
 }
 
-/// What a deed changes.
+/// What an action changes.
 enum Effect {
     Subscription(Wanted),
     Profile(ProfileChange),
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(after(&mut karin, Action::Pause), Some(Paused));
         assert_eq!(after(&mut karin, Action::Resume), Some(Active));
         assert_eq!(after(&mut karin, Action::Unsubscribe), Some(Ended));
-        assert_eq!(after(&mut karin, Action::Resume), Some(Ended), "only a new subscription begins anew");
+        assert_eq!(after(&mut karin, Action::Resume), Some(Ended), "only a new subscription starts again");
         assert_eq!(after(&mut karin, Action::Pause), Some(Ended));
         assert_eq!(after(&mut karin, Action::Subscribe), Some(Active));
         after(&mut karin, Action::Language(Language::english()));

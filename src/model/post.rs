@@ -111,7 +111,7 @@ impl HoldReason {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecisionError {
     /// Another decision came first, or the post expired.
-    #[error("post {id} is {state} already; nothing was changed")]
+    #[error("post {id} is already {state}; nothing was changed")]
     Decided {
         /// Its id.
         id: PostId,

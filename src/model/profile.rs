@@ -1,4 +1,4 @@
-//! What is noted of a person, and how it changes: the same for their own mail, an operator and a file.
+//! A person's profile, and changes to it: the same for their own mail, an operator and a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use crate::base::language::Language;
 
 use super::subscriber::Subscriber;
 
-/// What is to change in what is noted of a person. `None` leaves a field as it is.
+/// Changes to a person's profile. `None` leaves a field unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProfileChange {
     /// The whole name; `Some(None)` clears it.
@@ -24,7 +24,7 @@ pub struct ProfileChange {
 }
 
 impl ProfileChange {
-    /// Puts the change into what is noted, and returns the names of the fields that differ.
+    /// Applies the change to the profile, and returns the names of the fields that differ.
     pub(crate) fn apply(&self, subscriber: &mut Subscriber) -> Vec<&'static str> {
         let mut changed = Vec::new();
         let mut note = |differs: bool, field: &'static str| {

@@ -50,7 +50,7 @@ pub enum RecurrenceError {
         count: usize,
     },
     /// An unknown word after `@`.
-    #[error("\u{201c}{0}\u{201d} is not known; there are @hourly, @daily, @weekly, @monthly and @yearly")]
+    #[error("\u{201c}{0}\u{201d} is unknown; known are @hourly, @daily, @weekly, @monthly and @yearly")]
     Nickname(String),
     /// One field is wrong.
     #[error("the {field} field \u{201c}{given}\u{201d}: {reason}")]
@@ -63,13 +63,13 @@ pub enum RecurrenceError {
         reason: String,
     },
     /// The fields are valid but no day matches, e.g. 30 February.
-    #[error("\u{201c}{0}\u{201d} never comes: no month that it names has such a day")]
+    #[error("\u{201c}{0}\u{201d} never occurs: none of its months has such a day")]
     Never(String),
     /// The zone is invalid.
     #[error(transparent)]
     Zone(#[from] zone::TimeError),
     /// The `cron` crate rejects the generated expression: a fault of this program.
-    #[error("\u{201c}{given}\u{201d} was not taken by the calendar ({reason}): please report this")]
+    #[error("\u{201c}{given}\u{201d} was rejected by the calendar library ({reason}); please report this")]
     Calendar {
         /// The expression.
         given: String,

@@ -61,7 +61,7 @@ pub enum SubscriptionError {
 }
 
 impl Subscriber {
-    /// A person of whom nothing is known but an address and a language, on no list and without a number.
+    /// A person known only by address and language, on no list and without a number.
     pub(crate) fn blank(address: Address, language: Language, at: Timestamp) -> Self {
         Self {
             id: SubscriberId(0),

@@ -1,4 +1,4 @@
-//! The states of a subscription, and the one rule of who may begin, stop and end it.
+//! The states of a subscription, and the one rule about who may start, pause and end it.
 
 use super::channel::Channel;
 

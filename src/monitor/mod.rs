@@ -37,7 +37,7 @@ const CONNECTION: Duration = Duration::from_secs(30);
 /// Pause after an error of `accept`, which most likely means too few file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Maximum age of a reused snapshot: simultaneous requests cost only one.
-const PICTURE_AGE: Duration = Duration::from_secs(5);
+const SNAPSHOT_AGE: Duration = Duration::from_secs(5);
 /// Maximum bytes of a request's head.
 const HEAD: usize = 16 * 1024;
 /// OpenMetrics 1.0.0, "Protocol Negotiation".
@@ -47,7 +47,7 @@ const OLDER_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The address cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{address} cannot be listened on for monitoring: {error}; give monitor.address another port, or \"\" for none")]
+#[error("{address} cannot be opened for monitoring: {error}; give monitor.address another port, or \"\" for none")]
 pub(crate) struct MonitorError {
     address: SocketAddr,
     error: io::Error,
@@ -151,10 +151,10 @@ fn wants_openmetrics(headers: &HeaderMap) -> bool {
 async fn metrics(State(watched): State<Arc<Watched>>, headers: HeaderMap) -> Response {
     let Watched { observer, metrics } = &*watched;
     let gauges = &metrics.gauges;
-    match observer.look(PICTURE_AGE).await {
+    match observer.health(SNAPSHOT_AGE).await {
         Ok(health) => observer.show(&health, gauges),
         Err(error) => {
-            tracing::error!(%error, "the metrics could not be looked up");
+            tracing::error!(%error, "the metrics could not be read");
             return (StatusCode::SERVICE_UNAVAILABLE, "the store could not be read; the log says why\n")
                 .into_response();
         }

@@ -91,7 +91,7 @@ impl Backups {
 
     /// Reads the repository's condition, if anything has changed there since the last time. Blocks. A missing
     /// repository is not an error; while a backup is being made, the earlier state is kept.
-    pub(crate) fn look(&self) {
+    pub(crate) fn refresh(&self) {
         let changed = |name: &str| {
             let found = std::fs::metadata(self.directory.join(name));
             found.and_then(|found| found.modified()).ok()
@@ -178,7 +178,7 @@ pub fn make(
     let pruned = if clock_jumped {
         tracing::error!(
             last = before.last().map(ToString::to_string),
-            "the clock is far later than at the last backups, so no backup is removed for a day. If it is wrong, \
+            "the clock is much later than at the last backups, so no backup is removed for a day. If it is wrong, \
              correct it; if it is right (none was made for a long time), nothing needs to be done"
         );
         Pruned::default()
@@ -186,17 +186,17 @@ pub fn make(
         prune(repository, keep, now, watch)?
     };
     let condition = condition(repository)?;
-    tell(&upkeep, &condition);
+    log_problems(&upkeep, &condition);
     Ok(BackupReport { manifest, pruned, clock_jumped, upkeep, condition })
 }
 
 /// Logs problems of the repository together: a line for each file would be too many when a disk dies.
-fn tell(upkeep: &Upkeep, condition: &Condition) {
+fn log_problems(upkeep: &Upkeep, condition: &Condition) {
     if let Some(first) = upkeep.rewritten.first() {
         tracing::warn!(
             files = upkeep.rewritten.len(),
             first = %first.display(),
-            "files of backups were damaged and are written again; check their disk"
+            "files of backups were damaged and were rewritten; check their disk"
         );
     }
     if let Some(first) = condition.faults.first() {

@@ -113,11 +113,11 @@ impl Jobs {
     pub async fn tick(&mut self) -> Option<Timestamp> {
         let mut earliest: Option<Timestamp> = None;
         let stopping = self.stopping.clone();
-        if let Err(error) = self.look_at_clock().await {
+        if let Err(error) = self.read_clock().await {
             if stopping.load(Relaxed) {
                 return None;
             }
-            tracing::error!(%error, "it cannot be noted that the clock was set forward; no job runs before it is");
+            tracing::error!(%error, "a forward jump of the clock cannot be recorded; no job runs until it is");
             return None;
         }
         for job in &mut self.jobs {
@@ -130,12 +130,12 @@ impl Jobs {
                 |until: &Timestamp| *until > now && (*until - now).to_std().is_ok_and(|left| left <= AFTER_FAILURE);
             let next = match job.held_until.filter(held) {
                 Some(until) => Some(until),
-                None => look(&self.store, &*self.clock, job, &stopping).await.unwrap_or_else(|error| {
+                None => run_if_due(&self.store, &*self.clock, job, &stopping).await.unwrap_or_else(|error| {
                     if stopping.load(Relaxed) {
                         tracing::info!(job = job.name, %error, "{BROKEN_OFF}");
                         return None;
                     }
-                    tracing::error!(job = job.name, %error, "the last run of a job cannot be read; it is tried again");
+                    tracing::error!(job = job.name, %error, "the last run of a job cannot be read; it is retried");
                     job.held_until = Some(now + AFTER_FAILURE);
                     job.held_until
                 }),
@@ -149,9 +149,9 @@ impl Jobs {
 impl Jobs {
     /// Notes a jump forward before anything is deleted by age: the scheduler, which writes these notes, may not have
     /// detected it yet. If it cannot be noted, it is detected again next time.
-    async fn look_at_clock(&mut self) -> Result<(), StoreError> {
+    async fn read_clock(&mut self) -> Result<(), StoreError> {
         let mut jumps = self.jumps;
-        let (Reading { now, steady }, jump) = jumps.look(&*self.clock);
+        let (Reading { now, steady }, jump) = jumps.observe(&*self.clock);
         let sets_right = steady - Timestamp::UNIX_EPOCH < clock_trust::AFTER_BOOT;
         if jump.is_some_and(|jump| jump.by() > clock_trust::SMALL) && !sets_right {
             self.store.note_clock_jump(now).await?;
@@ -162,7 +162,7 @@ impl Jobs {
 }
 
 /// Runs one job if it is due; returns when it is due next.
-async fn look(
+async fn run_if_due(
     store: &Store,
     clock: &dyn Clock,
     job: &mut Job,
@@ -199,7 +199,7 @@ async fn look(
             Ok(None)
         }
         Err(reason) => {
-            tracing::error!(job = job.name, reason, "a job failed; it is tried again in ten minutes");
+            tracing::error!(job = job.name, reason, "a job failed; it is retried in ten minutes");
             job.held_until = Some(clock.now() + AFTER_FAILURE);
             Ok(job.held_until)
         }
@@ -228,7 +228,7 @@ async fn skip(
         job = job.name,
         last = %last.value,
         again = again.map(|at| at.to_string()),
-        "the clock was set forward, or is far later than when this last ran, so nothing is deleted by age this time. If the clock is wrong, set it \
+        "the clock was set forward, or is much later than when this last ran, so nothing is deleted by age this time. If the clock is wrong, set it \
          right before the next time; if it is right (the daemon was off for long), nothing needs to be done"
     );
     store.note_job(job.name, Some(last.stamp), now).await?;

@@ -49,7 +49,7 @@ pub enum PersonalDataError {
     #[error(transparent)]
     Blob(#[from] BlobError),
     /// A captured mail could not be read or removed.
-    #[error("{path} could not be looked through: {error}")]
+    #[error("{path} could not be searched: {error}")]
     Capture {
         /// The file or directory.
         path: std::path::PathBuf,

@@ -54,7 +54,7 @@ impl JumpWatch {
     }
 
     /// Reads the clock; also returns the jump since the last reading, if there was one.
-    pub(crate) fn look(&mut self, clock: &dyn Clock) -> (Reading, Option<Jump>) {
+    pub(crate) fn observe(&mut self, clock: &dyn Clock) -> (Reading, Option<Jump>) {
         let reading = Reading::of(clock);
         let expected = self.last.now + (reading.steady - self.last.steady);
         self.last = reading;

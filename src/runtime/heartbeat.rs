@@ -1,7 +1,7 @@
 //! Heartbeats of long-running tasks, by which a waiting worker can be told from a stuck one.
 //!
 //! A task's [`Heartbeat`] beats at each step and says for how long it may then be silent: during work of its own, during
-//! a step with the relay, or without limit while it is idle. No clock is read: the caller passes [`Watch::look`] the
+//! a step with the relay, or without limit while it is idle. No clock is read: the caller passes [`Watch::check`] the
 //! time since the last check, so a suspended machine or a changed clock raises no alarm.
 
 use std::collections::HashMap;
@@ -94,7 +94,7 @@ impl Watch {
     }
 
     /// Checks once; `passed` is the time since the previous check. Returns the stuck tasks.
-    pub(crate) fn look(&mut self, passed: Duration) -> Vec<Stuck> {
+    pub(crate) fn check(&mut self, passed: Duration) -> Vec<Stuck> {
         let (mut stuck, mut seen) = (Vec::new(), HashMap::new());
         for (number, heartbeat) in self.heartbeats.all() {
             let beats = heartbeat.beats.load(Ordering::Relaxed);
@@ -120,7 +120,7 @@ mod tests {
     const LOOK: Duration = Duration::from_secs(30);
 
     fn looks_until_stuck(watch: &mut Watch) -> Option<u32> {
-        (1..=1000).find(|_| !watch.look(LOOK).is_empty())
+        (1..=1000).find(|_| !watch.check(LOOK).is_empty())
     }
 
     #[test]
@@ -130,9 +130,9 @@ mod tests {
         let mut watch = Watch::new(heartbeats);
         // The first check only learns the number of beats.
         assert_eq!(looks_until_stuck(&mut watch), Some(22));
-        assert_eq!(watch.look(LOOK), [Stuck { name: "the worker", silent: OWN_STEP + 2 * LOOK }]);
+        assert_eq!(watch.check(LOOK), [Stuck { name: "the worker", silent: OWN_STEP + 2 * LOOK }]);
         heartbeat.works();
-        assert_eq!(watch.look(LOOK), []);
+        assert_eq!(watch.check(LOOK), []);
         heartbeat.waits_for_relay();
         assert_eq!(looks_until_stuck(&mut watch), Some(242));
     }
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(looks_until_stuck(&mut watch), None);
         // A reused number does not inherit the silence of its previous owner.
         let next = heartbeats.begin("next");
-        assert_eq!(watch.look(LOOK), []);
+        assert_eq!(watch.check(LOOK), []);
         drop(next);
     }
 }

@@ -148,7 +148,7 @@ impl Connection<'_> {
         }
         let output = self.session.take_output();
         // Before the output is sent: a peer who has read a reply can rely on what the reply started.
-        self.timeouts.look(self.shared.clock.steady(), &self.shared.limits, !output.is_empty(), in_content);
+        self.timeouts.update(self.shared.clock.steady(), &self.shared.limits, !output.is_empty(), in_content);
         self.send(&output).await?;
         drop(output);
         self.make_room(in_content);

@@ -39,12 +39,12 @@ pub(crate) const NOT_OFFERED: Reply = reply(502, "5.5.1", "not offered");
 pub(crate) const WRONG_HELLO_LMTP: Reply = reply(500, "5.5.1", "this is LMTP: say LHLO");
 pub(crate) const WRONG_HELLO_SMTP: Reply = reply(500, "5.5.1", "this is SMTP: say EHLO");
 pub(crate) const HELLO_FIRST: Reply = reply(503, "5.5.1", "say hello first");
-pub(crate) const NESTED_MAIL: Reply = reply(503, "5.5.1", "there is a sender already");
+pub(crate) const NESTED_MAIL: Reply = reply(503, "5.5.1", "there is already a sender");
 pub(crate) const MAIL_FIRST: Reply = reply(503, "5.5.1", "MAIL first");
 /// RFC 5321 §3.3 for SMTP; RFC 2033 §4.2 requires 503 for LMTP.
 pub(crate) const NO_RECIPIENTS: Reply = reply(554, "5.5.1", "no valid recipients");
 pub(crate) const NO_RECIPIENTS_LMTP: Reply = reply(503, "5.5.1", "no valid recipients");
-pub(crate) const ENCRYPTED_ALREADY: Reply = reply(503, "5.5.1", "TLS is on already");
+pub(crate) const ENCRYPTED_ALREADY: Reply = reply(503, "5.5.1", "TLS is already on");
 /// RFC 1870 §6.1.
 pub(crate) const TOO_LARGE: Reply = reply(552, "5.3.4", "message too large");
 /// RFC 6531 §3.5.
@@ -56,7 +56,7 @@ pub(crate) const BEGINS_FOLDED: Reply = reply(554, "5.6.0", "the message begins 
 pub(crate) const TOO_MANY_ERRORS: Reply = reply(421, "4.7.0", "too many errors");
 pub(crate) const TOO_MANY_COMMANDS: Reply = reply(421, "4.7.0", "too many commands without a message");
 pub(crate) const TOO_MANY_MESSAGES: Reply = reply(421, "4.7.0", "enough messages on this connection; connect again");
-pub(crate) const ENDLESS_LINE: Reply = reply(421, "4.7.0", "the line does not end");
+pub(crate) const ENDLESS_LINE: Reply = reply(421, "4.7.0", "the line is too long");
 
 /// The reply to an invalid command.
 pub(crate) fn to_wrong(wrong: Wrong) -> Reply {
@@ -76,7 +76,7 @@ pub(crate) fn to_recipient(answer: &Recipient) -> Reply {
         Recipient::Welcome => RECIPIENT_OK,
         // The same text, so that a forger learns nothing.
         Recipient::Unknown | Recipient::Forged => reply(550, "5.1.1", "no such address here"),
-        Recipient::Foreign => reply(550, "5.7.1", "not a domain of ours; this is no relay"),
+        Recipient::Foreign => reply(550, "5.7.1", "not one of our domains; no relaying"),
         Recipient::Later(_) => reply(451, "4.3.0", "cannot be checked now; try again later"),
     }
 }
@@ -87,7 +87,7 @@ pub(crate) fn to_refusal(refusal: &Refusal) -> Reply {
         Refusal::Full => reply(452, "4.3.1", "no space for messages now; try again later"),
         Refusal::Later(_) => reply(451, "4.3.0", "cannot be stored now; try again later"),
         // RFC 5321 §6.3.
-        Refusal::Loop => reply(554, "5.4.6", "too many Received fields: this mail goes in circles"),
+        Refusal::Loop => reply(554, "5.4.6", "too many Received fields: this mail is in a loop"),
     }
 }
 

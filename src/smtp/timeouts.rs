@@ -64,7 +64,7 @@ impl Timeouts {
 
     /// Updates it with the session's progress: whether a command was answered, and whether a message is being
     /// received.
-    pub(crate) fn look(&mut self, now: Timestamp, limits: &Limits, answered: bool, in_content: bool) {
+    pub(crate) fn update(&mut self, now: Timestamp, limits: &Limits, answered: bool, in_content: bool) {
         if answered {
             self.command = now + limits.idle;
         }
@@ -146,10 +146,10 @@ mod tests {
         let limits = Limits::default();
         let mut timeouts = Timeouts::new(at(0), &limits);
         timeouts.came(1);
-        timeouts.look(at(200), &limits, false, false);
+        timeouts.update(at(200), &limits, false, false);
         assert_eq!(timeouts.until(), at(300));
         assert!(timeouts.is_over(at(300), &limits));
-        timeouts.look(at(200), &limits, true, false);
+        timeouts.update(at(200), &limits, true, false);
         assert_eq!(timeouts.until(), at(500));
     }
 
@@ -157,14 +157,14 @@ mod tests {
     fn a_message_must_keep_its_speed_and_end_in_time() {
         let limits = Limits::default();
         let mut timeouts = Timeouts::new(at(0), &limits);
-        timeouts.look(at(0), &limits, true, true);
+        timeouts.update(at(0), &limits, true, true);
         assert_eq!(timeouts.until(), at(60));
         timeouts.came(6000);
         assert!(!timeouts.is_over(at(60), &limits));
         timeouts.came(5999);
         assert!(timeouts.is_over(at(120), &limits));
         let mut timeouts = Timeouts::new(at(0), &limits);
-        timeouts.look(at(0), &limits, true, true);
+        timeouts.update(at(0), &limits, true, true);
         for minute in 1..60 {
             timeouts.came(1_000_000);
             assert!(!timeouts.is_over(at(minute * 60), &limits));
@@ -177,7 +177,7 @@ mod tests {
     fn a_large_message_must_come_faster() {
         let limits = Limits::default();
         let mut timeouts = Timeouts::new(at(0), &limits);
-        timeouts.look(at(0), &limits, true, true);
+        timeouts.update(at(0), &limits, true, true);
         timeouts.came(8_500_000);
         timeouts.holds(8_500_000);
         assert!(!timeouts.is_over(at(60), &limits));
@@ -189,7 +189,7 @@ mod tests {
         assert!(timeouts.is_over(at(180), &limits));
         // A refused message is only read to its end: it uses no memory.
         let mut timeouts = Timeouts::new(at(0), &limits);
-        timeouts.look(at(0), &limits, true, true);
+        timeouts.update(at(0), &limits, true, true);
         timeouts.came(8_500_000);
         timeouts.holds(0);
         assert!(!timeouts.is_over(at(60), &limits));

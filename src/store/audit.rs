@@ -165,7 +165,7 @@ fn decode(number: u64, bytes: &[u8]) -> Result<KeptEntry, RecordError> {
         (1, rest) => record::decode(FAMILY, rest)?,
         (version, _) => return Err(RecordError::Newer { family: FAMILY, version }),
     };
-    let unknown = || RecordError::Damaged { family: FAMILY, reason: format!("entry {number} has no known outcome") };
+    let unknown = || RecordError::Damaged { family: FAMILY, reason: format!("entry {number} has an unknown outcome") };
     let entry = AuditEntry {
         number,
         at: record::instant(FAMILY, form.at)?,

@@ -28,7 +28,7 @@ const PIECE: usize = 64 * 1024;
 const RESERVE: u64 = 128 * 1024 * 1024;
 
 /// Bytes of a file written between two checks of the free disk space.
-const LOOK_EVERY: u64 = 4 * 1024 * 1024;
+const CHECK_EVERY: u64 = 4 * 1024 * 1024;
 
 /// The directory of attachments. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -104,7 +104,7 @@ impl Blobs {
     pub async fn receive(&self) -> Result<IncomingBlob, BlobError> {
         let incoming = self.directory.join("incoming");
         create_directory(&incoming).await?;
-        has_room(&incoming)?;
+        check_disk_space(&incoming)?;
         // Each writer uses its own name; leftovers of a crash are removed at the next start.
         let temporary = tempfile::Builder::new().prefix("blob-").tempfile_in(&incoming).map_err(written(&incoming))?;
         let (file, path) = temporary.into_parts();
@@ -262,8 +262,8 @@ impl IncomingBlob {
         if self.size > MAX_BLOB {
             return Err(BlobError::TooLarge(MAX_BLOB));
         }
-        if self.size % LOOK_EVERY < piece.len() as u64 {
-            has_room(&self.path)?;
+        if self.size % CHECK_EVERY < piece.len() as u64 {
+            check_disk_space(&self.path)?;
         }
         self.hash.update(piece);
         self.file.write_all(piece).await.map_err(written(&self.path))
@@ -298,7 +298,7 @@ impl IncomingBlob {
 }
 
 /// An error if only the reserved disk space is left.
-fn has_room(path: &Path) -> Result<(), BlobError> {
+fn check_disk_space(path: &Path) -> Result<(), BlobError> {
     // Only a guard: if the free space cannot be determined, the write itself will fail.
     match SystemDisk.free(path) {
         Ok(free) if free < RESERVE => Err(written(path)(io::ErrorKind::StorageFull.into())),

@@ -28,7 +28,7 @@ use super::{Store, StoreError, names};
 const PAGE: usize = 500;
 
 /// What to do about a damaged index table.
-const REPAIR: &str = "\u{201c}depesch store check --repair\u{201d} writes them anew";
+const REPAIR: &str = "\u{201c}depesch store check --repair\u{201d} rewrites them";
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ async fn table_finding(directory: &Path, store: &Store) -> Result<Option<Finding
     if wrong.is_empty() {
         return Ok(None);
     }
-    let what = format!("{} rows of index tables are not as their records say: {REPAIR}", wrong.len());
+    let what = format!("{} rows of index tables disagree with their records: {REPAIR}", wrong.len());
     let keys = wrong.into_iter().map(|row| row.key.0).collect();
     Ok(Some(Finding { keys, is_table: true, ..Finding::new(&directory.join("index"), None, what) }))
 }
@@ -145,7 +145,7 @@ async fn check_blobs(directory: &Path, store: Option<&Store>) -> Result<(u64, Ve
         let by = named.remove(&hex);
         let what = match hash_of(&path) {
             Ok(found) if found == hex => continue,
-            Ok(_) => "the attachment is not what was put there".to_owned(),
+            Ok(_) => "the attachment has changed".to_owned(),
             Err(e) => format!("the attachment cannot be read: {e}"),
         };
         let mut finding = Finding::new(&path, None, what);
@@ -153,7 +153,7 @@ async fn check_blobs(directory: &Path, store: Option<&Store>) -> Result<(u64, Ve
         findings.push(finding);
     }
     for (hex, by) in named {
-        let mut finding = Finding::new(&directory.join(&hex[..2]).join(&hex), None, "the attachment is not there");
+        let mut finding = Finding::new(&directory.join(&hex[..2]).join(&hex), None, "the attachment is missing");
         finding.hits.extend(by);
         findings.push(finding);
     }
@@ -222,7 +222,7 @@ async fn check_spool(
         let mut places = places.remove(&number).unwrap_or_default();
         let length = fs::metadata(&path).map_err(SpoolError::io(&path, "read"))?.len();
         for (from, to) in spool_check::unreadable(&path, number)? {
-            let mut finding = Finding::new(&path, Some((from, to)), "mail that came in is damaged");
+            let mut finding = Finding::new(&path, Some((from, to)), "incoming mail is damaged");
             let is_in = |place: &SpoolPlace| place.offset < to && place.offset + u64::from(place.length) > from;
             let hit: Vec<InboundId> = places.iter().filter(|(place, _)| is_in(place)).map(|(_, id)| *id).collect();
             places.retain(|(place, _)| !is_in(place));
@@ -243,7 +243,7 @@ async fn check_spool(
     for (number, lost) in places {
         let path = super::journal::disk::numbered_path(directory, number, SUFFIX);
         let hits = lost.iter().map(|(_, id)| format!("message {id}")).collect();
-        findings.push(Finding { hits, ..Finding::new(&path, None, "the segment is not there") });
+        findings.push(Finding { hits, ..Finding::new(&path, None, "the segment is missing") });
     }
     Ok((count, findings))
 }

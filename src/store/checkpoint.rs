@@ -58,7 +58,7 @@ pub enum CheckpointError {
         what: &'static str,
     },
     /// Written by a newer Depesch.
-    #[error("{} has version {version}, newer than this program knows; run the newer program again", path.display())]
+    #[error("{} has version {version}, newer than this program knows; run the newer program", path.display())]
     Newer {
         /// The file or directory.
         path: PathBuf,

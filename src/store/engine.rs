@@ -201,7 +201,7 @@ pub enum EngineError {
     },
     /// A commit may have been applied, or may appear as applied after a restart: read the stored state before deciding
     /// anything.
-    #[error("the store could not be {action}, and whether it was written is not known: {reason}")]
+    #[error("the store could not be {action}, and it is unknown whether it was written: {reason}")]
     Ambiguous {
         /// `written` and so on.
         action: &'static str,
@@ -215,7 +215,7 @@ pub enum EngineError {
     #[error("the store is damaged: {0}")]
     Damaged(String),
     /// The batch is not admissible: a key or value is too large, or a key is reserved. Nothing was written.
-    #[error("the store does not take this: {0}")]
+    #[error("the store refuses this: {0}")]
     Refused(String),
     /// The engine has stopped, either normally or after an error it cannot recover from.
     #[error("the store has stopped: {0}")]

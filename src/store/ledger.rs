@@ -110,7 +110,7 @@ impl Store {
     pub async fn chunk(&self, mailing: MailingId, chunk: u32) -> Result<Vec<SubscriberId>, StoreError> {
         match self.engine.get(&keys::chunk(mailing, chunk)).await? {
             Some(bytes) => Ok(decode_chunk(&bytes)?),
-            None => Err(damaged("chunk", format!("chunk {chunk} of mailing {mailing} is not there")).into()),
+            None => Err(damaged("chunk", format!("chunk {chunk} of mailing {mailing} is missing")).into()),
         }
     }
 
@@ -406,7 +406,7 @@ fn last_number(key: &Key) -> Result<u32, RecordError> {
 
 /// Key fields: `u`, mailing (8 bytes), due time in milliseconds (8), sequence (4).
 fn due_parts(key: &Key) -> Result<(Timestamp, Sequence), RecordError> {
-    let short = || damaged("due", format!("the key {key:?} has not 21 bytes"));
+    let short = || damaged("due", format!("the key {key:?} does not have 21 bytes"));
     let at = key.0.get(9..17).and_then(|bytes| bytes.try_into().ok()).ok_or_else(short)?;
     let sequence = key.0.get(17..21).and_then(|bytes| bytes.try_into().ok()).ok_or_else(short)?;
     let at = super::mailings::instant("due", i64::from_be_bytes(at))?;

@@ -329,7 +329,7 @@ fn stage_to_disk(stage: &Stage) -> StageV1 {
 
 /// An instant from its milliseconds on disk.
 pub(super) fn instant(family: &'static str, millis: i64) -> Result<Timestamp, RecordError> {
-    let reason = || format!("{millis} ms is no instant");
+    let reason = || format!("{millis} ms is not an instant");
     DateTime::<Utc>::from_timestamp_millis(millis).ok_or_else(|| RecordError::Damaged { family, reason: reason() })
 }
 

@@ -8,7 +8,7 @@ use crate::model::ledger::Sequence;
 pub(crate) fn words(key: &[u8]) -> String {
     named(key).unwrap_or_else(|| match key.first() {
         Some(table @ b'!'..=b'~') => format!("a record of the table {}", char::from(*table)),
-        _ => "a record of no known table".to_owned(),
+        _ => "a record of an unknown table".to_owned(),
     })
 }
 
@@ -30,7 +30,7 @@ fn named(key: &[u8]) -> Option<String> {
         b'A' => format!("entry {} of the audit log", number(rest.get(1..)?)?),
         b'B' => {
             let subscriber = SubscriberId(number(rest.get(8..)?)?);
-            format!("what came back from {subscriber} about {}", mailing()?)
+            format!("the bounce of {subscriber} about {}", mailing()?)
         }
         b'D' => "the mark of a post's Message-ID".to_owned(),
         b'E' => "whose consent a kept mail shows".to_owned(),
@@ -52,10 +52,10 @@ fn named(key: &[u8]) -> Option<String> {
             format!("delivery {} of {mailing}", u64::from(sequence.0) + 1)
         }
         b'e' => format!("the lease of chunk {} of {}", chunk()?, mailing()?),
-        b'f' => format!("that something came back from {}", SubscriberId(number(rest)?)),
+        b'f' => format!("a bounce of {}", SubscriberId(number(rest)?)),
         b'g' => "which release has a content".to_owned(),
         b'h' => format!("when the job {} last ran", text()),
-        b'i' => "what came of a request".to_owned(),
+        b'i' => "the outcome of a request".to_owned(),
         b'j' => "the way to an invitation".to_owned(),
         b'k' => format!("the audience in chunk {} of {}", chunk()?, mailing()?),
         b'l' => format!("list {}", text()),
@@ -68,7 +68,7 @@ fn named(key: &[u8]) -> Option<String> {
         b's' => format!("subscriber {}", SubscriberId(number(rest)?)),
         b't' => format!("the tally of chunk {} of {}", chunk()?, mailing()?),
         b'u' => format!("when a deferred delivery of {} is due", mailing()?),
-        b'v' => format!("what bounces have come to for {}", SubscriberId(number(rest)?)),
+        b'v' => format!("the bounce score of {}", SubscriberId(number(rest)?)),
         b'w' => format!("that message {} waits", InboundId(number(rest)?)),
         b'x' => "a suppression".to_owned(),
         b'y' => format!("message {}", InboundId(number(rest)?)),
@@ -97,13 +97,13 @@ mod tests {
             (keys::inbound(InboundId(12)), "message i12"),
             (keys::notice(NoticeId(3)), "notice n3"),
             (keys::subscriber(SubscriberId(17)), "subscriber s17"),
-            (keys::bounce(MailingId(1), SubscriberId(2)), "what came back from s2 about m1"),
+            (keys::bounce(MailingId(1), SubscriberId(2)), "the bounce of s2 about m1"),
             (keys::setting("key"), "the setting key"),
             (keys::audit_entry(5), "entry 5 of the audit log"),
         ] {
             assert_eq!(words(&key.0), name);
         }
         assert_eq!(words(b"d\0\0"), "a record of the table d");
-        assert_eq!(words(b""), "a record of no known table");
+        assert_eq!(words(b""), "a record of an unknown table");
     }
 }

@@ -181,7 +181,7 @@ pub(crate) fn due_after(now: Timestamp) -> Query<(Timestamp, NoticeId)> {
 fn due_rows(range: KeyRange) -> Query<(Timestamp, NoticeId)> {
     Query::new(range, |key, _| {
         let damaged =
-            || RecordError::Damaged { family: FAMILY, reason: "the key of its due time names none".to_owned() };
+            || RecordError::Damaged { family: FAMILY, reason: "the key of its due time names no notice".to_owned() };
         Ok(keys::notice_of_due(key).ok_or_else(damaged)?)
     })
 }

@@ -79,7 +79,7 @@ impl Chunk {
         })
     }
 
-    /// These people with changes (`None`: gone), in chunks of their own.
+    /// These people with changes (`None`: removed), in separate chunks.
     fn changed(&self, mut changes: BTreeMap<SubscriberId, Option<String>>) -> Vec<Arc<Self>> {
         for (place, (id, end)) in self.people.iter().enumerate() {
             let text = || self.text.get(self.start(place)..end - 1).map(str::to_owned);

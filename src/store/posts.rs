@@ -295,7 +295,7 @@ impl Store {
     pub async fn held_posts(&self, until: Option<Timestamp>, limit: usize) -> Result<Vec<PostId>, StoreError> {
         let found = self.engine.scan(keys::held_posts(until), limit).await?;
         let id = |(key, _): &(Key, Value)| keys::last_number(key).map(PostId);
-        let damaged = || RecordError::Damaged { family: FAMILY, reason: "a held post's key names none".to_owned() };
+        let damaged = || RecordError::Damaged { family: FAMILY, reason: "a held post's key names no post".to_owned() };
         found.iter().map(|one| id(one).ok_or_else(|| damaged().into())).collect()
     }
 

@@ -11,7 +11,7 @@ use super::engine::Value;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// Written by a newer Depesch.
-    #[error("a {family} record has version {version}, newer than this program knows; run the newer program again")]
+    #[error("a {family} record has version {version}, newer than this program knows; run the newer program")]
     Newer {
         /// The record family.
         family: &'static str,

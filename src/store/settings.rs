@@ -25,7 +25,7 @@ impl Store {
             let mut bytes = [0u8; 32];
             getrandom::fill(&mut bytes).map_err(|e| EngineError::Unavailable {
                 action: "given a key",
-                reason: format!("the system gives no random bytes: {e}"),
+                reason: format!("the system returns no random bytes: {e}"),
             })?;
             let mut batch = Batch::new();
             batch.expect_absent(key.clone());

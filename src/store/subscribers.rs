@@ -26,7 +26,7 @@ pub(crate) const COUNTER: &str = "subscriber";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the record of the subscriber would have {bytes} bytes, more than {MOST_BYTES}: it holds {subscriptions} lists and \
-     their history; put the new lists on an address of their own"
+     their history; subscribe another address to the new lists"
 )]
 pub struct TooLarge {
     /// The size it would have, in bytes.
@@ -155,7 +155,7 @@ impl Store {
                 _ => {}
             }
         }
-        Err(damaged(format!("the index of addresses names a subscriber who is not there ({})", address.masked()))
+        Err(damaged(format!("the index of addresses names a subscriber who does not exist ({})", address.masked()))
             .into())
     }
 

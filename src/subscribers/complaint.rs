@@ -149,7 +149,7 @@ impl Rulebook {
 impl Complaint {
     fn said(&self) -> Instruction {
         let (mailing, _) = self.proof.delivery();
-        let words = format!("the reader calls it unwanted (mailing {mailing}): {}", evidence(&self.words));
+        let words = format!("the reader reported it as unwanted (mailing {mailing}): {}", evidence(&self.words));
         Instruction { by: ConsentSource::System { rule: RULE.to_owned() }, words, at: self.at }
     }
 

@@ -77,7 +77,7 @@ impl Rulebook {
         }
         let moves = subscriber.address.key() != before.value.address.key();
         if moves {
-            bounce::reinstate(&mut subscriber, said.at, &bounce::by_rule(), "the address is another now");
+            bounce::reinstate(&mut subscriber, said.at, &bounce::by_rule(), "the address has changed");
         }
         if let Err(too_large) = subscribers::admit(&subscriber) {
             return Ok(Decided::unchanged(Noted::TooLarge(too_large)));

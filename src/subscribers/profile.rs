@@ -83,7 +83,7 @@ pub enum PersonError {
     #[error("{0}")]
     Wrong(String),
     /// Another subscriber has the address.
-    #[error("{address} belongs to subscriber {holder} already")]
+    #[error("{address} already belongs to subscriber {holder}")]
     Taken {
         /// The address that is taken.
         address: Address,

@@ -33,7 +33,7 @@ const MOST_PROBES: usize = 500;
 /// Maximum people listed in one notice; of the others only the number is given.
 const MOST_LISTED: usize = 100;
 /// Maximum people reported to owners in one run; the others wait for the next run.
-const MOST_TOLD: usize = 5000;
+const MOST_REPORTED: usize = 5000;
 
 /// The policy for suspended subscribers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,7 +238,7 @@ impl Suspended {
     ///
     /// # Errors
     /// [`SuspendedError`]: no owner was notified.
-    pub async fn tell_owners(&self) -> Result<usize, SuspendedError> {
+    pub async fn notify_owners(&self) -> Result<usize, SuspendedError> {
         for _ in 0..CONFLICT_TRIES {
             let mut batch = Batch::new();
             let (told, news) = self.news(&mut batch).await?;
@@ -247,7 +247,7 @@ impl Suspended {
             }
             for (name, people) in &news {
                 if let Some(list) = self.store.list(name).await? {
-                    self.tell(&mut batch, &list.value, people).await?;
+                    self.notify(&mut batch, &list.value, people).await?;
                 }
             }
             if self.store.commit(batch).await? == Commit::Applied {
@@ -262,7 +262,7 @@ impl Suspended {
     async fn news(&self, batch: &mut Batch) -> Result<(usize, BTreeMap<ListName, Vec<serde_json::Value>>), StoreError> {
         let (mut told, mut news) = (0, BTreeMap::<ListName, Vec<serde_json::Value>>::new());
         let mut after = SubscriberId(0);
-        while told < MOST_TOLD {
+        while told < MOST_REPORTED {
             let page = self.store.scan_scores(after, PAGE).await?;
             let Some((last, _)) = page.last() else { break };
             after = *last;
@@ -289,7 +289,7 @@ impl Suspended {
         !suspension.reported && (!self.policy.probe || given_up)
     }
 
-    async fn tell(&self, batch: &mut Batch, list: &List, people: &[serde_json::Value]) -> Result<(), SuspendedError> {
+    async fn notify(&self, batch: &mut Batch, list: &List, people: &[serde_json::Value]) -> Result<(), SuspendedError> {
         let shown = &people[..people.len().min(MOST_LISTED)];
         let draft = Draft {
             template: "suspended",

@@ -30,7 +30,7 @@ struct Place {
 }
 
 impl Capture {
-    /// Captures into `settings.directory`; the clock gives the names of files. Touches nothing yet.
+    /// Captures into `settings.directory`; the clock determines the names of files. Touches nothing yet.
     pub fn new(settings: CaptureSettings, clock: Arc<dyn Clock>) -> Self {
         let place = Place { directory: settings.directory, clock, count: AtomicU64::new(0) };
         Self { place: Arc::new(place) }

@@ -73,7 +73,7 @@ impl Extensions {
         }
         match self.size {
             Some(most) if most > 0 && length as u64 > most => Some(format!(
-                "the message has {length} bytes and the relay takes at most {most}: make its attachments smaller"
+                "the message has {length} bytes and the relay accepts at most {most}: make its attachments smaller"
             )),
             _ => None,
         }

@@ -61,7 +61,7 @@ impl RelayConnection {
 
     async fn transact(&mut self, envelope: &Envelope, message: Pieces<'_>) -> Outcome {
         if !self.usable {
-            return Outcome::NotSent("the connection is of no more use".to_owned());
+            return Outcome::NotSent("the connection cannot be used any more".to_owned());
         }
         if has_bare_line_ends(message) {
             let text = "the message has a CR or LF of its own (RFC 5321 §2.3.8): this is an error in Depesch";
@@ -158,7 +158,7 @@ impl RelayConnection {
             }
             Answer::Positive(reply) => {
                 self.usable = false;
-                Err(Outcome::NotSent(format!("the relay answered {reply} to RSET, where 250 belongs")))
+                Err(Outcome::NotSent(format!("the relay answered {reply} to RSET, where 250 is expected")))
             }
             Answer::Refused(reply) | Answer::Garbled { reply, .. } => {
                 self.usable = false;
@@ -174,7 +174,7 @@ impl RelayConnection {
             Answer::Lost(why) => Outcome::NotSent(why),
             Answer::Positive(reply) => {
                 self.usable = false;
-                Outcome::NotSent(format!("the relay answered {reply} to DATA, where 354 belongs"))
+                Outcome::NotSent(format!("the relay answered {reply} to DATA, where 354 is expected"))
             }
         }
     }
@@ -227,7 +227,7 @@ impl RelayConnection {
             let wire = self.wire.clone();
             let part = poll_fn(move |context| wire.poll_write_out(context));
             match timeout(self.timeouts.block, part).await {
-                Err(_) => return Err(in_time("took no more content", self.timeouts.block)),
+                Err(_) => return Err(in_time("accepted no more content", self.timeouts.block)),
                 Ok(Err(error)) => return Err(error.to_string()),
                 Ok(Ok(true)) => return Ok(()),
                 Ok(Ok(false)) => {}
@@ -242,7 +242,7 @@ impl RelayConnection {
         match self.answer(self.timeouts.command).await {
             Answer::Positive(reply) if !reply.is_positive() => {
                 self.usable = false;
-                let text = format!("{GARBLED}: {reply} to {}, where 250 belongs", stage.word());
+                let text = format!("{GARBLED}: {reply} to {}, where 250 is expected", stage.word());
                 Answer::Garbled { reply: Reply::new(451, &text), is_refusal: true }
             }
             answer => answer,

@@ -156,7 +156,7 @@ impl Wire {
         }
         match std::mem::replace(&mut self.stream, Stream::None) {
             Stream::Plain(stream) => Ok(stream),
-            Stream::Tls(_) | Stream::None => Err("TLS is in use already"),
+            Stream::Tls(_) | Stream::None => Err("TLS is already in use"),
         }
     }
 
@@ -169,7 +169,7 @@ impl Wire {
     pub(super) fn poll_unasked(&mut self, context: &mut Context<'_>) -> Option<String> {
         loop {
             if let Some(end) = memchr::memchr(b'\n', &self.input) {
-                return Some(format!("the relay said unasked: {}", readable(&self.input[..end])));
+                return Some(format!("the relay sent without being asked: {}", readable(&self.input[..end])));
             }
             match self.poll_fill(context) {
                 Poll::Pending => return None,
@@ -191,7 +191,7 @@ impl Wire {
                 Stream::None => Err(io::ErrorKind::NotConnected.into()),
             };
             let failed = match wrote {
-                Ok(0) => "the connection takes no more".to_owned(),
+                Ok(0) => "the connection accepts no more data".to_owned(),
                 Ok(count) => {
                     self.written += count;
                     return Poll::Ready(Ok(self.unsent() == 0 && !matches!(self.stream, Stream::Tls(_))));
@@ -215,7 +215,7 @@ impl Wire {
             self.input.truncate(MAX_WITHOUT_LINE_END);
         }
         if self.dropped > MAX_LINE_LENGTH {
-            let text = "the relay sends a line without end: it speaks no SMTP";
+            let text = "the relay sends an endless line: it does not speak SMTP";
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
         }
         let mut space = [0; 2048];
@@ -247,7 +247,7 @@ impl Wire {
             self.lines += 1;
             let Some(whole) = whole else {
                 if self.lines > MOST_LINES {
-                    let text = "the relay sends a reply without end: it speaks no SMTP";
+                    let text = "the relay sends an endless reply: it does not speak SMTP";
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
                 }
                 continue;
@@ -286,7 +286,7 @@ impl Wire {
             }
             Whole::Proper(text) => Ok(text.into_bytes()),
             Whole::Garbled { words, .. } if is_greeting => {
-                Err(io::Error::new(io::ErrorKind::InvalidData, format!("it speaks no SMTP: {words}")))
+                Err(io::Error::new(io::ErrorKind::InvalidData, format!("it does not speak SMTP: {words}")))
             }
             Whole::Garbled { words, is_refusal } => {
                 self.garbled = Some(Garbled { is_refusal });

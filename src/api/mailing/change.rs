@@ -121,7 +121,7 @@ fn refusal(error: TransitionError) -> ApiError {
         TransitionError::AlreadyApproved { .. } => "approved",
         TransitionError::OwnApproval { .. } => {
             return ApiError::new(403, "own-approval", error.to_string())
-                .hint("The list demands a second person: another user of this machine must run the command.");
+                .hint("The list requires a second person: another user of this machine must run the command.");
         }
         TransitionError::Changed { .. } => "changed",
     };
@@ -201,7 +201,7 @@ pub(super) async fn reschedule(
     let zone = request.zone.clone().unwrap_or(before.zone);
     let (at, meeting) = instant(&request.at, &zone, now)?;
     if at < now {
-        return Err(ApiError::new(422, "past", format!("{} is past", request.at)).hint("Give a time to come, or now."));
+        return Err(ApiError::new(422, "past", format!("{} is past", request.at)).hint("Give a future time, or now."));
     }
     let missed = request.missed.map_or(before.missed, missed_policy);
     let schedule = Schedule { at, zone, missed, grace_seconds: before.grace_seconds };

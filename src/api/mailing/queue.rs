@@ -242,11 +242,11 @@ fn refusal(error: QueueError) -> ApiError {
         }
         QueueError::NoPost(_) => ApiError::not_found(message).hint("\u{201c}depesch post list\u{201d} shows them all."),
         QueueError::NotReached { .. } => ApiError::conflict(message),
-        QueueError::Past(_) => ApiError::new(422, "past", message).hint("Give a time to come, or --at now."),
+        QueueError::Past(_) => ApiError::new(422, "past", message).hint("Give a future time, or --at now."),
         QueueError::EmptyAudience => ApiError::new(422, "empty-audience", message)
             .hint("\u{201c}depesch subscriber export --list LIST\u{201d} shows who is there; look at --beat, --region, --language."),
         QueueError::Broken(_) => ApiError::new(422, "broken", message)
-            .hint("Nothing was queued. \u{201c}depesch release check\u{201d} tells all that is wrong with a file."),
+            .hint("Nothing was queued. \u{201c}depesch release check\u{201d} lists everything that is wrong with a file."),
         QueueError::Unmakeable(_) => ApiError::new(422, "unmakeable", message)
             .hint("Nothing was queued. Give these subscribers the field, or take it out of the template."),
         QueueError::OtherOrder(_) => ApiError::new(422, "key-used", message)

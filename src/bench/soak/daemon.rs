@@ -15,7 +15,7 @@ use crate::api::status::Status;
 
 /// Maximum wait for a start or a stop.
 const TIMEOUT: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(25);
+const CHECK_EVERY: Duration = Duration::from_millis(25);
 
 /// Number of connections to the relay.
 pub(crate) const CONNECTIONS: u64 = 8;
@@ -107,8 +107,8 @@ impl Daemon {
             if waited > TIMEOUT {
                 bail!("the daemon did not answer within {} s", TIMEOUT.as_secs());
             }
-            tokio::time::sleep(LOOK_EVERY).await;
-            waited += LOOK_EVERY;
+            tokio::time::sleep(CHECK_EVERY).await;
+            waited += CHECK_EVERY;
         }
         Ok(())
     }
@@ -136,8 +136,8 @@ impl Daemon {
                 child.wait()?;
                 bail!("the daemon did not end within {} s", TIMEOUT.as_secs());
             }
-            tokio::time::sleep(LOOK_EVERY).await;
-            waited += LOOK_EVERY;
+            tokio::time::sleep(CHECK_EVERY).await;
+            waited += CHECK_EVERY;
         }
     }
 

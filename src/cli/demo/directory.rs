@@ -40,7 +40,7 @@ impl DemoDirectory {
         if absolute.exists() {
             if !absolute.join(MARKER).exists() {
                 return Err(CliError::Usage(format!(
-                    "{} exists already and was not created by a demo, so it is left alone; choose another with --directory",
+                    "{} already exists and was not created by a demo, so it is left alone; choose another with --directory",
                     shown.display()
                 )));
             }

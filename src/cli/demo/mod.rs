@@ -150,7 +150,7 @@ impl Demo {
             }
             tokio::time::sleep(POLL_EVERY).await;
         }
-        Err(CliError::Internal(format!("the demo waited in vain for mailing {id}: {seen}")))
+        Err(CliError::Internal(format!("the demo waited too long for mailing {id}: {seen}")))
     }
 
     /// Runs an ordinary command, as if typed.

@@ -40,8 +40,8 @@ impl Forwarded {
     pub(crate) fn words(&self) -> String {
         match self {
             Self::As(notice) => format!("as notice {notice}"),
-            Self::Loop => "not again: it was forwarded before".to_owned(),
-            Self::Before => "once: the same message came to another address of ours today".to_owned(),
+            Self::Loop => "not again, because it was forwarded before".to_owned(),
+            Self::Before => "only once, because the same message came to another of our addresses today".to_owned(),
             Self::InDigest => "in the next digest: too many came today".to_owned(),
         }
     }
@@ -89,7 +89,7 @@ impl Notices {
     ///
     /// # Errors
     /// [`NoticeError`]: nothing was put into the batch.
-    pub async fn pass_on(
+    pub async fn forward(
         &self,
         batch: &mut Batch,
         inbound: &Inbound,

@@ -46,11 +46,11 @@ impl CommandService {
         let decided = self.rulebook.ask(&self.asking(request, asked.actions)?).await?;
         let Asked::Open { question, invitation_only } = decided.outcome else { return Ok(None) };
         if invitation_only {
-            self.tell_owner(&mut effects, request.item, request.list, "a request to join a closed list").await?;
+            self.forward_to_owner(&mut effects, request.item, request.list, "a request to join a closed list").await?;
             let closed = draft(request, "closed", &request.from, json!({}));
             self.answer(&mut effects, request, closed).await?;
         } else if request.reading.other_words > REMARK_WORDS {
-            self.tell_owner(
+            self.forward_to_owner(
                 &mut effects,
                 request.item,
                 request.list,
@@ -76,7 +76,7 @@ impl CommandService {
     /// A person carries out erasures and must know who asked, so the request is forwarded to them and its author is
     /// informed.
     async fn erase(&self, effects: &mut DraftEffects, request: &Request<'_>) -> Result<(), HandleError> {
-        self.tell_owner(effects, request.item, request.list, "a request to be erased").await?;
+        self.forward_to_owner(effects, request.item, request.list, "a request to be erased").await?;
         let notice = draft(request, "erasure", &request.from, json!({ "address": request.from.as_str() }));
         if self.answer(effects, request, notice).await? {
             effects.note("told what happens");
@@ -94,8 +94,13 @@ impl CommandService {
             && !effects.postponed
             && !(message.subject().trim().is_empty() && message.text().trim().is_empty())
         {
-            self.tell_owner(effects, request.item, request.list, "it was not understood, and help went out today")
-                .await?;
+            self.forward_to_owner(
+                effects,
+                request.item,
+                request.list,
+                "it was not understood, and help was already sent today",
+            )
+            .await?;
         }
         Ok(())
     }
@@ -127,7 +132,7 @@ impl CommandService {
         let same = format!("wish {}\n{:?}", pending.list, pending.actions);
         let is_new = self.notices.once_a_day(&mut seen, &request.from, &same).await?;
         if !is_new && !leaves {
-            effects.note("just this was asked today");
+            effects.note("the same was asked today");
             return Ok(());
         }
         if self.answer_counted(effects, request, notice, counted).await? {
@@ -139,7 +144,7 @@ impl CommandService {
             } else {
                 "more requests in a day than confirmations are asked for"
             };
-            self.tell_owner(effects, request.item, request.list, why).await?;
+            self.forward_to_owner(effects, request.item, request.list, why).await?;
         }
         effects.batch.append(seen);
         Ok(())

@@ -106,7 +106,7 @@ impl CommandService {
         let statements = std::slice::from_ref(&pending.words);
         let data = question_data(&self.rulebook.key, pending, statements);
         let question = self.notices.question(QUESTION, &pending.language, &list.value, data);
-        Ok(question.inspect_err(|error| tracing::warn!(%error, "the question could not be made again")).ok())
+        Ok(question.inspect_err(|error| tracing::warn!(%error, "the question could not be rendered again")).ok())
     }
 
     async fn grant(
@@ -140,7 +140,7 @@ impl CommandService {
         if done.changed {
             self.keep(request.item, evidence).await?;
         }
-        self.tell(&mut effects, request, &done).await?;
+        self.send_result(&mut effects, request, &done).await?;
         effects.note("confirmed and done");
         Ok(Some(effects.effects()))
     }
@@ -153,12 +153,17 @@ impl CommandService {
                 let reason = format!("{}: {error}", path.display());
                 Err(StoreError::Engine(EngineError::Unavailable { action, reason }).into())
             }
-            Err(other) => Err(HandleError::Broken(format!("the confirmation cannot be kept: {other}"))),
+            Err(other) => Err(HandleError::Broken(format!("the confirmation cannot be stored: {other}"))),
         }
     }
 
     /// Sends one notice that the request was carried out.
-    async fn tell(&self, effects: &mut DraftEffects, request: &Request<'_>, done: &Done) -> Result<(), HandleError> {
+    async fn send_result(
+        &self,
+        effects: &mut DraftEffects,
+        request: &Request<'_>,
+        done: &Done,
+    ) -> Result<(), HandleError> {
         let Done { pending, list, subscriber, .. } = done;
         let address = pending.address.as_str();
         let mut notice = draft(request, "done", &pending.address, json!({}));

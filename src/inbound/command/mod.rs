@@ -257,7 +257,8 @@ impl CommandService {
         let (now, inbound) = (self.clock.now(), &request.item.inbound);
         let mut later = DraftEffects { notes: effects.notes, ..DraftEffects::new() };
         if self.rulebook.store.present(now).await?.has_lasted(inbound.arrival.at, POSTPONED_FOR) {
-            self.tell_owner(&mut later, request.item, request.list, "too many came from one domain or machine").await?;
+            self.forward_to_owner(&mut later, request.item, request.list, "too many came from one domain or machine")
+                .await?;
             return Ok(later.effects());
         }
         let due = limits::next_hour(now);
@@ -269,7 +270,7 @@ impl CommandService {
     }
 
     /// Forwards the mail to the list's owner, in addition to its other effects.
-    async fn tell_owner(
+    async fn forward_to_owner(
         &self,
         effects: &mut DraftEffects,
         item: &Item,
@@ -279,13 +280,13 @@ impl CommandService {
         if std::mem::replace(&mut effects.forwarded, true) {
             return Ok(());
         }
-        let passed = self.notices.pass_on(&mut effects.batch, &item.inbound, &item.message, &list.owner, Some(list));
+        let passed = self.notices.forward(&mut effects.batch, &item.inbound, &item.message, &list.owner, Some(list));
         match passed.await? {
             Forwarded::As(_) => {
-                effects.notes.push(format!("passed on to the owner: {why}"));
+                effects.notes.push(format!("forwarded to the owner: {why}"));
                 effects.notify = true;
             }
-            other => effects.notes.push(format!("passed on to the owner, {}: {why}", other.words())),
+            other => effects.notes.push(format!("forwarded to the owner, {}: {why}", other.words())),
         }
         Ok(())
     }

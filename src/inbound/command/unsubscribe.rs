@@ -46,7 +46,7 @@ impl CommandService {
         let none = |note| Ok(Some(Effects::none(InboundKind::Command, note)));
         let (subscriber, may_tell) = match decided.outcome {
             Left::Now { subscriber, may_tell, .. } => (subscriber, may_tell),
-            Left::Before(_) | Left::Never(_) => return none("unsubscribes where it had ended before"),
+            Left::Before(_) | Left::Never(_) => return none("unsubscribes, but the subscription had already ended"),
             Left::NoSubscriber => return none("unsubscribes a subscriber who no longer exists"),
             Left::NoList => return Ok(None),
         };

@@ -30,7 +30,7 @@ impl CommandService {
         }
         let data = json!({ "address": request.from.as_str(), "subscriptions": shown });
         if self.answer(effects, request, draft(request, "which", &request.from, data)).await? {
-            effects.note("told the address what it is subscribed to");
+            effects.note("answered with the subscriptions of the address");
         }
         Ok(())
     }

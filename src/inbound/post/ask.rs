@@ -106,7 +106,7 @@ impl PostService {
     pub(super) fn question_of(&self, post: &Post, hold: &Hold, list: &List, message: &Incoming) -> Option<Question> {
         let data = self.question_data(post, hold, message);
         let question = self.notices.question(template_of(hold), &list.language, list, data);
-        question.inspect_err(|error| tracing::warn!(%error, "the question could not be made again")).ok()
+        question.inspect_err(|error| tracing::warn!(%error, "the question could not be rendered again")).ok()
     }
 
     /// The data of the question's template.
@@ -122,7 +122,7 @@ impl PostService {
     }
 
     /// Sends an author a notice of the outcome of their post.
-    pub(super) async fn tell(
+    pub(super) async fn notify_author(
         &self,
         batch: &mut Batch,
         template: &str,

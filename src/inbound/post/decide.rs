@@ -11,7 +11,7 @@ use crate::mail::header_check::author_and_doubt;
 use crate::mail::incoming::Incoming;
 use crate::mail::post_decision::PostDecision;
 use crate::mail::reply::Sender;
-use crate::mailings::decide::{PostDecided, PostWord, Says, decide_post};
+use crate::mailings::decide::{PostDecided, PostVote, Vote, decide_post};
 use crate::model::inbound::InboundKind;
 use crate::model::list::List;
 use crate::model::post::{DecisionError, HoldReason, Post, PostState};
@@ -86,7 +86,7 @@ impl PostService {
         read: &Read<Post>,
         by: &str,
     ) -> Result<Effects, HandleError> {
-        self.said(list, read, Says::Approve, by).await
+        self.said(list, read, Vote::Approve, by).await
     }
 
     /// The effects of rejecting a held post. Its author is notified if a reason is given or if their identity is
@@ -98,17 +98,17 @@ impl PostService {
         by: &str,
         why: &str,
     ) -> Result<Effects, HandleError> {
-        self.said(list, read, Says::Refuse { why }, by).await
+        self.said(list, read, Vote::Refuse { why }, by).await
     }
 
     async fn said(
         &self,
         list: &Read<List>,
         read: &Read<Post>,
-        says: Says<'_>,
+        says: Vote<'_>,
         by: &str,
     ) -> Result<Effects, HandleError> {
-        let word = PostWord { post: read, list, says, by, at: self.clock.now() };
+        let word = PostVote { post: read, list, says, by, at: self.clock.now() };
         let Decided { outcome, mut batch } = decide_post(&self.store, self.zone, &word).await?;
         let id = read.value.id;
         let note = match outcome {
@@ -120,8 +120,8 @@ impl PostService {
             }
             PostDecided::Refused { post, may_tell } => {
                 if may_tell && self.notices.at_most(&mut batch, &post.author, "post-refused", NOTICES).await? {
-                    let why = if let Says::Refuse { why } = says { why } else { "" };
-                    self.tell(&mut batch, "post-refused", &post, &list.value, why).await?;
+                    let why = if let Vote::Refuse { why } = says { why } else { "" };
+                    self.notify_author(&mut batch, "post-refused", &post, &list.value, why).await?;
                 }
                 format!("post {id} is refused")
             }

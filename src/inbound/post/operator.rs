@@ -104,7 +104,7 @@ impl PostService {
         let Some(read) = self.store.post(id).await? else { return Ok(()) };
         let (mut post, mut batch) = (read.value.clone(), Batch::new());
         if post.bound_hold(present) {
-            tracing::warn!(post = %id, "a post was held by a clock that stood ahead; its time counts from when the clock was set right");
+            tracing::warn!(post = %id, "a post was held while the clock was ahead; its time counts from when the clock was set right");
             put_post(&mut batch, &post, Some(&read));
             self.store.commit(batch).await?;
         }
@@ -121,7 +121,7 @@ impl PostService {
         // A stranger's address may be forged, so no mail is sent to it.
         let tells = reason != Some(HoldReason::Moderation) || post.authentication.author == Check::Pass;
         if let Some(list) = self.store.list(&post.list).await?.filter(|_| tells) {
-            self.tell(&mut batch, "post-expired", &post, &list.value, "").await?;
+            self.notify_author(&mut batch, "post-expired", &post, &list.value, "").await?;
         }
         put_post(&mut batch, &post, Some(&read));
         // It was decided at this moment: then it has not expired.
@@ -131,7 +131,7 @@ impl PostService {
     async fn open(&self, id: PostId) -> Result<(Read<Post>, Read<List>), PostError> {
         let read = self.store.post(id).await?.ok_or(PostError::NoPost(id))?;
         read.value.open(&self.present().await?)?;
-        let gone = || PostError::Broken(format!("the list of post {id} is not there any more"));
+        let gone = || PostError::Broken(format!("the list of post {id} no longer exists"));
         let list = self.store.list(&read.value.list).await?.ok_or_else(gone)?;
         Ok((read, list))
     }

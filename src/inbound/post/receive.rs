@@ -56,7 +56,7 @@ impl PostService {
         let (message, now) = (&item.message, self.clock.now());
         let for_owner = |why: &str| Ok(Received::ForOwner(why.to_owned()));
         if is_own(&list.value, &self.key, message) {
-            return Ok(Received::Done(Effects::none(InboundKind::Loop, "it went out from this list before")));
+            return Ok(Received::Done(Effects::none(InboundKind::Loop, "it was sent by this list before")));
         }
         // RFC 3834 §2, RFC 5321 §4.5.5: mail from a program, or with an empty envelope sender, is not a post.
         if is_of_program(item.inbound.arrival.sender.as_deref(), message) || !message.may_be_answered() {

@@ -226,7 +226,7 @@ impl FaultWindow {
     }
 
     /// Clears the window; returns the mailings that were refused.
-    pub(crate) fn begin_anew(&mut self) -> Vec<MailingId> {
+    pub(crate) fn reset(&mut self) -> Vec<MailingId> {
         self.window = Window::default();
         self.evidence = Evidence::default();
         self.domains.clear();
@@ -244,7 +244,7 @@ impl FaultWindow {
         if self.doubted_until.take().is_some() {
             self.needs_more();
         }
-        self.begin_anew();
+        self.reset();
     }
 
     /// Doubles the thresholds.
@@ -262,7 +262,7 @@ impl FaultWindow {
         self.doubted_until.filter(|until| now < *until)
     }
 
-    /// Whether so many messages in a row were refused that further refusals must be repeated to be believed.
+    /// Whether enough messages in a row were refused that further refusals must be repeated to be believed.
     pub(crate) fn is_suspicious(&self) -> bool {
         self.factor == 1 && self.evidence.is_suspicious(self.expected)
     }
@@ -284,7 +284,7 @@ impl FaultWindow {
     /// Forgets what is before the window, also if nothing was counted since.
     fn forget_before(&mut self, part: i64) {
         if self.window.last().is_some_and(|last| last <= part - PARTS) {
-            self.begin_anew();
+            self.reset();
         }
     }
 }

@@ -31,7 +31,7 @@ fn a_mailing_pauses_when_enough_blame_it() {
     let evidence = opened.mailing_pauses.unwrap();
     assert!(evidence.starts_with("20 of 20 answers in 10 min blame the sender; SPF"), "{evidence}");
     assert!(evidence.contains("d19.example, to message: 550 5.7.26 SPF did not pass"), "{evidence}");
-    assert_eq!(refuse(&mut breakers, 20, "d20.example", Class::Policy), None, "it begins anew");
+    assert_eq!(refuse(&mut breakers, 20, "d20.example", Class::Policy), None, "it starts again");
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn an_error_says_which_field() {
     assert!(error("1,,2 * * * *").contains("empty"));
     assert!(error("0 0 * * * *").contains("has 6 fields, not five"));
     assert!(error("@noon").contains("@daily"));
-    assert!(error("0 0 30 2 *").contains("never comes"));
+    assert!(error("0 0 30 2 *").contains("never occurs"));
     assert!(error("+1 * * * *").contains("minute field"));
     assert!(Recurrence::new("@daily", "Mars/Olympus").unwrap_err().to_string().contains("Mars/Olympus"));
 }

@@ -1,7 +1,7 @@
 //! The daemon's health as a whole: for `depesch status`, for Prometheus and for liveness checks.
 //!
-//! An [`Observer`] only looks when asked. The cost grows with the number of open deliveries; so a snapshot that took
-//! long is reused for twenty times as long.
+//! An [`Observer`] takes a snapshot only on request. The cost grows with the number of open deliveries; so a snapshot
+//! that took long is reused for twenty times as long.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -239,7 +239,7 @@ impl Observer {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn look(&self, max_age: Duration) -> Result<Arc<Health>, StoreError> {
+    pub async fn health(&self, max_age: Duration) -> Result<Arc<Health>, StoreError> {
         if let Some(index) = self.index().filter(|index| index.damaged.is_some()) {
             return Ok(Arc::new(self.without_reading(index)));
         }

@@ -216,7 +216,7 @@ impl Health {
             && self.at - slowed.last_accepted.unwrap_or(slowed.since).max(slowed.since) > SLOWED_LATE
         {
             found.push(format!(
-                "the relay has taken no mail since {} and asks for fewer: {}",
+                "the relay has accepted no mail since {} and asks for fewer: {}",
                 slowed.last_accepted.unwrap_or(slowed.since).format("%Y-%m-%d %H:%M UTC"),
                 slowed.what
             ));

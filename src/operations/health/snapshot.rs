@@ -180,7 +180,7 @@ fn trouble(parts: &Parts) -> Vec<(&'static str, crate::outbound::dispatch::relay
 /// The state of backups, including changes by commands outside the daemon.
 async fn backups_now(backups: Arc<backups::Backups>) -> Result<backups::State, StoreError> {
     let looked = tokio::task::spawn_blocking(move || {
-        backups.look();
+        backups.refresh();
         backups.state()
     });
     Ok(looked.await.map_err(|error| EngineError::Stopped(error.to_string()))?)

@@ -64,7 +64,7 @@ async fn feed(shared: &Arc<Shared>, run: &Arc<Run>, heartbeat: &Heartbeat) -> Re
         heartbeat.works();
         // One reading for all decisions of this round: what falls due after it is found by the next round, and is
         // what this one waits for.
-        let (Reading { now, steady }, jump) = jumps.look(&**clock);
+        let (Reading { now, steady }, jump) = jumps.observe(&**clock);
         let woken = shared.parts.notifier.notified();
         let given_back = run.given_back.notified();
         let read = shared.parts.store.mailing(run.current().value.id).await?;

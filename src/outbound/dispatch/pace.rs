@@ -31,7 +31,7 @@ const BURST: Duration = Duration::milliseconds(100);
 /// Time until one additional connection is tried.
 const MORE_CONNECTIONS: Duration = Duration::seconds(60);
 /// Interval at which tasks that wait for a connection check again.
-const LOOK_AGAIN: Duration = Duration::milliseconds(100);
+const CHECK_EVERY: Duration = Duration::milliseconds(100);
 /// Time without a request to slow down after which the limits are dropped.
 const FORGOTTEN: Duration = Duration::hours(1);
 
@@ -122,7 +122,7 @@ impl Pace {
         state.forget(now);
         if !is_connected && state.connections.is_some_and(|limit| state.connected >= limit) {
             state.wanted = Some(now);
-            return Err(now + LOOK_AGAIN);
+            return Err(now + CHECK_EVERY);
         }
         if let Some(rate) = &mut state.rate {
             let gap = rate.gap();
@@ -170,7 +170,7 @@ impl Pace {
 
     /// Whether others wait for a place: then idle connections should be closed.
     pub(crate) fn is_wanted(&self, now: Timestamp) -> bool {
-        self.lock().wanted.is_some_and(|at| (now - at).abs() < LOOK_AGAIN * 3)
+        self.lock().wanted.is_some_and(|at| (now - at).abs() < CHECK_EVERY * 3)
     }
 
     /// Number of connections with a place.

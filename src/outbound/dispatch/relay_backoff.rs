@@ -167,7 +167,8 @@ impl RelayBackoff {
         let oldest =
             recent.dials.values().min().copied().filter(|at| LONG_DIAL < now - *at && now - *at < LONGEST_DIAL)?;
         let answers = recent.answered.is_some_and(|at| at > oldest);
-        let what = format!("the relay takes the connection and does not greet ({} s)", (now - oldest).num_seconds());
+        let what =
+            format!("the relay accepts the connection but sends no greeting ({} s)", (now - oldest).num_seconds());
         (!answers).then(|| Trouble { since: Some(oldest), what, ..Trouble::default() })
     }
 }
@@ -244,7 +245,7 @@ mod tests {
         assert_eq!(backoff.trouble(at(20)), None);
         let trouble = backoff.trouble(at(21)).unwrap();
         assert_eq!((trouble.since, trouble.next_try), (Some(at(0)), None));
-        assert!(trouble.what.contains("does not greet (21 s)"), "{}", trouble.what);
+        assert!(trouble.what.contains("sends no greeting (21 s)"), "{}", trouble.what);
         backoff.dialed(number);
         assert_eq!(backoff.trouble(at(30)), None);
         backoff.dials(at(30));

@@ -93,7 +93,7 @@ pub(super) async fn close(shared: &Shared, mailing: &Mailing) -> Result<(), Stor
     {
         let mut batch = Batch::new();
         mailings::put_closed(&mut batch, &read);
-        // On a conflict it goes on otherwise; it is found among the open ones again.
+        // On a conflict the next round finds it among the open mailings again.
         store.commit(batch).await?;
     }
     Ok(())

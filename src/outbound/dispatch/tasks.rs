@@ -58,7 +58,7 @@ pub(super) async fn begin_open(
     Ok(())
 }
 
-/// Does one task to its end; gives the mailing when nothing can ever be left to do for it.
+/// Runs one task to its end; returns the mailing if it has ended for good.
 async fn begin(shared: Arc<Shared>, task: Task, read: Read<Mailing>) -> Option<MailingId> {
     let (id, mailing) = (read.value.id, read.value.clone());
     let heartbeat = shared.heartbeats.begin("the feeder of a mailing");

@@ -204,7 +204,7 @@ impl Worker {
         };
         let answered = matches!(outcome, Outcome::Accepted(_) | Outcome::Refused { .. });
         if matches!(outcome, Outcome::Accepted(_)) && self.shared.pace.accepted(at) {
-            tracing::info!("the relay takes mail at full speed again");
+            tracing::info!("the relay accepts mail at full speed again");
         }
         let decision = self.shared.policy.decide(&case, outcome);
         if let Some(what) = &decision.slow {

@@ -226,7 +226,7 @@ async fn run(shared: Arc<Shared>) {
     let mut ahead = Ahead { jumps: JumpWatch::new(&*shared.parts.clock), looked: None };
     while !shared.is_draining() {
         tokio::select! {
-            look = look(&shared, &sender, &mut ahead, &heartbeat) => if look.is_err() { break },
+            passed = pass_due(&shared, &sender, &mut ahead, &heartbeat) => if passed.is_err() { break },
             // Before a drain one ends only by a panic; what it held would never be examined again.
             Some(ended) = connections.join_next() => if let Err(error) = ended {
                 shared.give_up(&format!("the task of a connection for notices ended unexpectedly: {error}"));
@@ -250,7 +250,7 @@ struct Ahead {
 /// notices with a future time are examined at the start, after a clock jump, and at intervals; those further ahead
 /// than the table can defer, every time.
 async fn put_off_by_clock(shared: &Shared, ahead: &mut Ahead) -> Result<(Timestamp, Vec<NoticeId>), StoreError> {
-    let (Reading { now, steady }, jump) = ahead.jumps.look(&*shared.parts.clock);
+    let (Reading { now, steady }, jump) = ahead.jumps.observe(&*shared.parts.clock);
     let recent = ahead.looked.is_some_and(|looked| steady - looked < Duration::seconds(LOOK_AHEAD_EVERY));
     let from = match recent && jump.is_none() {
         true => shared.parts.settings.retry.latest(Duration::zero(), now),
@@ -272,7 +272,7 @@ async fn put_off_by_clock(shared: &Shared, ahead: &mut Ahead) -> Result<(Timesta
 }
 
 /// Passes on what is due, and waits until there may be more.
-async fn look(
+async fn pass_due(
     shared: &Shared,
     sender: &mpsc::Sender<NoticeId>,
     ahead: &mut Ahead,

@@ -14,7 +14,7 @@ use super::Cases;
 pub(super) async fn sweep(store: &Store, files: Option<&Files>, cases: &mut Cases) -> Result<(), PersonalDataError> {
     let Some(files) = files else {
         for case in cases.list.iter_mut().filter(|case| !case.work.files.is_empty()) {
-            case.holds.insert("kept mails of theirs are on the disk".to_owned());
+            case.holds.insert("mails from them are kept on the disk".to_owned());
         }
         return Ok(());
     };

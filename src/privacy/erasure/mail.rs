@@ -92,18 +92,18 @@ async fn erase_message(
         }
     }
     let Some(files) = files else { return Ok(Some("their mail is in the spool".to_owned())) };
-    if let Some(notice) = passing(store, place).await? {
-        return Ok(Some(format!("notice {notice} forwards a message of theirs")));
+    if let Some(notice) = forwarding(store, place).await? {
+        return Ok(Some(format!("notice {notice} forwards a message from them")));
     }
     files.spool.erase(place).await?;
     let mut batch = Batch::new();
     of.iter().for_each(|entry| inbound::delete(&mut batch, &entry.read));
     let gone = store.commit(batch).await? == Commit::Applied;
-    Ok((!gone).then(|| "a message of theirs was being read meanwhile".to_owned()))
+    Ok((!gone).then(|| "a message from them was being read meanwhile".to_owned()))
 }
 
 /// Handles a notice that forwards the message; a settled one is removed, because it could not be sent again.
-async fn passing(store: &Store, place: SpoolPlace) -> Result<Option<crate::base::id::NoticeId>, PersonalDataError> {
+async fn forwarding(store: &Store, place: SpoolPlace) -> Result<Option<crate::base::id::NoticeId>, PersonalDataError> {
     let mut before = None;
     loop {
         let page = store.each_notice(before, 500).await?;

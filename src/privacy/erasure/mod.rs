@@ -76,8 +76,8 @@ impl Cases {
         Self { people: People::new(&people), list }
     }
 
-    /// The erasures that a record of time `since` belongs to. What people did after their erasure they did anew; and
-    /// what others wrote about them since is not part of it, or an open erasure would destroy other people's mail.
+    /// The erasures that a record of time `since` belongs to. What people did after their erasure is not part of it;
+    /// nor is what others wrote about them since, or an open erasure would destroy other people's mail.
     fn concerned<T>(&self, entry: &PersonalRecord<T>, since: Timestamp) -> BTreeSet<usize> {
         let old = |place: &&usize| self.list.get(**place).is_some_and(|case| since <= case.at);
         entry.who.iter().filter(old).copied().collect()

@@ -42,7 +42,7 @@ async fn deliveries(store: &Store, mailing: &Mailing, case: &mut Case, now: Time
     let Some(row) = store.row_of(mailing, subscriber).await? else { return Ok(()) };
     let chunk = ledger::chunk_of(row.sequence);
     let lease = store.lease(mailing.id, chunk).await?;
-    let busy = format!("mailing {} is being sent to people next to them", mailing.id);
+    let busy = format!("mailing {} is being sent to a chunk that contains them", mailing.id);
     if lease.as_ref().is_some_and(|lease| lease.value.until > now) {
         // The holder of the lease may still write a server's reply. Afterwards the person is found to be gone, and
         // nothing is sent.

@@ -37,7 +37,7 @@ pub enum RetentionError {
     #[error(transparent)]
     Spool(#[from] SpoolError),
     /// Captured mails, or what a recovery set aside, could not be examined or removed.
-    #[error("{path} could not be looked through: {error}")]
+    #[error("{path} could not be searched: {error}")]
     Files {
         /// The path.
         path: std::path::PathBuf,
@@ -213,7 +213,7 @@ pub async fn drop_posts(store: &Store, cutoff: impl Into<Cutoff>) -> Result<u64,
         let Some((last, _)) = page.last() else { return Ok(dropped) };
         after = *last;
         for (id, error) in page.iter().filter_map(|(id, read)| Some((id, read.as_ref().err()?))) {
-            tracing::error!(post = %id, %error, "a post cannot be read, and stays");
+            tracing::error!(post = %id, %error, "a post cannot be read; it is kept");
         }
         let mut batch = Batch::new();
         let posts = page.iter().filter_map(|(_, read)| read.as_ref().ok());

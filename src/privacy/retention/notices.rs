@@ -23,7 +23,7 @@ pub async fn drop_notices(store: &Store, now: Timestamp, cutoff: impl Into<Cutof
         let Some((last, _)) = page.last() else { return Ok(dropped) };
         older = Some(*last);
         for (id, error) in page.iter().filter_map(|(id, read)| Some((id, read.as_ref().err()?))) {
-            tracing::error!(notice = %id, %error, "a notice cannot be read, and stays");
+            tracing::error!(notice = %id, %error, "a notice cannot be read; it is kept");
         }
         let old = page
             .iter()

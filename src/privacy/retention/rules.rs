@@ -169,7 +169,7 @@ impl Rules {
                         segment,
                         messages = messages.len(),
                         inbound = first.join(" "),
-                        "old mail stays because it is not handled; see \u{201c}depesch inbound list\u{201d}"
+                        "old mail is kept because it is not handled; see \u{201c}depesch inbound list\u{201d}"
                     );
                 }
                 dropped.segments

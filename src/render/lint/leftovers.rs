@@ -15,7 +15,7 @@ pub(super) struct Leftover {
 /// Marks that are shown literally, with explanation and fix.
 const MARKS: [(&str, &str, &str, &str); 7] = [
     ("](", "link", "this is not read as a link", "write [words](https://…), with no space between ] and ("),
-    ("][", "link", "this is not read as a link: its address is missing", "write [words](https://…)"),
+    ("][", "link", "this is not a link: its address is missing", "write [words](https://…)"),
     ("[^", "footnote", "this footnote has no text", "write [^1]: and the text of the footnote on a separate line"),
     ("{{", "markup", "{{ }} is shown literally: releases have no placeholders", "write the words themselves"),
     ("**", "markup", "** is shown literally", "write **words** with no space inside the stars"),

@@ -75,7 +75,7 @@ fn check_rsvp(subject: &Subject<'_>, event: &Event, findings: &mut Vec<Finding>)
         let finding = Finding::error("rsvp-deadline", "the deadline is after the event begins", "set an earlier one");
         findings.push(subject.place(finding, key));
     } else if deadline.time.is_some() && deadline.instant(event.zone) < subject.context.now {
-        let finding = Finding::warning("rsvp-deadline", "the deadline is over already", "set a later one");
+        let finding = Finding::warning("rsvp-deadline", "the deadline has passed", "set a later one");
         findings.push(subject.place(finding, key));
     }
 }
@@ -107,7 +107,7 @@ fn check_publication(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     if let Some(embargo) = &release.embargo {
         if embargo.ends() <= sent {
             let fix = "remove it, or set a later time";
-            say(Finding::warning("embargo", "the embargo is over when this is sent", fix), "embargo.until");
+            say(Finding::warning("embargo", "the embargo will have ended when this is sent", fix), "embargo.until");
         } else if subject.context.send_at.is_some() {
             let said = "this is sent before its embargo ends: all recipients are trusted to wait";
             let fix = "send it when the embargo ends, unless that is what you mean";

@@ -290,7 +290,7 @@ impl<'w> Work<'w> {
         match reached == mark.sequence {
             true => Ok(()),
             false => {
-                let what = format!("the journal leads to group {reached} and not to {}", mark.sequence);
+                let what = format!("the journal reaches group {reached} instead of {}", mark.sequence);
                 Err(BackupError::damaged(Path::new("journal"), what))
             }
         }

@@ -52,7 +52,7 @@ pub fn condition(repository: &Repository) -> Result<Condition, BackupError> {
     for (file, backups) in files {
         if !repository.has(&file.clone())? && !condition.faults.iter().any(|fault| fault.path == repository.path(file))
         {
-            let what = "it is not there, or has another length".to_owned();
+            let what = "it is missing or has another length".to_owned();
             condition.faults.push(Fault { path: repository.path(file), what, backups });
         }
     }

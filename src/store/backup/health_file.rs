@@ -181,9 +181,9 @@ impl Health {
         let there = |id: &str| listed.iter().find(|one| one.id == id);
         for (id, known) in self.backups.iter().filter(|(_, known)| !known.forgotten) {
             match there(id) {
-                None => _ = found.insert(id, "it is not there, and no rule removed it".to_owned()),
+                None => _ = found.insert(id, "it is missing, and no rule removed it".to_owned()),
                 Some(one) if one.manifest.is_ok() && one.sha256 != known.sha256 => {
-                    found.insert(id, "it is not the one that was written here".to_owned());
+                    found.insert(id, "it is not the manifest that was written here".to_owned());
                 }
                 Some(_) => {}
             }
@@ -192,10 +192,10 @@ impl Health {
             let Some(before) = &manifest.before else { continue };
             match there(&before.id) {
                 None if !self.backups.contains_key(&before.id) => {
-                    found.insert(&before.id, format!("it is not there, though {} follows it", manifest.id));
+                    found.insert(&before.id, format!("it is missing, although {} follows it", manifest.id));
                 }
                 Some(one) if one.manifest.is_ok() && one.sha256 != before.sha256 => {
-                    found.insert(&before.id, format!("it is not the one that {} follows", manifest.id));
+                    found.insert(&before.id, format!("it is not the backup that {} follows", manifest.id));
                 }
                 _ => {}
             }

@@ -219,7 +219,7 @@ pub(super) fn unsealed<'o>(path: &Path, bytes: &'o [u8]) -> Result<&'o [u8], Bac
     let (body, last) = bytes.split_at(split);
     match last == format!("sha256 {}\n", to_hex(&content_hash(body))).as_bytes() {
         true => Ok(body),
-        false => Err(BackupError::damaged(path, "it does not have the checksum that it names")),
+        false => Err(BackupError::damaged(path, "its checksum is wrong")),
     }
 }
 

@@ -60,7 +60,7 @@ pub enum BackupError {
     #[error("{} holds no backups; name their directory with --from DIRECTORY, or in [backup] directory", .0.display())]
     NoRepository(PathBuf),
     /// The directory holds something else.
-    #[error("{} holds other things than backups; name an empty or a new directory in [backup] directory", .0.display())]
+    #[error("{} holds files that are not backups; name an empty or a new directory in [backup] directory", .0.display())]
     NotARepository(PathBuf),
     /// Another process is writing to it.
     #[error("{} is in use by another backup; try again when that is done", .0.display())]
@@ -106,7 +106,9 @@ pub enum BackupError {
         version: u32,
     },
     /// No backup reaches that instant.
-    #[error("the newest backup is of {newest}: nothing later can be restored. Without --until that one is restored")]
+    #[error(
+        "the newest backup was made at {newest}: no later time can be restored. Without --until that backup is restored"
+    )]
     TooLate {
         /// When the newest backup was made.
         newest: Timestamp,
@@ -122,7 +124,7 @@ pub enum BackupError {
         reason: String,
     },
     /// The target is occupied.
-    #[error("{} is there already; a restore goes only where there is no store. Move it aside, or name another \
+    #[error("{} already exists; a restore needs a place without a store. Move it aside, or name another \
              directory with --into DIRECTORY", .0.display())]
     Occupied(PathBuf),
     /// The store failed.

@@ -128,7 +128,9 @@ fn of_instant(repository: &Repository, until: Timestamp, partial: bool) -> Resul
     let checkpoint = checkpoints.filter(is_usable).max_by_key(|checkpoint| checkpoint.since.group);
     if checkpoint.is_none() && begin > 1 {
         let oldest = manifests.first().map_or(until, |manifest| manifest.created);
-        return Err(no_way(format!("the oldest backup is of {oldest}, and its journal does not go back so far")));
+        return Err(no_way(format!(
+            "the oldest backup was made at {oldest}, and its journal does not reach back that far"
+        )));
     }
     let since = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.since.group);
     let journal = chain.into_iter().filter(|segment| segment.last > since && segment.first <= group).collect();
@@ -278,7 +280,7 @@ impl Point {
             return Err(BackupError::damaged(directory, "the journal's last segment is cut short"));
         }
         if mark.sequence != self.group {
-            let what = format!("the journal leads to group {} and not to {}", mark.sequence, self.group);
+            let what = format!("the journal reaches group {} instead of {}", mark.sequence, self.group);
             return Err(BackupError::damaged(directory, what));
         }
         if !segments.is_empty() && tail.start != Some(since) {

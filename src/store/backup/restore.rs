@@ -267,7 +267,10 @@ impl Work<'_> {
         };
         clear(&store)?;
         if let Some(point) = whole_way(self.repository, self.point, self.watch)? {
-            self.faults.push(fault(path, format!("{what}; another way leads to the same records, and none is lost")));
+            self.faults.push(fault(
+                path,
+                format!("{what}; the same records were restored from other files, and none is lost"),
+            ));
             self.journal(&point)?;
             return Ok((self.opened(Some(&point))?, true));
         }
@@ -360,10 +363,10 @@ impl Work<'_> {
         }
         target.sync_all().map_err(failed("synced"))?;
         if wrong.is_none() && at != file.bytes {
-            wrong = Some(format!("it has {at} bytes and not {}", file.bytes));
+            wrong = Some(format!("it has {at} bytes instead of {}", file.bytes));
         }
         if wrong.is_none() && to_hex(&hash.finalize()) != file.sha256 {
-            wrong = Some("its content is not what was put there".to_owned());
+            wrong = Some("its content has changed".to_owned());
         }
         Ok((target, wrong))
     }

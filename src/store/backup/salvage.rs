@@ -109,7 +109,7 @@ pub(super) fn salvage(
         }
     }
     let Some(mut best) = best else {
-        return Err(BackupError::damaged(repository.directory(), "no way leads to any record"));
+        return Err(BackupError::damaged(repository.directory(), "no record can be read from any copy"));
     };
     best.complete(repository, point)?;
     let mut sum = Fingerprint::default();
@@ -184,7 +184,7 @@ fn gather(
     let original = |path: &Path| segments.iter().find(|one| one.path == path).and_then(|one| place(one.first));
     let mut missing = |path: &Path, from: u64, to: u64, what: &str| {
         let path = original(path).unwrap_or_else(|| path.to_owned());
-        let what = format!("{what}: changes {from} to {to} are not known, who left or was suppressed by them neither");
+        let what = format!("{what}: changes {from} to {to} are not known, nor who left or was suppressed by them");
         faults.push(Fault { path, what, backups: vec![point.backup.clone()] });
     };
     let mut reached = since;

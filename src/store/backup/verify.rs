@@ -90,7 +90,7 @@ fn adds_up(repository: &Repository, manifest: &Manifest) -> Result<u64, BackupEr
     let (mark, sum) = point.records(repository, &|_| true, &mut |_, _| {})?;
     if Some(mark) != point.mark || sum != mark.fingerprint {
         let (has, should) = (sum.records, manifest.mark.records);
-        let what = format!("its {has} records are not the {should} that it names");
+        let what = format!("its {has} records are not the {should} that it states");
         return Err(BackupError::damaged(repository.directory(), what));
     }
     Ok(sum.records)
@@ -125,7 +125,7 @@ pub(super) fn fault_of(
     let found = to_hex(&hash.finalize());
     Ok(match (length == file.bytes, found == file.sha256) {
         (true, true) => None,
-        (false, _) => Some(format!("it has {length} bytes and not {}", file.bytes)),
-        (true, false) => Some("its content is not what was put there".to_owned()),
+        (false, _) => Some(format!("it has {length} bytes instead of {}", file.bytes)),
+        (true, false) => Some("its content has changed".to_owned()),
     })
 }

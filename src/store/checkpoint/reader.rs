@@ -26,7 +26,7 @@ pub fn read(
         let [raw, packed] = [reader.number()?, reader.number()?];
         if raw == 0 {
             if packed != 0 {
-                return Err(reader.damaged("its end does not fit the rest"));
+                return Err(reader.damaged("its end does not match the rest"));
             }
             let mut end = vec![0; 8];
             end.extend_from_slice(&reader.take::<{ Mark::LENGTH + 8 }>()?);
@@ -38,7 +38,7 @@ pub fn read(
                 Some(until) if checksum == all.digest() && counted == Some(records) => {
                     Ok(Summary { since, until, records })
                 }
-                _ => Err(reader.damaged("its end does not fit the rest")),
+                _ => Err(reader.damaged("its end does not match the rest")),
             };
         }
         let block = reader.block(raw, packed, &mut all)?;

@@ -84,7 +84,7 @@ pub(crate) fn examine(directory: &Path, settings: &Settings) -> Result<Examined,
         findings.extend(note_finding(&directory.join(name), length)?);
     }
     if head::read(directory).map_err(OpenError::io(&head::path(directory), "read"))?.damaged {
-        let what = "the note of how far the journal reaches is damaged; what is left of it counts";
+        let what = "the note of how far the journal reaches is damaged; its intact part is used";
         findings.push(Finding::new(&head::path(directory), None, what));
     }
     if let Some(why) = marker::read(directory)? {
@@ -151,16 +151,16 @@ fn journal_findings(directory: &Path, survey: &Survey) -> Result<Vec<Finding>, O
             finding.what = match (survey.is_short(), survey.is_doubtful) {
                 (false, false) => "a write that was cut short and never acknowledged".to_owned(),
                 (false, true) => format!(
-                    "the last group, {}, may be damaged: it is all there and does not fit together; if it was never \
-                     acknowledged it is a write that was cut short",
+                    "the last group, {}, may be damaged: it is complete but inconsistent; if it was never acknowledged, \
+                     it is a write that was cut short",
                     survey.last_group + 1
                 ),
-                (true, _) => format!("what was written there cannot be read: {}", survey.shortfall(survey.last_group)),
+                (true, _) => format!("it cannot be read: {}", survey.shortfall(survey.last_group)),
             };
             findings.push(finding);
         } else if let Some(repair) = &survey.repair {
             let part = (repair.at, repair.at + repair.bytes.len() as u64);
-            let what = "one bit of the last group is wrong; the next start puts it right, and nothing of it is lost";
+            let what = "one bit of the last group is wrong; the next start corrects it, and nothing is lost";
             findings.push(Finding::new(&repair.path, Some(part), what));
         } else if survey.stillborn.is_some() {
             let mut finding = Finding::new(&last.path, Some((0, length)), "a segment that was never begun");
@@ -215,7 +215,7 @@ fn note_finding(path: &Path, length: usize) -> Result<Option<Finding>, OpenError
 fn forgetful_index(directory: &Path, path: &Path, mark: Mark, clean: Mark) -> Result<Finding, OpenError> {
     let (has, had) = (mark.sequence, clean.sequence);
     let what = format!(
-        "the index was closed as of group {had} and is now as of {has}; the next start puts it right from the journal"
+        "the index was closed as of group {had} and is now as of {has}; the next start corrects it from the journal"
     );
     let mut finding = Finding::new(path, None, what);
     walk(&journal(directory), mark.sequence, &mut |found| {
@@ -287,7 +287,7 @@ fn index_finding(
         true
     })?;
     wrong.sort();
-    let what = "the index does not hold what the journal says; it will be rebuilt from checkpoint and journal";
+    let what = "the index does not match the journal; it will be rebuilt from checkpoint and journal";
     Ok((!wrong.is_empty()).then(|| Finding { keys: wrong, ..Finding::new(path, None, what) }))
 }
 

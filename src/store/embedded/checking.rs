@@ -56,7 +56,7 @@ impl Walk {
 /// The error text for an index whose records do not match its mark.
 pub(super) fn mismatch(found: Fingerprint, mark: Mark) -> String {
     let (has, should) = (found.records, mark.fingerprint.records);
-    format!("its {has} records are not the {should} that the journal says")
+    format!("its {has} records are not the {should} that the journal states")
 }
 
 impl EmbeddedEngine {

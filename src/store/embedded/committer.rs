@@ -189,7 +189,7 @@ impl Committer {
         let shared = self.shared.clone();
         let commit = match &self.stopped {
             Some(_) => Commit::Applied, // never sent: the group's answer is the error
-            None => match shared.with_index(|index| self.look(index, &batch)) {
+            None => match shared.with_index(|index| self.checked(index, &batch)) {
                 Ok(Ok(replaced)) => {
                     self.take(batch, replaced);
                     Commit::Applied
@@ -208,7 +208,7 @@ impl Committer {
 
     /// Makes all checks of a batch. Returns the index's value for each of its writes, unless this group replaces it; or
     /// the key whose precondition failed.
-    fn look(&self, index: &Index, batch: &Batch) -> Result<Result<Vec<Option<Replaced>>, Key>, IndexFault> {
+    fn checked(&self, index: &Index, batch: &Batch) -> Result<Result<Vec<Option<Replaced>>, Key>, IndexFault> {
         for (key, expect) in &batch.checks {
             let holds = match (self.pending.get(key), expect) {
                 (Some(now), Expect::Absent) => now.is_none(),

@@ -81,7 +81,7 @@ impl Shared {
              and commits wait"
         );
         if let Err(error) = marker::write(&self.directory, reason) {
-            tracing::error!(%error, "the damage of the index cannot be noted on the disk; the next start looks for it all the same");
+            tracing::error!(%error, "the damage of the index cannot be recorded on the disk; the next start checks for it anyway");
         }
         let shared = self.clone();
         match std::thread::Builder::new().name("index healer".to_owned()).spawn(move || shared.heal()) {

@@ -32,7 +32,7 @@ pub(super) fn write(directory: &Path, reason: &str) -> io::Result<()> {
 pub(super) fn read(directory: &Path) -> Result<Option<String>, OpenError> {
     let path = path(directory);
     match fs::read(&path) {
-        Ok(text) if text.is_empty() => Ok(Some("it was found wrong while running".to_owned())),
+        Ok(text) if text.is_empty() => Ok(Some("it was found damaged while the daemon was running".to_owned())),
         Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(OpenError::io(&path, "read")(e)),

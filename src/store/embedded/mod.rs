@@ -314,15 +314,13 @@ impl EmbeddedEngine {
         };
         if self.shared.health.is_unusable() {
             index::let_go(live.index);
-            return Err(EngineError::Damaged(
-                "its index; the next start builds it anew, which loses nothing".to_owned(),
-            ));
+            return Err(EngineError::Damaged("its index; the next start rebuilds it, and nothing is lost".to_owned()));
         }
         if let Err(fault) = live.index.close() {
             // If this write fails too, the next start finds the damage itself.
             let _ = marker::write(&self.shared.directory, &fault.0);
             return Err(EngineError::Damaged(format!(
-                "its index, which the next start builds anew; nothing is lost: {fault}"
+                "its index, which the next start rebuilds; nothing is lost: {fault}"
             )));
         }
         notes::write_clean(&self.shared.directory, mark)
@@ -380,7 +378,7 @@ impl Engine for EmbeddedEngine {
         let sent = batch.admissible().and_then(|()| self.send(batch));
         Box::pin(async move {
             let unknown = |_| {
-                let reason = "its committer ended; restart to see what became of this".to_owned();
+                let reason = "its committer ended; after a restart, check whether this was done".to_owned();
                 EngineError::Ambiguous { action: "written", reason }
             };
             sent?.await.map_err(unknown)?

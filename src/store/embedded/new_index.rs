@@ -26,11 +26,11 @@ impl NewIndex {
     /// stays in use.
     pub(super) fn take_over(self, shared: &Arc<Shared>, mark: Mark) -> Result<(), EngineError> {
         if self.generation <= shared.health.generation() {
-            return Err(EngineError::Damaged("a newer index has taken its place".to_owned()));
+            return Err(EngineError::Damaged("a newer index has replaced it".to_owned()));
         }
         let reached = catch_up(shared, &self.index, self.mark)?;
         if reached != mark {
-            return Err(EngineError::Damaged("a new index does not stand where the journal does".to_owned()));
+            return Err(EngineError::Damaged("a new index does not match the journal".to_owned()));
         }
         self.index.set_mark(mark)?;
         let live = Live { index: self.index, generation: self.generation };

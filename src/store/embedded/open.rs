@@ -154,7 +154,7 @@ fn catch_up(
     };
     if found != tail.mark.fingerprint {
         let (has, should) = (found.records, tail.mark.fingerprint.records);
-        return Ok(Err(format!("its {has} records are not the {should} that the journal says")));
+        return Ok(Err(format!("its {has} records are not the {should} that the journal states")));
     }
     (report.clean, report.verified) = (bounds.clean == Some(mark), true);
     Ok(Ok((index, tail)))

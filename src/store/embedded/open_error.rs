@@ -34,7 +34,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The journal cannot be read or is damaged.
-    #[error("{0}. \u{201c}depesch store recover\u{201d} shows what is affected and goes on without it")]
+    #[error("{0}. \u{201c}depesch store recover\u{201d} shows what is affected and continues without it")]
     Damaged(Damage),
     /// The journal cannot be read.
     #[error(transparent)]
@@ -44,7 +44,7 @@ pub enum OpenError {
     Checkpoint(#[from] CheckpointError),
     /// Acknowledged groups are missing at the journal's end, or the journal is missing.
     #[error(
-        "the journal in {} ends after group {journal}: {shortfall}. Put the missing files back, or see what \
+        "the journal in {} ends after group {journal}: {shortfall}. Restore the missing files, or see what \
          \u{201c}depesch store recover\u{201d} can do", directory.display()
     )]
     JournalShort {

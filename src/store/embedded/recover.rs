@@ -146,7 +146,7 @@ pub fn recover(directory: &Path, settings: &Settings) -> Result<Recovery, OpenEr
     }
     Err(failure.unwrap_or_else(|| OpenError::Mismatch {
         directory: directory.to_owned(),
-        reason: "no copy and no part of the journal leads to what the journal demands".to_owned(),
+        reason: "no copy and no part of the journal leads to the state that the journal requires".to_owned(),
     }))
 }
 
@@ -209,7 +209,7 @@ fn finish(
         Ok(())
     })?;
     if written != fingerprint {
-        let reason = "the index gives other records each time it is read".to_owned();
+        let reason = "the index returns different records each time it is read".to_owned();
         return Err(OpenError::Mismatch { directory: directory.to_owned(), reason });
     }
     index.set_mark(mark)?;

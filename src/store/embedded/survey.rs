@@ -118,7 +118,7 @@ pub(super) fn survey_locked(directory: &Path, settings: &Settings, _lock: &Store
         // not.
         (None, IndexState::Readable { mark, adds_up }) => bounds.clean.and_then(|clean| {
             let (has, had) = (mark.sequence, clean.sequence);
-            let (is_as_closed, differs) = (clean == *mark, "its records are not those that the journal says");
+            let (is_as_closed, differs) = (clean == *mark, "its records do not match the journal");
             let back = (!is_as_closed).then(|| format!("it was closed as of group {had} and is now as of {has}"));
             back.or_else(|| (!adds_up).then(|| differs.to_owned()))
         }),

@@ -33,7 +33,7 @@ pub enum JournalError {
     #[error("the journal is damaged: {0}")]
     Damaged(Damage),
     /// Written by a newer Depesch.
-    #[error("{} has version {version}, newer than this program knows; run the newer program again", path.display())]
+    #[error("{} has version {version}, newer than this program knows; run the newer program", path.display())]
     Newer {
         /// The file or directory.
         path: PathBuf,

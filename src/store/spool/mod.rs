@@ -89,13 +89,13 @@ pub enum SpoolError {
         what: &'static str,
     },
     /// Written by a newer Depesch.
-    #[error("{} was written by a newer program than this; run the newer program again", path.display())]
+    #[error("{} was written by a newer program than this; run the newer program", path.display())]
     Newer {
         /// The segment's path.
         path: PathBuf,
     },
     /// The segment does not exist: it was dropped by age, or lost.
-    #[error("{} is not there; it was dropped by age, or is lost", path.display())]
+    #[error("{} is missing; it was dropped by age, or is lost", path.display())]
     Dropped {
         /// The segment's path.
         path: PathBuf,

@@ -43,7 +43,7 @@ pub(super) fn read(path: PathBuf, place: SpoolPlace) -> Result<Vec<u8>, SpoolErr
     file.read_exact_at(&mut bytes, begin).map_err(failed)?;
     match record::checksum(place.segment, place.offset, &bytes) == expected {
         true => Ok(bytes),
-        false => Err(damaged("the message is not what was put there")),
+        false => Err(damaged("the message has changed")),
     }
 }
 

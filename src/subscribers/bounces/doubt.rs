@@ -94,7 +94,7 @@ async fn take_one_back(
             after.suspension = after.suspension.filter(|_| !suspended);
             put_score(&mut batch, subscriber, Some(score.stamp), &after);
         }
-        let words = format!("the refusals of mailing {} are not believed: they were too many", which.mailing);
+        let words = format!("the refusals of mailing {} are not believed: there were too many", which.mailing);
         let again = if suspended { reinstate(&mut person, now, &by_rule(), &words) } else { Vec::new() };
         match again.is_empty() {
             true => subscribers::expect(&mut batch, &before),

@@ -154,7 +154,7 @@ impl Importer {
             if !plan.ended.is_empty() {
                 let lists: Vec<&str> = plan.ended.iter().map(ListName::as_str).collect();
                 let lists = lists.join(", ");
-                rejects.push(reject(row, format!("once left {lists}; only the subscriber can begin that anew")));
+                rejects.push(reject(row, format!("once left {lists}; only the subscriber can start that again")));
             }
             if self.dry_run
                 && let (Some(known), Some(written)) = (&known, &plan.write)

@@ -213,7 +213,7 @@ impl CellReader {
         let line = self.began.take().unwrap_or(self.line);
         match (self.too_much.take(), std::str::from_utf8(&self.text)) {
             (Some(reason), _) => found.push(Found::Broken { line, reason: reason.to_owned() }),
-            (None, Err(_)) => found.push(Found::Broken { line, reason: "it is not UTF-8, as the rest is".to_owned() }),
+            (None, Err(_)) => found.push(Found::Broken { line, reason: "it is not UTF-8, unlike the rest".to_owned() }),
             (None, Ok("")) => {}
             (None, Ok(text)) => found.push(Found::Record(Record::new(line, text.to_owned(), self.ends.clone()))),
         }

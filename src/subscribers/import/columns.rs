@@ -33,7 +33,7 @@ pub(crate) struct Columns {
 pub enum ColumnsError {
     /// No column holds addresses.
     #[error(
-        "no heading is known to mean the e-mail address; the headings are: {}. Say which it is, e.g. --column \
+        "no heading is known as the e-mail address; the headings are: {}. Name it, e.g. --column \
          address=\"{}\"", .seen.join(" | "), .likely.as_deref().unwrap_or("E-mail 1 - Value")
     )]
     NoAddress {
@@ -52,7 +52,7 @@ pub enum ColumnsError {
     },
     /// Several columns hold addresses.
     #[error(
-        "more than one column holds addresses: {}. Say which is meant, e.g. --column address=\"{}\"; the others are then \
+        "more than one column holds addresses: {}. Name one, e.g. --column address=\"{}\"; the others are then \
          kept as attributes", .0.join(" | "), .0.first().map_or("", String::as_str)
     )]
     Addresses(Vec<String>),
@@ -151,7 +151,7 @@ impl Columns {
 
     /// The columns of a file that contains only addresses, without headings.
     pub(crate) fn of_addresses(finder: &HeadingFinder) -> Self {
-        let note = "the file names no columns; each line was taken for an address".to_owned();
+        let note = "the file names no columns; each line was read as an address".to_owned();
         let headings = vec!["e-post".to_owned()];
         let words = finder.headings.clone();
         Self { columns: vec![Column::Address], headings, named: vec![false], notes: vec![note], words }

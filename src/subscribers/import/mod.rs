@@ -162,19 +162,19 @@ pub enum ImportError {
     #[error(transparent)]
     Headings(#[from] HeadingsError),
     /// The words that the people agreed to are missing.
-    #[error("this would put people on a list: say with --consent, in their words, what they agreed to and where")]
+    #[error("this would add people to a list: state with --consent, in their words, what they agreed to and where")]
     NoConsent,
     /// A list that does not exist.
     #[error("there is no list \u{201c}{0}\u{201d}")]
     NoList(ListName),
     /// The file broke off while it was received.
-    #[error("the file broke off: {0}")]
+    #[error("the file was not received completely: {0}")]
     Source(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The receiver of the events was dropped.
-    #[error("the import was broken off")]
+    #[error("the import was interrupted")]
     Abandoned,
 }
 

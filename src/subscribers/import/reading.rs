@@ -166,7 +166,7 @@ impl Reading {
             }
             Err((record, Refusal::Wrong(mut reason))) => {
                 if columns.is_repeated_in(&record) {
-                    reason = "these are the headings once more".to_owned();
+                    reason = "the headings are repeated".to_owned();
                 }
                 self.reject(record.line, reason, cells(&record));
                 return Ok(());
@@ -183,7 +183,7 @@ impl Reading {
                 self.piece.rows.push(row);
             }
             Entry::Occupied(first) => {
-                let reason = format!("the same address stands on line {}", first.get());
+                let reason = format!("the same address is on line {}", first.get());
                 self.reject(row.record.line, reason, cells(&row.record));
                 self.piece.invalid -= 1;
                 self.piece.duplicates += 1;
@@ -199,7 +199,7 @@ impl Reading {
             for above in std::mem::take(&mut self.above).iter().filter(|above| !row::is_blank(above)) {
                 let text: Vec<&str> = above.cells().map(str::trim).filter(|cell| !cell.is_empty()).collect();
                 let text: String = text.join(" ").chars().take(200).collect();
-                let note = format!("line {} stands above the headings and was passed over: {text}", above.line);
+                let note = format!("line {} is above the headings and was skipped: {text}", above.line);
                 self.piece.notes.push(note);
             }
             return self.begin(columns);

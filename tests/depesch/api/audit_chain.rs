@@ -106,7 +106,7 @@ async fn a_head_noted_elsewhere_finds_what_was_cut_off_with_its_head() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn many_at_once_make_one_chain() {
+async fn concurrent_writers_make_one_chain() {
     let log = log(0).await;
     let writers = (0..20).map(|writer| {
         let log = log.log.clone();
@@ -132,14 +132,14 @@ async fn what_is_dropped_by_age_leaves_an_anchor() {
     assert_eq!((verified.anchor.number, verified.chain.unwrap().entries), (1198, 3));
     log.remove(1199).await;
     assert_eq!(log.verify().await, Err(ChainBreak::Missing { from: 1199, to: 1199 }));
-    // However old it is, the last entry stays.
+    // The last entry is kept at any age.
     let all = self::log(3).await;
     assert_eq!(all.store.drop_audit_before(all.clock.now().into()).await.unwrap(), 2);
     assert_eq!(all.verify().await, Ok(1));
 }
 
 #[tokio::test]
-async fn what_was_done_with_the_daemon_stopped_is_taken_over() {
+async fn entries_made_while_the_daemon_was_stopped_are_added() {
     let (log, directory) = (log(1).await, tempfile::tempdir().unwrap());
     take_notes(&log.log, directory.path()).await.unwrap();
     let note = |what| leave_note(directory.path(), log.clock.now(), ("kim", Some(1000)), what, "2 records lost");
@@ -186,7 +186,7 @@ async fn an_outsider_can_verify_an_export() {
         assert_eq!(entry["hash"], hash, "{line}");
         previous = hash;
     }
-    // The export says of itself that it was made.
+    // The export adds an entry about itself.
     assert_eq!(text.lines().count(), 31);
     let verified: AuditVerified = daemon.client.get("/v1/audit/verify").await.unwrap();
     assert_eq!(verified.head, format!("31:{previous}"));

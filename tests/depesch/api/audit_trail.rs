@@ -163,7 +163,7 @@ async fn it_says_what_was_made_and_of_whom_only_the_number() {
     for secret in ["karin", "ek@", "press.example", "strejk", "sam@", "telephone"] {
         assert!(!all.contains(secret), "{secret} stands in the log");
     }
-    // It is found by all that one may ask for.
+    // It is found by number, address and list.
     let found = async |about: &str| {
         let page: AuditPage = client.get(format!("/v1/audit?about={about}").as_str()).await.unwrap();
         page.entries.iter().map(|entry| entry.number).collect::<Vec<_>>()
@@ -196,7 +196,7 @@ async fn an_import_of_many_batches_leaves_one_pair() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_noted_is_not_done() {
+async fn a_request_that_cannot_be_recorded_is_not_done() {
     let engine = Arc::new(FailingEngine::over(Arc::new(MemoryEngine::new())));
     let daemon = api::start_on(Store::new(engine.clone())).await;
     engine.fail_at(Count::Commits, 1, Failure::Before);

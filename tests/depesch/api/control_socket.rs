@@ -37,7 +37,7 @@ async fn a_stale_socket_is_replaced_and_a_live_one_never() {
 }
 
 #[tokio::test]
-async fn it_tells_how_the_daemon_is() {
+async fn it_reports_the_daemons_health() {
     let daemon = api::start().await;
     let status: Status = daemon.client.get("/v1/status").await.unwrap();
     assert_eq!(status.version, env!("CARGO_PKG_VERSION"));

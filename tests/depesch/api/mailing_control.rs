@@ -57,7 +57,7 @@ fn refusal(error: ClientError) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn a_mailing_is_looked_at_queued_once_and_shown() {
+async fn a_mailing_is_checked_queued_once_and_shown() {
     let (daemon, _store) = daemon().await;
     let client = &daemon.client;
     let looked: QueueAnswer = client.post("/v1/mailings?check=true", &request("2026-11-23 09:00")).await.unwrap();
@@ -80,7 +80,7 @@ fn client_error<T: std::fmt::Debug>(result: Result<T, ClientError>) -> ClientErr
 }
 
 #[tokio::test]
-async fn wrong_times_and_names_are_told() {
+async fn wrong_times_and_names_are_reported() {
     let (daemon, _store) = daemon().await;
     let queue = |request: QueueRequest| {
         let client = daemon.client.clone();
@@ -121,11 +121,11 @@ async fn a_mailing_is_held_moved_and_withdrawn() {
 }
 
 #[tokio::test]
-async fn an_approval_is_somebody_elses_and_of_what_was_looked_at() {
+async fn an_approval_is_by_another_person_for_the_content_they_saw() {
     let (daemon, store) = daemon().await;
     let mut m = mailing(5, depesch::model::mailing::MissedPolicy::Ask);
     m.approval_required = true;
-    m.created_by = "somebody else".into();
+    m.created_by = "another user".into();
     put(&store, &m).await;
     let approve = |hash: &str| ApproveRequest { content_hash: Some(hash.into()) };
     let client = &daemon.client;
@@ -171,7 +171,7 @@ async fn a_report_adds_up_and_every_delivery_comes_as_a_line() {
 }
 
 #[tokio::test]
-async fn failed_ones_are_tried_again_by_request() {
+async fn failed_notices_are_retried_on_request() {
     let (daemon, store) = daemon().await;
     let m = put_frozen(&store, 4, 3).await;
     settle(&store, &m, vec![accepted(), failed(550, "5.1.1 unknown"), failed(554, "5.7.1 spam")]).await;

@@ -62,7 +62,7 @@ async fn a_failed_notice_is_shown_with_the_reply_and_sent_when_asked() {
 }
 
 #[tokio::test]
-async fn pages_lead_to_each_notice_once() {
+async fn pages_contain_each_notice_once() {
     let world = World::new();
     let (test, notice_worker) = control(&world).await;
     notice_worker.drain().await;

@@ -43,7 +43,7 @@ const ONTO_MEDIA: [(&str, &str); 3] =
     [("file", "/home/anna/people.csv"), ("lists", "media"), ("consent", "asked for it")];
 
 #[tokio::test]
-async fn lists_are_made_changed_and_never_doubled() {
+async fn lists_are_created_changed_and_never_duplicated() {
     let daemon = start().await;
     assert_eq!(put_list(&daemon, &media(), true).await.unwrap().outcome, "created");
     assert_eq!(refusal(put_list(&daemon, &media(), true).await.unwrap_err()).0, 409);
@@ -57,7 +57,7 @@ async fn lists_are_made_changed_and_never_doubled() {
 }
 
 #[tokio::test]
-async fn a_file_goes_up_and_comes_down_again() {
+async fn a_file_is_uploaded_and_downloaded() {
     let daemon = start().await;
     put_list(&daemon, &media(), true).await.unwrap();
     let row = |n| format!("reader{n}@example.org,Reader {n}\r\n");

@@ -86,7 +86,7 @@ async fn a_file_that_is_not_as_announced_is_refused() {
 }
 
 #[tokio::test]
-async fn the_contact_book_is_taken_in_whole_or_not_at_all() {
+async fn the_contact_book_is_imported_as_a_whole_or_not_at_all() {
     let daemon = api::start().await;
     let wrong = ImportBook { toml: format!("{BOOK}\n[[contacts]]\nid = \"x\"\n") };
     let (status, message) =

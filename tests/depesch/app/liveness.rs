@@ -60,7 +60,7 @@ fn liveness(office: &Office, parts: &[Heartbeats]) -> Liveness {
 /// Runs liveness checks for this time, letting other tasks run in between; returns the first problem.
 async fn look_for(liveness: &mut Liveness, time: Duration) -> Option<Lifeless> {
     for _ in 0..=time.as_secs().div_ceil(LOOK.as_secs()) {
-        if let Err(lifeless) = liveness.look(LOOK).await {
+        if let Err(lifeless) = liveness.check(LOOK).await {
             return Some(lifeless);
         }
         for _ in 0..20 {
@@ -82,21 +82,21 @@ async fn a_committer_that_does_not_answer_in_time_is_noticed() {
     let engine = Arc::new(Stalling::default());
     let office = Office::over(engine.clone());
     let mut liveness = liveness(&office, &[]);
-    liveness.look(LOOK).await.unwrap();
+    liveness.check(LOOK).await.unwrap();
     engine.commits.store(SILENT, Ordering::SeqCst);
     let clock = office.clock.clone();
-    let (looked, ()) = tokio::join!(liveness.look(LOOK), async {
+    let (looked, ()) = tokio::join!(liveness.check(LOOK), async {
         clock.advance(chrono::Duration::seconds(39));
         tokio::task::yield_now().await;
         clock.advance(chrono::Duration::seconds(1));
     });
     assert!(matches!(looked, Err(Lifeless::CommitterSilent(LOOK))), "{looked:?}");
     engine.commits.store(WELL, Ordering::SeqCst);
-    liveness.look(LOOK).await.unwrap();
+    liveness.check(LOOK).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_store_that_builds_its_index_anew_may_be_silent_for_an_hour_and_one_that_fails_may_not() {
+async fn a_store_rebuilding_its_index_may_be_silent_for_an_hour_and_a_failed_one_may_not() {
     let engine = Arc::new(Stalling::default());
     let office = Office::over(engine.clone());
     let heals = Arc::new(AtomicBool::new(true));
@@ -105,7 +105,7 @@ async fn a_store_that_builds_its_index_anew_may_be_silent_for_an_hour_and_one_th
     engine.commits.store(SILENT, Ordering::SeqCst);
     let clock = office.clock.clone();
     let silent = async |liveness: &mut Liveness| {
-        let (looked, ()) = tokio::join!(liveness.look(LOOK), async {
+        let (looked, ()) = tokio::join!(liveness.check(LOOK), async {
             tokio::task::yield_now().await;
             clock.advance(chrono::Duration::seconds(40));
         });
@@ -119,9 +119,9 @@ async fn a_store_that_builds_its_index_anew_may_be_silent_for_an_hour_and_one_th
     heals.store(false, Ordering::SeqCst);
     assert!(matches!(silent(&mut liveness).await, Err(Lifeless::CommitterSilent(_))));
     heals.store(true, Ordering::SeqCst);
-    assert!(silent(&mut liveness).await.is_ok(), "another time begins anew");
+    assert!(silent(&mut liveness).await.is_ok(), "the time limit starts again");
     engine.commits.store(BROKEN, Ordering::SeqCst);
-    let looked = liveness.look(LOOK).await;
+    let looked = liveness.check(LOOK).await;
     assert!(matches!(looked, Err(Lifeless::CommitsFail(_))), "{looked:?}");
 }
 
@@ -131,9 +131,9 @@ async fn a_full_disk_is_waited_for_and_a_broken_store_is_not() {
     let office = Office::over(engine.clone());
     let mut liveness = liveness(&office, &[]);
     engine.commits.store(FULL, Ordering::SeqCst);
-    liveness.look(LOOK).await.unwrap();
+    liveness.check(LOOK).await.unwrap();
     engine.commits.store(BROKEN, Ordering::SeqCst);
-    let looked = liveness.look(LOOK).await;
+    let looked = liveness.check(LOOK).await;
     assert!(matches!(looked, Err(Lifeless::CommitsFail(_))), "{looked:?}");
 }
 
@@ -178,7 +178,7 @@ async fn a_scheduler_that_hangs_is_noticed() {
 }
 
 #[tokio::test]
-async fn what_handles_mail_that_came_in_is_watched_too() {
+async fn the_handlers_of_incoming_mail_are_watched_too() {
     let engine = Arc::new(Stalling::default());
     let mail = MailIn::over(engine.clone()).await;
     let (worker, _) = mail.worker(|_, _| panic!("nothing came"));
@@ -194,12 +194,12 @@ async fn what_handles_mail_that_came_in_is_watched_too() {
         for _ in 0..50 {
             tokio::task::yield_now().await;
         }
-        if let Err(lifeless) = liveness.look(LOOK).await {
+        if let Err(lifeless) = liveness.check(LOOK).await {
             found.push((look, stuck(Some(lifeless))));
         }
     }
     let (first, names) = found.first().unwrap();
     assert!(*first > 30, "{found:?}");
-    assert_eq!(*names, ["what hands out mail that came in"]);
+    assert_eq!(*names, ["the distribution of incoming mail"]);
     running.abort();
 }

@@ -33,7 +33,7 @@ fn a_refused_reload_fails_and_shows_until_the_next_good_one() {
 }
 
 #[test]
-fn what_serve_would_refuse_at_the_next_start_a_reload_refuses() {
+fn a_reload_refuses_what_serve_would_refuse() {
     let place = Place::new("");
     let _daemon = place.serve();
     let good = std::fs::read_to_string(place.configuration()).unwrap();

@@ -20,7 +20,7 @@ fn a_second_daemon_on_one_store_is_refused() {
 }
 
 #[test]
-fn it_begins_empty_only_when_told_to() {
+fn it_starts_empty_only_when_told_to() {
     let place = Place::new("");
     let refused = place.run(&["serve"]);
     assert_eq!(refused.status.code(), Some(6));
@@ -69,7 +69,7 @@ fn after_kill_it_starts_over_the_stale_socket() {
 }
 
 #[test]
-fn sighup_keeps_the_old_where_the_new_is_broken() {
+fn sighup_keeps_the_old_configuration_if_the_new_is_invalid() {
     let place = Place::new("");
     let mut daemon = place.serve();
     place.configure("transport_ = 1");
@@ -85,7 +85,7 @@ fn sighup_keeps_the_old_where_the_new_is_broken() {
 }
 
 #[test]
-fn sighup_keeps_the_old_templates_where_the_new_are_broken() {
+fn sighup_keeps_the_old_templates_if_the_new_are_invalid() {
     let place = Place::new("templates_directory = \"own\"");
     let own = place.directory.path().join("own/invitation");
     std::fs::create_dir_all(&own).unwrap();
@@ -111,7 +111,7 @@ fn sighup_keeps_the_old_templates_where_the_new_are_broken() {
 }
 
 #[test]
-fn sighup_takes_over_nothing_where_the_certificate_is_broken() {
+fn sighup_applies_nothing_if_the_certificate_is_invalid() {
     let place = Place::new("");
     let directory = place.directory.path();
     let made = rcgen::generate_simple_self_signed(vec!["mx.example.org".to_owned()]).unwrap();

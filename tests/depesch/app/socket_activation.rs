@@ -105,7 +105,7 @@ fn a_socket_of_unknown_use_stops_the_start_with_2() {
 }
 
 #[test]
-fn a_socket_that_is_not_piped_in_again_is_missed() {
+fn a_socket_that_is_not_passed_in_again_is_reported() {
     let place = Place::new("");
     let lmtp = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut daemon = serve(&place, "lmtp", lmtp.into(), None);

@@ -58,7 +58,7 @@ fn during_an_import_what_was_committed_stays_and_the_import_can_be_run_again() {
 }
 
 #[test]
-fn with_mail_on_its_way_in_the_message_is_taken_and_others_are_dismissed() {
+fn a_stop_completes_incoming_messages_and_closes_idle_connections() {
     let place = Place::new("");
     let text = std::fs::read_to_string(place.configuration()).unwrap();
     std::fs::write(place.configuration(), text + "[inbound]\nsmtp = [\"127.0.0.1:0\"]\n").unwrap();

@@ -140,7 +140,7 @@ fn real_bounces_are_read_as_the_table_says() {
 }
 
 #[test]
-fn ordinary_mail_is_no_bounce() {
+fn ordinary_mail_is_not_a_bounce() {
     let Some(path) = corpus() else { return };
     let reader = reader();
     let mut names: Vec<PathBuf> =

@@ -46,7 +46,7 @@ fn rows(file: &str, reading: &Reading) -> Vec<String> {
 }
 
 #[test]
-fn every_shape_is_read_as_its_row_says() {
+fn every_format_is_read_as_its_row_says() {
     let table = std::fs::read_to_string(folder().join("expected.tsv")).unwrap();
     let reader = reader();
     let mut seen = 0;
@@ -63,7 +63,7 @@ fn every_shape_is_read_as_its_row_says() {
 }
 
 #[test]
-fn what_came_back_leads_to_the_message_that_was_sent() {
+fn a_bounce_leads_to_the_message_that_was_sent() {
     let reader = reader();
     for name in ["dsn", "dsn_headers_only", "opensmtpd", "arf", "quoted"] {
         let bytes = std::fs::read(folder().join(format!("{name}.eml"))).unwrap();

@@ -20,10 +20,10 @@ fn a_lost_state_directory_comes_back_from_the_backups() {
     assert!(made["backup"]["records"].as_u64().unwrap() > 2 && made["backup"]["whole"] == true);
     let refused = place.run(&["backup", "restore"]);
     assert_eq!(refused.status.code(), Some(2));
-    assert!(complaint(&refused).contains("is there already"), "{}", complaint(&refused));
+    assert!(complaint(&refused).contains("already exists"), "{}", complaint(&refused));
     daemon.signal("TERM");
     assert!(daemon.wait().success());
-    // Without a daemon it is made of the files.
+    // Without a daemon it is made from the files.
     let again = json(&place, &["backup", "create"], 0);
     assert_ne!(again["backup"]["id"], made["backup"]["id"]);
     let listed = json(&place, &["backup", "list"], 0);

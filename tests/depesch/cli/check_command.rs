@@ -10,7 +10,7 @@ fn check(place: &Place, more: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_daemon_that_is_well_is_ok_with_numbers() {
+fn a_healthy_daemon_is_ok_with_numbers() {
     let place = Place::new("");
     let _daemon = place.serve();
     let (code, said) = check(&place, &[]);
@@ -38,7 +38,7 @@ fn what_needs_a_person_is_a_warning_and_no_daemon_is_critical() {
 }
 
 #[test]
-fn what_cannot_be_asked_is_unknown() {
+fn a_name_that_cannot_be_queried_is_unknown() {
     let place = Place::new("");
     assert_eq!(check(&place, &["--timeout", "0"]).0, Some(3));
     let nowhere = std::process::Command::new(env!("CARGO_BIN_EXE_depesch"))

@@ -101,7 +101,7 @@ const MESSAGE: &[u8] = b"From: Karin Ek <karin@example.net>\nTo: media@lists.exa
     Cc: Media-Owner@lists.example.org\nSubject: hej\n\nHej.\n";
 
 #[tokio::test]
-async fn what_came_in_is_listed_newest_first_and_masked() {
+async fn incoming_mail_is_listed_newest_first_and_masked() {
     let office = office().await;
     let mut ids = Vec::new();
     for _ in 0..5 {
@@ -132,7 +132,7 @@ async fn what_came_in_is_listed_newest_first_and_masked() {
 }
 
 #[tokio::test]
-async fn a_message_is_given_back_as_it_came_and_damage_is_said() {
+async fn a_message_is_returned_unchanged_and_damage_is_reported() {
     let office = office().await;
     let injected = office.inject("?recipients=media@lists.example.org", b"Subject: hej\n\nHej\xff\0.\n").await.unwrap();
     let path = format!("/v1/inbound/{}/raw", injected.ids[0]);
@@ -151,7 +151,7 @@ async fn a_message_is_given_back_as_it_came_and_damage_is_said() {
 }
 
 #[tokio::test]
-async fn only_what_is_stuck_is_tried_again() {
+async fn only_stuck_messages_are_retried() {
     let office = office().await;
     let id = office.inject("?recipients=media@lists.example.org", MESSAGE).await.unwrap().ids.remove(0);
     let path = format!("/v1/inbound/{id}/retry");
@@ -172,7 +172,7 @@ async fn only_what_is_stuck_is_tried_again() {
 }
 
 #[tokio::test]
-async fn the_envelope_is_what_was_said_or_what_the_message_says() {
+async fn the_envelope_is_as_given_or_from_the_message() {
     let office = office().await;
     let sender = async |injected: &Injected| {
         let read = office.store.inbound(injected.ids[0].parse().unwrap()).await.unwrap().unwrap();
@@ -203,7 +203,7 @@ async fn the_envelope_is_what_was_said_or_what_the_message_says() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_kept_now_is_refused_for_later() {
+async fn mail_that_cannot_be_stored_now_is_refused_temporarily() {
     let office = office().await;
     let (query, message) = ("?recipients=media@lists.example.org", MESSAGE);
     office.disk.0.lock().unwrap().room = Some(10);

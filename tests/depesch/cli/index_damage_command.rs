@@ -53,7 +53,7 @@ fn json(place: &Place, arguments: &[&str], code: i32) -> Value {
 }
 
 #[test]
-fn what_is_said_of_it_comes_true_and_the_daemon_says_so() {
+fn predictions_come_true_and_the_daemon_reports_them() {
     let place = place();
     let records = json(&place, &["store", "check"], 0)["index"]["records"].clone();
     damage_index(&place);

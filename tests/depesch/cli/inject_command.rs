@@ -34,7 +34,7 @@ const BOUNCE: &[u8] = b"From MAILER-DAEMON  Mon Nov  2 09:00:00 2026\nReturn-Pat
     To: media-bounces@lists.example.org\nSubject: Undelivered\n\nSorry.\n";
 
 #[test]
-fn a_message_is_taken_in_and_outlives_the_daemon() {
+fn an_injected_message_outlives_the_daemon() {
     let place = Place::new("");
     let mut daemon = place.serve();
     let new = ["list", "create", "media", "--address", "media@lists.example.org", "--owner", "anna@example.org"];

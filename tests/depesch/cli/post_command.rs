@@ -9,7 +9,7 @@ use crate::support::api::start_changed;
 use crate::support::posts::PostOffice;
 
 #[tokio::test]
-async fn held_posts_are_let_out_or_stopped_and_once() {
+async fn held_posts_are_approved_or_refused_once() {
     let office = PostOffice::new().await;
     office.list("samtal", ListKind::Discussion, |_| {}).await;
     office.reader(1, &["samtal"]).await;

@@ -69,7 +69,7 @@ fn a_link_instead_of_a_file_is_not_followed() {
 }
 
 #[test]
-fn a_file_that_is_not_there_or_no_text_is_told_as_such() {
+fn a_missing_file_and_one_that_is_not_text_are_reported() {
     let done = depesch(&["release", "check", "/nonexistent/a.md"]);
     assert_eq!(done.status.code(), Some(2));
     assert!(text(&done.stderr).contains("/nonexistent/a.md cannot be read"));

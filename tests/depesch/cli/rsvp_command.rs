@@ -38,7 +38,7 @@ async fn the_answers_are_counted_and_listed_by_release_and_by_mailing() {
 }
 
 #[tokio::test]
-async fn an_operator_enters_what_the_contact_was_told() {
+async fn an_operator_enters_an_answer_given_to_the_contact() {
     let (hosts, control) = office().await;
     let new = NewAnswer { address: "eva@example.com".into(), answer: AnswerWord::Maybe, comment: "by phone".into() };
     let set: RsvpView = control.client.post(path("r1"), &new).await.unwrap();
@@ -50,7 +50,7 @@ async fn an_operator_enters_what_the_contact_was_told() {
 }
 
 #[tokio::test]
-async fn what_invites_to_nothing_or_is_not_there_is_refused() {
+async fn a_release_without_an_event_or_a_missing_one_is_refused() {
     let (hosts, control) = office().await;
     let plain = "+++\nkind = \"press-release\"\nlanguage = \"sv\"\nheadline = \"Nytt\"\nissuers = [\"X\"]\nlead = \"y\"\n+++\n\nText\n";
     assert_eq!(hosts.add(plain).await, ReleaseId(2));

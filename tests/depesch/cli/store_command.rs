@@ -33,7 +33,7 @@ fn json(place: &Place, arguments: &[&str], code: i32) -> Value {
 }
 
 #[test]
-fn a_whole_store_is_checked_and_a_checkpoint_of_it_is_written() {
+fn an_intact_store_is_checked_and_a_checkpoint_is_written() {
     let place = place();
     let text = place.run(&["store", "check"]);
     assert_eq!(text.status.code(), Some(0), "{}", complaint(&text));
@@ -47,7 +47,7 @@ fn a_whole_store_is_checked_and_a_checkpoint_of_it_is_written() {
 }
 
 #[test]
-fn a_store_is_begun_once_and_what_is_there_is_left_as_it_is() {
+fn a_store_is_created_once_and_an_existing_one_is_unchanged() {
     let place = Place::new("");
     let absent = place.run(&["serve"]);
     assert_eq!(absent.status.code(), Some(6), "{}", complaint(&absent));
@@ -74,7 +74,7 @@ fn a_store_in_use_is_left_alone() {
 }
 
 #[test]
-fn a_damaged_journal_is_named_shown_and_mended_without_loss() {
+fn a_damaged_journal_is_reported_and_repaired_without_loss() {
     let place = place();
     let first = journal(&place).remove(0);
     let mut bytes = std::fs::read(&first).unwrap();

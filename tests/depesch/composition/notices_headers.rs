@@ -24,7 +24,7 @@ fn karin() -> Address {
 }
 
 #[tokio::test]
-async fn an_answer_is_in_its_thread_and_says_what_it_is() {
+async fn an_answer_is_in_its_thread_and_marked_as_automatic() {
     let world = World::new();
     let asked = "From: karin@reader.example\r\nMessage-ID: <q1@reader.example>\r\n\
         References: <a@reader.example>\r\n <b@reader.example>\r\nSubject: help\r\n\r\nhelp\r\n";

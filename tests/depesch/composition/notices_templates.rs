@@ -121,7 +121,7 @@ fn what_is_broken_is_named_with_file_and_line_when_it_is_loaded() {
 }
 
 #[test]
-fn a_folder_of_ones_own_goes_before_the_built_in_mails() {
+fn a_configured_folder_overrides_the_built_in_mails() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("mails").join("greeting");
     std::fs::create_dir_all(&place).unwrap();
@@ -136,7 +136,7 @@ fn a_folder_of_ones_own_goes_before_the_built_in_mails() {
 }
 
 #[test]
-fn an_approval_does_not_hang_on_the_mails() {
+fn an_approval_does_not_depend_on_the_notices() {
     let (plain, more) = (templates(&[]).unwrap(), templates(&GREETING).unwrap());
     assert_eq!(plain.fingerprint(), more.fingerprint());
 }

@@ -33,7 +33,7 @@ fn the_null_sender_and_what_is_no_address_is_not() {
 }
 
 #[test]
-fn an_address_behind_which_nobody_reads_is_not() {
+fn an_address_without_a_reader_gets_no_answer() {
     for local in [
         "MAILER-DAEMON",
         "mailer-daemon",
@@ -57,7 +57,7 @@ fn an_address_behind_which_nobody_reads_is_not() {
 }
 
 #[test]
-fn what_says_that_a_program_sent_it_is_not() {
+fn mail_marked_as_sent_by_a_program_is_not() {
     for field in [
         "Auto-Submitted: auto-replied",
         "Auto-Submitted: auto-generated; type=x",
@@ -81,7 +81,7 @@ fn what_says_that_a_program_sent_it_is_not() {
 }
 
 #[tokio::test]
-async fn also_a_draft_that_nobody_asked_about_is_refused() {
+async fn a_draft_is_refused_even_without_a_request() {
     let world = World::new();
     let (person, owner) = (PERSON.parse().unwrap(), "media-owner@lists.example.org".parse().unwrap());
     let language = Language::swedish();
@@ -144,7 +144,7 @@ async fn two_at_the_same_moment_are_one() {
 }
 
 #[tokio::test]
-async fn so_many_a_day_are_so_many_and_the_counts_are_forgotten() {
+async fn a_daily_limit_holds_and_old_counts_are_deleted() {
     let world = World::new();
     let karin = PERSON.parse().unwrap();
     let mut allowed = 0;

@@ -129,7 +129,7 @@ async fn the_same_mailing_subscriber_and_second_give_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn the_first_list_by_name_on_which_one_is_active_carries_it() {
+async fn the_first_active_list_by_name_carries_it() {
     let house = house(&[list("media"), list("alla")], built_in()).await;
     let both = put_subscriber(&house.store, 1, &["media", "alla"], |_| {}).await;
     let one = put_subscriber(&house.store, 2, &["media", "alla"], |s| {
@@ -169,10 +169,10 @@ async fn what_is_missing_is_named() {
     };
     let mut wrong = house.mailing.clone();
     wrong.content = MailingContent::Release(ReleaseId(99));
-    assert_eq!(broken(&wrong).await, "release r99 is not there any more");
+    assert_eq!(broken(&wrong).await, "release r99 no longer exists");
     let mut wrong = house.mailing.clone();
     wrong.audience.lists = ["borta".parse().unwrap()].into();
-    assert_eq!(broken(&wrong).await, "a list of its audience is not there any more");
+    assert_eq!(broken(&wrong).await, "a list of its audience no longer exists");
     let blob = house.blobs.put(None, b"%PDF programmet".as_slice()).await.unwrap();
     let hex = depesch::base::token::to_hex(&blob.sha256);
     let path = house._directory.path().join("blobs").join(&hex[..2]).join(&hex);

@@ -38,9 +38,9 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("", "[relay]\nhost = \"mail.example.org\"\nport = 465\ntls = \"opportunistic\"", "port 465"),
     ("transport = \"capture\"\ntemplates_directory = \"no-templates\"", "", "no-templates"),
     ("transport = \"capture\"", "[control]\nsocket = \"c.sock\"\ngroup = \"no-such-group\"", "no-such-group"),
-    ("transport = \"capture\"", "[control]\nsocket = \"empty\"", "is no socket"),
+    ("transport = \"capture\"", "[control]\nsocket = \"empty\"", "is not a socket"),
     ("transport = \"capture\"", "[inbound]\nlmtp_socket = \"l.sock\"\nlmtp_group = \"no-group\"", "no-group"),
-    ("transport = \"capture\"", "[inbound]\nlmtp_socket = \"empty\"", "is no socket"),
+    ("transport = \"capture\"", "[inbound]\nlmtp_socket = \"empty\"", "is not a socket"),
     ("transport = \"capture\"", "[inbound]\nhost_name = \"not a name\"", "must be a domain name"),
     ("transport = \"capture\"", "[inbound]\ncertificate_file = \"no.pem\"\nkey_file = \"no-key.pem\"", "no.pem"),
     ("transport = \"capture\"", "[inbound]\ncertificate_file = \"empty\"\nkey_file = \"empty\"", "empty"),
@@ -70,7 +70,7 @@ fn what_serve_refuses_check_refuses_in_the_same_words() {
 }
 
 #[test]
-fn all_that_is_wrong_is_said_at_once() {
+fn all_errors_are_reported_at_once() {
     let place = Place::new("");
     configure(
         &place,
@@ -88,7 +88,7 @@ fn all_that_is_wrong_is_said_at_once() {
 }
 
 #[test]
-fn offline_looks_at_nothing_but_the_file() {
+fn offline_examines_only_the_file() {
     let place = Place::new("");
     let missing = "group = \"no-such-group\"\n[relay]\nhost = \"mail.example.org\"\ntls = \"starttls\"\nlogin = \"press\"\n\
                    password_file = \"no-such-file\"\n[inbound]\ncertificate_file = \"no.pem\"\nkey_file = \"no-key.pem\"";

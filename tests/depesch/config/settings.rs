@@ -67,7 +67,7 @@ fn an_unknown_key_comes_with_the_nearest_known_one() {
 }
 
 #[test]
-fn all_errors_are_told_at_once_in_order() {
+fn all_errors_are_reported_at_once_in_order() {
     let found = problems("transport = 1\n[relay]\nport = 0\nhos = \"x\"\n[dispatch]\nconnections = 0\n");
     let places: Vec<_> = found.iter().map(|(line, key, _)| (line.unwrap(), key.as_str())).collect();
     assert_eq!(places, [(1, "transport"), (3, "relay.port"), (4, "relay.hos"), (6, "dispatch.connections")]);
@@ -98,7 +98,7 @@ fn lengths_of_time_are_read_and_shown_alike() {
 }
 
 #[test]
-fn a_reload_takes_over_just_the_keys_that_are_marked() {
+fn a_reload_applies_only_the_marked_keys() {
     let parse = |text: &str| Config::parse(Path::new("/etc/depesch/depesch.toml"), text).unwrap();
     let changed = "templates_directory = \"own\"\nbase_url = \"https://press.example.org\"\n[content]\n\
                    attachments_in_mail = 1\ncountry_code = \"47\"\n[log]\nlevel = \"debug\"\n";

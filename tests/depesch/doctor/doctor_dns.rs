@@ -85,7 +85,7 @@ async fn a_domain_without_anything_gets_every_record() {
 }
 
 #[tokio::test]
-async fn what_nobody_answers_is_not_seen() {
+async fn an_unanswered_query_is_reported_as_not_checked() {
     let config = "[organisation]\ndomain = \"broken.example.org\"\n".to_owned() + CONFIGURED;
     let found = found_with(good(), &config).await;
     let about: Vec<_> = found.iter().filter(|finding| finding.what.contains("broken")).collect();

@@ -33,7 +33,7 @@ fn codes(found: &[Finding]) -> Vec<(Severity, &'static str)> {
 }
 
 #[test]
-fn settings_that_are_valid_and_unwise() {
+fn valid_but_unwise_settings_are_reported() {
     let check = |text: &str, expected: &[(Severity, &str)]| {
         let text = format!("{text}\n[organisation]\ndomain = \"example.org\"\n");
         assert_eq!(codes(&settings::evaluate(&config(&text))), expected, "{text}");
@@ -49,7 +49,7 @@ fn settings_that_are_valid_and_unwise() {
 }
 
 #[test]
-fn files_are_judged_by_who_may_read_and_write_them() {
+fn files_are_checked_by_who_may_read_and_write_them() {
     let check = |role, mode, expected: Option<(Severity, &str)>| {
         let file = File { role, path: "/x".into(), seen: Seen::File { mode, fits: true } };
         let found: Vec<Finding> = permissions::evaluate(&file).into_iter().collect();
@@ -75,7 +75,7 @@ fn files_are_judged_by_who_may_read_and_write_them() {
 }
 
 #[test]
-fn real_files_are_seen_as_they_are() {
+fn real_files_are_read_correctly() {
     let directory = tempfile::tempdir().unwrap();
     let password = directory.path().join("password");
     std::fs::write(&password, "x").unwrap();
@@ -95,15 +95,15 @@ fn real_files_are_seen_as_they_are() {
 }
 
 #[test]
-fn disks_are_judged_by_room_kind_and_speed() {
+fn disks_are_checked_by_space_kind_and_speed() {
     let check = |edit: fn(&mut Disk), expected: &[(Severity, &str)]| {
         let mut disk = Disk { free: 50 * GIGABYTE, free_files: Some(1_000_000), kind: 0xef53, sync: Ok(900) };
         edit(&mut disk);
         assert_eq!(codes(&disk::evaluate(Path::new("/var/lib/depesch"), &disk)), expected);
     };
     check(|_| {}, &[]);
-    check(|disk| disk.free = GIGABYTE / 2, &[(Severity::Warning, "room")]);
-    check(|disk| disk.free = GIGABYTE / 8, &[(Severity::Error, "room")]);
+    check(|disk| disk.free = GIGABYTE / 2, &[(Severity::Warning, "disk-space")]);
+    check(|disk| disk.free = GIGABYTE / 8, &[(Severity::Error, "disk-space")]);
     check(|disk| disk.free_files = Some(50), &[(Severity::Warning, "files")]);
     check(|disk| disk.free_files = None, &[]);
     check(|disk| disk.kind = 0x0102_1994, &[(Severity::Error, "memory-disk")]);
@@ -152,14 +152,14 @@ fn a_mail_listener_must_be_open_and_ours() {
 }
 
 #[test]
-fn what_was_not_seen_is_neither_good_nor_bad() {
+fn what_was_not_checked_is_neither_good_nor_bad() {
     let found = |severity| Finding::new(severity, finding::Area::Disk, "x", "x", "x", "x");
     assert_eq!(finding::worst(&[found(Severity::NotSeen)]), Severity::Good);
     assert_eq!(finding::worst(&[found(Severity::NotSeen), found(Severity::Warning)]), Severity::Warning);
 }
 
 #[test]
-fn backups_are_judged_by_age_and_place() {
+fn backups_are_checked_by_age_and_place() {
     let now = depesch::base::clock::Timestamp::from_timestamp(1_800_000_000, 0).unwrap();
     let check = |edit: fn(&mut Backups), expected: &[(Severity, &str)]| {
         let hour = chrono::Duration::hours(1);
@@ -181,7 +181,7 @@ fn backups_are_judged_by_age_and_place() {
 }
 
 #[test]
-fn a_place_for_backups_that_is_not_there_yet_is_seen_on_the_disk_where_it_will_be() {
+fn a_missing_backup_directory_is_checked_on_its_future_disk() {
     let directory = tempfile::tempdir().unwrap();
     let text = format!("state_directory = {:?}", directory.path().join("state"));
     let seen = backups::observe(&config(&text));

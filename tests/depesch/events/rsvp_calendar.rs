@@ -17,7 +17,7 @@ async fn answers(parameters: &str, line: &str) -> Hosts {
 }
 
 #[tokio::test]
-async fn a_comment_is_kept_and_gives_what_a_mail_would() {
+async fn a_comment_is_kept_and_read_like_a_mail() {
     let google = "PARTSTAT=ACCEPTED;CN=Karin ^'Kajan^' Ek;X-RESPONSE-COMMENT=\"Vi blir tre, presskort 12345\"";
     let hosts = answers(google, "").await;
     let rsvp = hosts.answer_of("karin").await.unwrap();
@@ -31,7 +31,7 @@ async fn a_comment_is_kept_and_gives_what_a_mail_would() {
 }
 
 #[tokio::test]
-async fn a_comment_that_says_the_opposite_or_asks_is_seen_by_the_contact() {
+async fn a_comment_that_contradicts_or_asks_goes_to_the_contact() {
     for (status, comment, expected) in [
         ("ACCEPTED", "Jag kommer tyvärr inte.", RsvpAnswer::Unclear),
         ("DECLINED", "Jag kommer!", RsvpAnswer::Unclear),

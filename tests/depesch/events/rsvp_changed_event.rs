@@ -122,7 +122,7 @@ async fn a_cancelled_event_does_not_take_the_answers_of_another() {
 }
 
 #[tokio::test]
-async fn what_has_not_gone_out_changes_no_answer() {
+async fn an_unsent_release_changes_no_answer() {
     let hosts = Hosts::with_one().await;
     let event = "start = 2026-11-27T13:00:00\nstatus = \"moved\"";
     update(&hosts, "Ny tid: Så bygger vi", event, RELATION).await;

@@ -71,7 +71,7 @@ async fn a_forged_answer_replaces_nothing_that_the_person_gave() {
 }
 
 #[tokio::test]
-async fn the_mailbox_itself_or_the_invitation_in_hand_is_proof() {
+async fn the_mailbox_itself_or_having_the_invitation_is_proof() {
     let hosts = Hosts::with_one().await;
     // With another spelling of the same mailbox.
     hosts.comes(Some("Karin+svar@Example.com"), RSVP, &accepts("karin", "karin", "")).await;

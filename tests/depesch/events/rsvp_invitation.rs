@@ -29,7 +29,7 @@ async fn two() -> Hosts {
 }
 
 #[tokio::test]
-async fn where_nothing_says_which_a_person_decides() {
+async fn an_ambiguous_answer_is_decided_by_a_person() {
     let hosts = two().await;
     let (kind, _) = hosts.writes("karin", "Jag kommer.").await;
     assert_eq!(kind, InboundKind::Forwarded);
@@ -38,7 +38,7 @@ async fn where_nothing_says_which_a_person_decides() {
 }
 
 #[tokio::test]
-async fn the_subject_tells_and_so_does_what_is_over_or_not_sent() {
+async fn the_subject_decides_and_past_or_unsent_events_do_not_count() {
     let hosts = two().await;
     let mail = plain("karin", "Jag kommer.").replace("Sv: Inbjudan", "Sv: Skolan efter valet");
     hosts.comes(Some("karin@example.com"), RSVP, &mail).await;

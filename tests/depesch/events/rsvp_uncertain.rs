@@ -21,7 +21,7 @@ async fn uncertain_answers_go_to_the_contact_and_are_listed() {
         assert!(hosts.receipts().await.is_empty(), "nothing was understood, so nothing is confirmed");
         let rsvp = hosts.answer_of("karin").await.unwrap();
         assert_eq!((rsvp.answer(), rsvp.to_be_seen()), (RsvpAnswer::Unclear, true), "{text}");
-        // The contact has called, and enters it.
+        // The contact has called the person and enters the answer.
         let told = (hosts.now(), "anna", "by phone");
         set(&hosts.world.store, &hosts.world.key, ReleaseId(1), &rsvp.address, RsvpAnswer::Yes, told).await.unwrap();
         let rsvp = hosts.answer_of("karin").await.unwrap();
@@ -31,7 +31,7 @@ async fn uncertain_answers_go_to_the_contact_and_are_listed() {
 }
 
 #[tokio::test]
-async fn an_answer_with_a_question_counts_and_is_seen_by_the_contact() {
+async fn an_answer_with_a_question_counts_and_goes_to_the_contact() {
     let hosts = Hosts::with_one().await;
     hosts.writes("karin", "Jag kommer! Finns det parkering?").await;
     assert_eq!(hosts.answer_of("karin").await.unwrap().answer(), RsvpAnswer::Yes);
@@ -57,7 +57,7 @@ async fn a_calendar_part_that_proposes_or_contradicts_itself_goes_to_the_contact
 }
 
 #[tokio::test]
-async fn what_a_program_wrote_for_somebody_away_is_no_answer() {
+async fn an_absence_notice_is_not_an_answer() {
     let hosts = Hosts::with_one().await;
     let away = "Jag är på semester och kan inte komma.";
     let mails = [
@@ -90,7 +90,7 @@ async fn what_only_looks_automatic_goes_to_the_contact_and_is_no_answer() {
 }
 
 #[tokio::test]
-async fn a_mail_from_nobody_goes_to_the_owner() {
+async fn a_mail_without_an_author_goes_to_the_owner() {
     let hosts = Hosts::with_one().await;
     let mail = plain("karin", "Jag kommer.").replace("From: karin <karin@example.com>\n", "");
     let (kind, _) = hosts.comes(Some("karin@example.com"), RSVP, &mail).await;
@@ -121,7 +121,7 @@ fn guess(who: &str, release: ReleaseId) -> String {
 }
 
 #[tokio::test]
-async fn what_has_not_gone_out_is_told_to_nobody() {
+async fn an_unsent_release_is_not_mentioned() {
     let hosts = Hosts::new().await;
     let release = hosts.invite("Hemligt", "2026-11-26T09:30:00", "").await;
     for _ in 0..2 {
@@ -149,7 +149,7 @@ async fn a_stranger_who_guesses_a_uid_learns_nothing() {
         hosts.comes(Some(&format!("{sender}@example.com")), "media@lists.example.org", &mail).await;
         assert_eq!(hosts.answer_of(who).await.unwrap().answer(), RsvpAnswer::Unclear);
     }
-    // The same mail twice is passed on once.
+    // The same mail twice is forwarded once.
     assert_eq!(hosts.forwarded_to().await, [CONTACT; 2]);
     // A subscriber's own answer counts, and gets no reply either, like a stranger's.
     hosts.comes(Some("reader4@example.com"), "media@lists.example.org", &guess("reader4", ReleaseId(1))).await;

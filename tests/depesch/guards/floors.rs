@@ -85,7 +85,7 @@ fn imports_go_downward_only() {
 }
 
 #[test]
-fn no_files_go_in_circles() {
+fn no_files_import_each_other_in_a_cycle() {
     let found = circles(&imports()).iter().map(|circle| circle.join(" ")).collect();
     check("files that need each other", found);
 }
@@ -114,7 +114,7 @@ fn names_in(room: &str) -> (BTreeSet<String>, BTreeSet<String>) {
 }
 
 #[test]
-fn the_table_names_the_rooms_and_files_there_are() {
+fn the_table_names_exactly_the_existing_rooms_and_files() {
     let mut found = Vec::new();
     let there: BTreeSet<String> = rust_files(&root().join("src")).iter().map(|path| room_of(path)).collect();
     let named: BTreeSet<String> = rooms().iter().map(|room| room.name.clone()).collect();

@@ -118,7 +118,7 @@ fn alerts_ask_only_for_what_is_shown() {
 }
 
 #[test]
-fn every_alert_says_what_to_do_and_stands_in_operating() {
+fn every_alert_says_what_to_do_and_is_explained_in_operating() {
     for rule in rules() {
         assert!(!rule.annotations["summary"].is_empty() && !rule.annotations["description"].is_empty());
         let section = &rule.annotations["section"];

@@ -25,7 +25,7 @@ async fn effect(store: &Store, subscriber: u64) -> Option<(BounceEffect, Verdict
 }
 
 #[tokio::test]
-async fn an_address_that_does_not_exist_is_suspended_and_nobody_else() {
+async fn only_an_address_that_does_not_exist_is_suspended() {
     let mail_in = MailIn::new().await;
     mailed(&mail_in).await;
     let kind = comes(&mail_in, &sender_of(1, 2), &no_such_user(1, 2)).await;
@@ -88,7 +88,7 @@ async fn without_a_valid_token_nothing_changes_and_the_owner_reads_it() {
     let (report, signed) = (no_such_user(1, 2), sender_of(1, 2));
     assert_eq!(comes(&mail_in, "media-bounces@lists.example.org", &report).await, InboundKind::Forwarded);
     assert_eq!(notices_to_owner(&mail_in.store).await, 1);
-    // Others are not even taken in.
+    // Other tokens are refused at RCPT.
     let directory = Directory::new(mail_in.store.clone(), key());
     let misused = format!("media-bounces+{}@lists.example.org", key().sign(Purpose::Unsubscribe, &[1, 2]));
     for address in [signed.replace('+', "+a"), misused] {
@@ -129,7 +129,7 @@ async fn a_full_mailbox_counts_once_for_each_mailing() {
 }
 
 #[tokio::test]
-async fn one_who_left_a_newsroom_does_not_take_the_newsroom_along() {
+async fn a_former_colleague_does_not_unsubscribe_the_newsroom() {
     let mail_in = MailIn::new().await;
     mailed(&mail_in).await;
     let words = "550 5.1.1 <anna.lind@paper.example>: no such user";

@@ -70,7 +70,7 @@ async fn an_unsubscribe_link_ends_its_own_list_and_nothing_else() {
     let notice = depesch::subscribers::tokens::UnsubscribeToken::of_notice(&key(), &sport, SubscriberId(2));
     for (token, media_is, sport_is) in [
         (key().sign(Purpose::Unsubscribe, &[1, 2, 0]), Ended, Active),
-        // Without a list's place it means nothing.
+        // Without the list's position the token is invalid.
         (key().sign(Purpose::Unsubscribe, &[1, 2]), Ended, Active),
         (notice, Ended, Ended),
     ] {
@@ -118,7 +118,7 @@ async fn one_without_a_token_of_ours_changes_nothing_and_a_person_reads_it() {
 }
 
 #[tokio::test]
-async fn a_report_of_something_else_is_no_complaint() {
+async fn a_report_about_something_else_is_not_a_complaint() {
     let mail_in = MailIn::new().await;
     mailed(&mail_in).await;
     for kind in ["auth-failure", "not-spam", "virus"] {

@@ -27,7 +27,7 @@ async fn come(office: &PostOffice, to: &str, mails: impl Iterator<Item = String>
 
 async fn problems(office: &PostOffice) -> Vec<String> {
     let observer = Observer::new(office.store.clone(), std::sync::Arc::new(office.clock.clone()));
-    observer.look(Duration::ZERO).await.unwrap().problems()
+    observer.health(Duration::ZERO).await.unwrap().problems()
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn one_message_to_many_addresses_is_forwarded_to_a_person_once() {
 }
 
 #[tokio::test]
-async fn a_flood_to_an_owner_stands_in_a_digest() {
+async fn a_flood_to_an_owner_goes_into_a_digest() {
     let office = PostOffice::new().await;
     let most = usize::try_from(FORWARDS_A_DAY).unwrap();
     let mails = (0..most + 5).map(|number| {

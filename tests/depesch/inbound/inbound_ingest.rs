@@ -139,7 +139,7 @@ async fn a_lost_answer_is_not_taken_for_an_acknowledgement() {
 }
 
 #[tokio::test]
-async fn a_message_that_went_round_in_circles_is_refused() {
+async fn a_message_in_a_loop_is_refused() {
     let hall = hall();
     let with = |count: usize| [b"Received: from a by b\r\n".repeat(count).as_slice(), b"Subject: x\r\n\r\n"].concat();
     let take = |bytes| hall.ingest.take(arrival(), recipients(&["press"]), bytes);

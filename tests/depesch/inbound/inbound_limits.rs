@@ -22,7 +22,7 @@ fn hostile() -> Vec<(String, &'static str)> {
 }
 
 #[tokio::test]
-async fn what_is_beyond_the_limits_is_forwarded_and_nothing_is_made_of_it() {
+async fn a_message_beyond_the_limits_is_forwarded_unread() {
     for to in ["media-request@lists.example.org", "media-unsubscribe@lists.example.org", "media@lists.example.org"] {
         let mail = MailIn::new().await;
         let (worker, _) = mail.triage();
@@ -52,7 +52,7 @@ fn with_time_limit(worker: Arc<InboundWorker>, mail: &MailIn, limit: Duration) -
 }
 
 #[tokio::test]
-async fn a_message_that_computes_for_too_long_stays_and_the_queue_goes_on() {
+async fn a_message_that_computes_for_too_long_is_set_aside_and_the_queue_continues() {
     let mail = MailIn::new().await;
     let (release, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);
@@ -80,7 +80,7 @@ async fn a_message_that_computes_for_too_long_stays_and_the_queue_goes_on() {
 }
 
 #[tokio::test]
-async fn threads_that_run_on_leave_room_for_others() {
+async fn overrunning_threads_leave_slots_for_others() {
     let mail = MailIn::new().await;
     let (release, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);
@@ -134,7 +134,7 @@ async fn large_messages_are_read_on_threads_of_their_own() {
 }
 
 #[tokio::test]
-async fn no_more_than_four_threads_run_on_and_small_mail_is_read_beside_them() {
+async fn at_most_four_threads_overrun_and_small_mail_is_still_read() {
     let mail = MailIn::new().await;
     let (release, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);

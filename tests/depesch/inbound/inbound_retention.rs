@@ -57,7 +57,7 @@ impl Office {
         let read = self.store.inbound(id).await.unwrap().unwrap();
         let (mut batch, at) = (Batch::new(), read.value.arrival.at);
         match stuck {
-            true => put_stuck(&mut batch, &read, at, "it makes the parser stop"),
+            true => put_stuck(&mut batch, &read, at, "the parser failed on it"),
             false => put_handled(&mut batch, &read, at, InboundKind::Command, "subscribed"),
         }
         assert_eq!(self.store.commit(batch).await.unwrap(), Commit::Applied);
@@ -92,7 +92,7 @@ fn open(directory: &Path) -> Spool {
 }
 
 #[tokio::test]
-async fn handled_mail_goes_by_age_and_what_is_not_handled_stays() {
+async fn handled_mail_is_removed_by_age_and_unhandled_mail_is_kept() {
     let office = Office::new();
     assert_eq!(office.drop_mail().await.unwrap(), DroppedMail::default());
     let (old, young) = (office.take("old").await, office.take("young").await);

@@ -121,7 +121,7 @@ fn counting_or_later(store: &depesch::store::Store) -> Result<Effects, HandleErr
 }
 
 #[tokio::test]
-async fn who_was_overtaken_reads_and_decides_anew() {
+async fn a_conflicting_change_is_read_and_decided_again() {
     let mail = MailIn::new().await;
     let id = mail.note("eva@press.example", "x").await;
     let rival = AtomicUsize::new(0);
@@ -173,7 +173,7 @@ async fn each_start_counts_what_waits_from_before() {
 }
 
 #[tokio::test]
-async fn a_flood_from_one_sender_holds_up_nobody_else() {
+async fn a_flood_from_one_sender_delays_no_other() {
     let mail = MailIn::new().await;
     for number in 0..600 {
         mail.note("flood@press.example", &format!("flood{number}")).await;
@@ -194,7 +194,7 @@ async fn a_flood_from_one_sender_holds_up_nobody_else() {
 }
 
 #[tokio::test]
-async fn what_the_store_will_never_take_is_marked_and_blocks_nothing() {
+async fn a_message_whose_effects_are_refused_is_set_aside() {
     let mail = MailIn::new().await;
     let (bad, after) = (mail.note("eva@press.example", "bad").await, mail.note("eva@press.example", "after").await);
     let damaged = || RecordError::Damaged { family: "list", reason: "as the test wants it".into() };

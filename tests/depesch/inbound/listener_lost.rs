@@ -25,7 +25,7 @@ fn started(directory: &Path, inherited: &[&str], configured: &[&str]) -> (Observ
 
 /// The number of lost listeners for Prometheus, the reason for not being ready, the status, and whether it is critical.
 async fn shown(observer: &Observer) -> (String, String, String, bool) {
-    let health = observer.look(Duration::ZERO).await.unwrap();
+    let health = observer.health(Duration::ZERO).await.unwrap();
     let metrics = Metrics::new("0", Instruments::default());
     observer.show(&health, &metrics.gauges);
     let text = metrics.text().unwrap();

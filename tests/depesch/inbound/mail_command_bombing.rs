@@ -28,7 +28,7 @@ async fn one_question_about_leaving_one_about_joining_and_two_about_settings_for
 }
 
 #[tokio::test]
-async fn tags_after_a_plus_make_no_further_mailbox() {
+async fn tags_after_a_plus_do_not_make_another_mailbox() {
     let world = World::new().await;
     for tag in ["", "+a", "+b", "+c+d", "+E"] {
         world.writes(&format!("karin{tag}@press.example"), "subscribe", "", "").await;
@@ -39,7 +39,7 @@ async fn tags_after_a_plus_make_no_further_mailbox() {
 }
 
 #[tokio::test]
-async fn a_forged_request_to_join_keeps_nobody_from_leaving() {
+async fn a_forged_request_to_join_does_not_prevent_leaving() {
     let world = World::new().await;
     world.subscribes("karin@press.example").await;
     world.clock.advance(chrono::Duration::days(1));
@@ -50,7 +50,7 @@ async fn a_forged_request_to_join_keeps_nobody_from_leaving() {
     );
     // If the day's question about leaving was used up by a forged mail, a person sees the real request.
     let note = world.writes("karin@press.example", "unsubscribe", "", "").await;
-    assert!(note.contains("passed on to the owner"), "{note}");
+    assert!(note.contains("forwarded to the owner"), "{note}");
     let passed = world.sent().await.into_iter().filter(|sent| sent.starts_with("passed-on")).count();
     assert_eq!(passed, 1, "{:?}", world.sent().await);
 }
@@ -66,7 +66,7 @@ async fn the_same_answer_once_a_day() {
 }
 
 #[tokio::test]
-async fn so_many_an_hour_to_one_domain_and_because_of_one_machine() {
+async fn answers_are_limited_per_hour_by_domain_and_machine() {
     let settings = CommandSettings { answers_per_hour: 3, ..CommandSettings::default() };
     let world = World::with(list("media"), settings).await;
     for number in 0..5 {

@@ -57,7 +57,7 @@ async fn which_lists_goes_to_the_address_only() {
 }
 
 #[tokio::test]
-async fn a_confirmed_request_ends_alike_for_both() {
+async fn a_confirmed_request_ends_the_same_for_members_and_strangers() {
     let world = World::new().await;
     world.subscribes("member@press.example").await;
     let mut ends = Vec::new();

@@ -55,7 +55,7 @@ async fn a_new_subscriber_may_say_all_in_the_first_mail() {
 }
 
 #[tokio::test]
-async fn what_is_no_command_gets_help_and_a_letter_goes_to_the_owner() {
+async fn mail_without_a_command_gets_help_and_a_letter_goes_to_the_owner() {
     let world = World::new().await;
     world.writes(KARIN, "request", "Hej", "").await;
     assert_eq!(world.last().await.about, "help");

@@ -27,7 +27,7 @@ async fn a_second_request_on_one_day_is_answered_or_forwarded() {
         let note = world.writes(KARIN, "request", "hej", second).await;
         assert_eq!(since(&world, 1).await, [what], "{second}: {note}");
     }
-    // The same once more says nothing new.
+    // A repetition of the same request is not new.
     let world = World::new().await;
     for _ in 0..3 {
         world.writes(KARIN, "request", "hjälp", "").await;
@@ -49,9 +49,9 @@ async fn a_new_subscriber_sets_beats_the_same_day_as_the_welcome_invites() {
     let note = world.writes(KARIN, "request", "regioner: Skåne", "").await;
     assert_eq!(note, "command: asked for a confirmation");
     let note = world.writes(KARIN, "request", "ämnen: kultur", "").await;
-    assert!(note.contains("passed on to the owner"), "{note}");
+    assert!(note.contains("forwarded to the owner"), "{note}");
     let note = world.writes(KARIN, "request", "ämnen: kultur", "").await;
-    assert_eq!(note, "command: just this was asked today");
+    assert_eq!(note, "command: the same was asked today");
 }
 
 #[tokio::test]
@@ -61,11 +61,11 @@ async fn a_request_to_join_another_list_the_same_day_reaches_a_person() {
     world.writes(KARIN, "subscribe", "", "").await;
     let mail = "From: karin@press.example\nSubject: x\nMessage-ID: <s@press.example>\n\n";
     let note = world.arrives(Some(KARIN), "sport-subscribe@lists.example.org", mail).await;
-    assert!(note.contains("passed on to the owner"), "{note}");
+    assert!(note.contains("forwarded to the owner"), "{note}");
 }
 
 #[tokio::test]
-async fn a_request_to_be_erased_goes_to_a_person_and_its_author_learns_it() {
+async fn a_request_to_be_erased_goes_to_a_person_and_its_author_is_informed() {
     for pending in
         ["Radera mig", "Ta bort mina uppgifter", "Glöm mig", "Delete my data", "erase", "Radera mina uppgifter tack"]
     {
@@ -88,7 +88,7 @@ async fn a_request_to_be_erased_goes_to_a_person_and_its_author_learns_it() {
 
 /// An older store may hold an address with a letter outside ASCII that in lower case is one inside.
 #[tokio::test]
-async fn a_question_goes_to_the_address_as_it_was_given_to_us() {
+async fn a_question_goes_to_the_address_as_stored() {
     let world = World::new().await;
     world.subscribes(KARIN).await;
     world.clock.advance(chrono::Duration::days(1));
@@ -98,7 +98,7 @@ async fn a_question_goes_to_the_address_as_it_was_given_to_us() {
 }
 
 #[tokio::test]
-async fn a_letter_that_stands_for_another_makes_nobody_else_of_a_mail() {
+async fn a_lookalike_letter_does_not_make_another_person() {
     let world = World::new().await;
     world.subscribes("kim@press.example").await;
     world.clock.advance(chrono::Duration::days(1));

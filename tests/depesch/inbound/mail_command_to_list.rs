@@ -23,7 +23,7 @@ async fn comes(office: &PostOffice, number: usize, subject: &str, text: &str) ->
 }
 
 #[tokio::test]
-async fn a_request_is_answered_and_no_post() {
+async fn a_request_is_answered_and_is_not_a_post() {
     for kind in [ListKind::Discussion, ListKind::Announce] {
         for (number, (subject, text, notice)) in [
             ("unsubscribe", "", "confirm"),

@@ -60,7 +60,7 @@ async fn two_replies_at_once_grant_it_once() {
 }
 
 #[tokio::test]
-async fn altered_or_of_another_purpose_it_is_nothing() {
+async fn an_altered_token_or_one_for_another_purpose_is_invalid() {
     let (world, question) = asked().await;
     let code = question.reply_to.split(['+', '@']).nth(1).unwrap();
     let mut altered = code.to_owned();
@@ -72,14 +72,14 @@ async fn altered_or_of_another_purpose_it_is_nothing() {
         let address = format!("media-confirm+{token}@lists.example.org");
         let Resolved::No(answer) = directory.resolve(&address).await.unwrap() else { panic!("{token} was taken") };
         assert_eq!(answer, Recipient::Forged);
-        // Nor in subject and text.
+        // Nor with the token in subject and text.
         world.writes(KARIN, "request", &format!("Sv: [{token}]"), &format!("ja\n> {token}")).await;
         assert_eq!(world.standing(KARIN).await, None, "{token}");
     }
 }
 
 #[tokio::test]
-async fn no_is_no_and_a_notice_is_for_a_person() {
+async fn a_no_is_a_no_and_a_letter_is_for_a_person() {
     let (world, question) = asked().await;
     assert!(world.replies(&question, "Jag har inte bett om det här. Vad är det?").await.starts_with("forwarded"));
     assert_eq!(world.standing(KARIN).await, None);
@@ -96,7 +96,7 @@ async fn an_automatic_answer_confirms_nothing() {
     let answerer = format!("X-Autoresponder: 1\n{}", reply(&question, "ja"));
     let precedence = format!("Precedence: bulk\n{}", reply(&question, ""));
     let subject = reply(&question, "").replace("Subject: Sv:", "Subject: Autosvar:");
-    // What nothing marks is for a person to read.
+    // Without marks of a program, a person reads it.
     for mail in [plain, precedence, subject] {
         let note = world.arrives(Some(KARIN), &question.reply_to, &mail).await;
         assert!(note.starts_with("forwarded"), "{note}: {mail}");

@@ -37,7 +37,7 @@ async fn the_address_in_a_notice_acts_at_once() {
     assert_eq!(world.standing(KARIN).await, Some(SubscriptionState::Ended));
     let notices = world.notices().await.len();
     let note = world.arrives(Some(KARIN), &address, "From: karin@press.example\nSubject: x\n\n").await;
-    assert_eq!(note, "command: unsubscribes where it had ended before");
+    assert_eq!(note, "command: unsubscribes, but the subscription had already ended");
     assert_eq!(world.notices().await.len(), notices, "said once");
 }
 
@@ -52,7 +52,7 @@ async fn a_person_gets_one_goodbye() {
 }
 
 #[tokio::test]
-async fn reports_and_automatic_replies_unsubscribe_nobody() {
+async fn reports_and_automatic_replies_do_not_unsubscribe() {
     let world = World::new().await;
     world.subscribes(KARIN).await;
     let address = signed_address(&world).await;
@@ -67,7 +67,7 @@ async fn reports_and_automatic_replies_unsubscribe_nobody() {
 }
 
 #[tokio::test]
-async fn nobody_unsubscribes_somebody_else() {
+async fn a_person_cannot_unsubscribe_another() {
     let world = World::new().await;
     world.subscribes(KARIN).await;
     world.clock.advance(chrono::Duration::days(1));

@@ -32,7 +32,7 @@ async fn an_open_list_asks_too() {
 }
 
 #[tokio::test]
-async fn a_closed_list_passes_on_to_its_owner() {
+async fn a_request_to_a_closed_list_is_forwarded_to_its_owner() {
     let closed = depesch::model::list::List { joining: Joining::Closed, ..list("media") };
     let world = World::with(closed, CommandSettings::default()).await;
     world.writes(KARIN, "subscribe", "", "").await;
@@ -83,7 +83,7 @@ async fn their_own_confirmed_request_lifts_their_own_no_for_that_list_alone() {
 }
 
 #[tokio::test]
-async fn a_complaint_or_an_operators_word_is_for_a_person_to_lift() {
+async fn a_complaint_or_an_operators_suppression_is_lifted_only_by_a_person() {
     for reason in [SuppressionReason::Complaint, SuppressionReason::Operator] {
         let world = World::new().await;
         people(&world).suppress(&KARIN.parse().unwrap(), reason, "").await.unwrap();

@@ -38,7 +38,7 @@ async fn asked(office: &PostOffice) -> Question {
 }
 
 #[tokio::test]
-async fn a_confirmed_post_goes_to_everybody_with_its_attachments_as_they_were() {
+async fn a_confirmed_post_goes_to_all_members_with_its_attachments_unchanged() {
     let office = office().await;
     let question = asked(&office).await;
     assert_eq!(question.to, "anna@example.org");
@@ -66,19 +66,19 @@ async fn a_confirmed_post_goes_to_everybody_with_its_attachments_as_they_were() 
 }
 
 #[tokio::test]
-async fn a_no_stops_it_and_later_words_change_nothing() {
+async fn a_no_stops_it_and_later_replies_change_nothing() {
     let office = office().await;
     let question = asked(&office).await;
     let (_, note) = office.answers(&question, "anna@example.org", "Nej, det var inte jag").await;
     assert_eq!(note, "post p1 is refused");
     let (kind, note) = office.answers(&question, "anna@example.org", "Ja").await;
-    assert_eq!((kind, note.as_str()), (InboundKind::Decision, "post p1 is refused already; nothing was changed"));
+    assert_eq!((kind, note.as_str()), (InboundKind::Decision, "post p1 is already refused; nothing was changed"));
     assert!(office.mailings().await.is_empty());
     assert_eq!(office.notices("post-late").await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_token_is_good_once_and_for_seven_days_and_only_as_it_is() {
+async fn a_token_is_valid_once_for_seven_days_and_only_unaltered() {
     let office = office().await;
     let question = asked(&office).await;
     let notice = if question.reply_to.contains("+a") { "+b" } else { "+a" };
@@ -91,14 +91,14 @@ async fn a_token_is_good_once_and_for_seven_days_and_only_as_it_is() {
 
     office.answers(&question, "anna@example.org", "Ja").await;
     let (_, note) = office.answers(&question, "anna@example.org", "Ja").await;
-    assert_eq!(note, "post p1 is approved already; nothing was changed");
+    assert_eq!(note, "post p1 is already approved; nothing was changed");
     assert_eq!(office.mailings().await.len(), 1, "a token used twice sends once");
 
     let late = self::office().await;
     let question = asked(&late).await;
     late.clock.advance(Duration::days(7));
     let (_, note) = late.answers(&question, "anna@example.org", "Ja").await;
-    assert_eq!(note, "post p1 is expired already; nothing was changed");
+    assert_eq!(note, "post p1 is already expired; nothing was changed");
     assert_eq!(late.service.expire().await.unwrap(), 1);
     assert_eq!(late.service.expire().await.unwrap(), 0);
     assert_eq!(late.notices("post-expired").await.len(), 1);
@@ -126,7 +126,7 @@ async fn a_sender_whose_domain_disowns_the_mail_is_not_even_asked() {
 }
 
 #[tokio::test]
-async fn what_a_person_must_read_is_no_decision() {
+async fn a_reply_that_a_person_must_read_decides_nothing() {
     let office = office().await;
     let question = asked(&office).await;
     let (kind, _) = office.answers(&question, "anna@example.org", "Vänta, rubriken är fel! Jag ringer.").await;
@@ -135,7 +135,7 @@ async fn what_a_person_must_read_is_no_decision() {
 }
 
 #[tokio::test]
-async fn a_list_that_demands_approval_asks_a_second_person() {
+async fn a_list_that_requires_approval_asks_a_second_person() {
     let office = office().await;
     let change = |list: &mut depesch::model::list::List| {
         list.approval = true;

@@ -69,7 +69,7 @@ async fn check(records: BTreeMap<String, String>, arrival: &Arrival, message: &s
 }
 
 #[tokio::test]
-async fn a_signature_of_the_authors_domain_speaks_for_it_from_any_machine() {
+async fn a_signature_of_the_authors_domain_counts_from_any_machine() {
     let Signed { message, records } = signed("reject");
     let found = check(records, &came(Via::Smtp, "203.0.113.9"), &message).await;
     let expected =
@@ -96,7 +96,7 @@ async fn a_forged_message_fails() {
 }
 
 #[tokio::test]
-async fn a_domain_without_records_says_nothing() {
+async fn a_domain_without_records_proves_nothing() {
     let found = check(BTreeMap::new(), &came(Via::Smtp, "203.0.113.9"), MESSAGE).await;
     assert_eq!((found.author, found.policy), (Check::None, DomainPolicy::None));
 }
@@ -138,7 +138,7 @@ async fn nor_do_signatures_of_domains_that_never_answer() {
 }
 
 #[tokio::test]
-async fn a_domain_without_dmarc_speaks_by_its_spf_whatever_the_envelope_sender() {
+async fn a_domain_without_dmarc_is_checked_by_its_spf_whatever_the_envelope_sender() {
     let records = || {
         let text = |name: &str, text: &str| (name.to_owned(), text.to_owned());
         BTreeMap::from([
@@ -154,7 +154,7 @@ async fn a_domain_without_dmarc_speaks_by_its_spf_whatever_the_envelope_sender()
 }
 
 #[tokio::test]
-async fn of_a_message_out_of_which_the_library_reads_another_author_nothing_is_known() {
+async fn a_message_in_which_the_library_finds_another_author_is_unknown() {
     let Signed { records, .. } = signed("reject");
     let author = "anna@example.org".parse().unwrap();
     let settings = LookupSettings { servers: vec![name_server(records).await], ..LookupSettings::default() };
@@ -170,7 +170,7 @@ async fn of_a_message_out_of_which_the_library_reads_another_author_nothing_is_k
 }
 
 #[tokio::test]
-async fn of_mail_by_another_server_only_its_own_word_is_taken() {
+async fn only_the_trusted_servers_results_count_for_its_mail() {
     let Signed { message, records } = signed("reject");
     let own = format!("Authentication-Results: front.example.org; dmarc=fail header.from=example.org\r\n{message}");
     let forged = format!("Authentication-Results: example.org; dmarc=pass header.from=example.org\r\n{message}");

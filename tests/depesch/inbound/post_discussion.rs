@@ -56,7 +56,7 @@ async fn a_members_post_goes_at_once_to_all_its_author_too() {
 }
 
 #[tokio::test]
-async fn a_strangers_post_is_held_and_the_first_word_decides() {
+async fn a_strangers_post_is_held_and_the_first_decision_counts() {
     for (first, second, state, notices) in [
         ("ok", "nej", "approved", 0),
         ("Reject: off topic", "yes", "refused", 1),
@@ -73,7 +73,7 @@ async fn a_strangers_post_is_held_and_the_first_word_decides() {
         );
         office.answers(&questions[1], "mod2@example.org", first).await;
         let (kind, note) = office.answers(&questions[0], "mod1@example.org", second).await;
-        assert_eq!((kind, note), (InboundKind::Decision, format!("post p1 is {state} already; nothing was changed")));
+        assert_eq!((kind, note), (InboundKind::Decision, format!("post p1 is already {state}; nothing was changed")));
         assert_eq!(office.post(1).await.state.word(), state, "{first}");
         assert_eq!(office.mailings().await.len(), usize::from(state == "approved"));
         assert_eq!(office.notices("post-refused").await.len(), notices, "only a reason is told: {first}");
@@ -81,7 +81,7 @@ async fn a_strangers_post_is_held_and_the_first_word_decides() {
 }
 
 #[tokio::test]
-async fn the_lists_rule_says_who_is_held() {
+async fn the_lists_rule_decides_who_is_held() {
     for (rule, member, stranger) in [
         (Moderation::None, InboundKind::Post, InboundKind::Forwarded),
         (Moderation::NonMembers, InboundKind::Post, InboundKind::Post),
@@ -145,7 +145,7 @@ async fn replies_go_where_the_list_says() {
 }
 
 #[tokio::test]
-async fn an_author_who_left_from_is_reached_by_a_reply_whatever_the_list_says() {
+async fn an_author_removed_from_from_is_reached_by_a_reply() {
     for (rule, expected) in [
         (ReplyTo::Author, "Reply-To: Kim <reader1@example.com>\r\n"),
         (ReplyTo::List, "Reply-To: Kim <reader1@example.com>,\r\n samtal <samtal@lists.example.org>\r\n"),
@@ -173,7 +173,7 @@ async fn an_author_beyond_ascii_does_not_make_the_header_need_smtputf8() {
 }
 
 #[tokio::test]
-async fn what_went_out_from_the_list_does_not_go_round() {
+async fn mail_sent_by_the_list_does_not_loop() {
     let office = office(|_| {}).await;
     comes(&office, "reader1@example.com", "1", "").await;
     office.send_all().await;
@@ -203,7 +203,7 @@ async fn programs_do_not_post() {
 }
 
 #[tokio::test]
-async fn a_sensitive_list_is_told_nowhere_in_the_header() {
+async fn a_sensitive_list_is_not_named_in_the_header() {
     let office = office(|list| list.privacy = Privacy::Sensitive).await;
     office.domains.set("example.com", Check::Pass, DomainPolicy::Reject);
     let received = "Received: from a by b for <samtal@lists.example.org>; Thu, 1 Jan 2026 00:00:00 +0000\r\n";
@@ -225,13 +225,13 @@ async fn an_operator_decides_too() {
     office.service.approve(first, "anna").await.unwrap();
     let refused = office.service.refuse(second, "anna", "Fel lista").await.unwrap();
     assert!(matches!(refused.state, PostState::Refused { .. }));
-    assert!(office.service.approve(second, "anna").await.unwrap_err().to_string().contains("refused already"));
+    assert!(office.service.approve(second, "anna").await.unwrap_err().to_string().contains("already refused"));
     office.send_all().await;
     assert_eq!(office.carried().len(), 3);
 }
 
 #[tokio::test]
-async fn what_is_decided_goes_by_age_and_with_its_author() {
+async fn decided_posts_are_removed_by_age_and_with_their_author() {
     let office = office(|_| {}).await;
     comes(&office, "reader1@example.com", "1", "").await;
     comes(&office, "stranger@example.net", "2", "").await;

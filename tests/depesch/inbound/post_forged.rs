@@ -86,7 +86,7 @@ async fn all_come(office: &PostOffice, to: &str) -> Vec<(String, InboundKind, St
 }
 
 #[tokio::test]
-async fn no_post_with_two_readings_goes_out_by_itself() {
+async fn no_ambiguous_post_is_sent_automatically() {
     for moderation in [Moderation::NonMembers, Moderation::None, Moderation::All] {
         let office = office(moderation).await;
         for (attack, kind, note) in all_come(&office, LIST).await {
@@ -110,7 +110,7 @@ async fn nor_is_the_author_of_one_asked_about_it() {
 }
 
 #[tokio::test]
-async fn what_a_person_lets_out_has_each_field_once_and_the_author_that_was_judged() {
+async fn an_approved_post_has_each_field_once_and_the_author_that_was_checked() {
     let office = office(Moderation::NonMembers).await;
     all_come(&office, LIST).await;
     let posts = office.store.posts(PostId(0), 100).await.unwrap();
@@ -137,7 +137,7 @@ async fn what_a_person_lets_out_has_each_field_once_and_the_author_that_was_judg
 }
 
 #[tokio::test]
-async fn a_person_is_told_that_the_sender_may_be_another() {
+async fn a_moderator_is_told_that_the_sender_may_be_another() {
     let office = office(Moderation::NonMembers).await;
     office.domains.set("example.com", Check::None, DomainPolicy::None);
     let post = format!("X\r\nFrom: Kim <{MEMBER}>\r\nSubject: Hej\r\n\r\nText\r\n");
@@ -149,7 +149,7 @@ async fn a_person_is_told_that_the_sender_may_be_another() {
 }
 
 #[tokio::test]
-async fn a_name_with_a_comma_goes_out_as_every_program_reads_it() {
+async fn a_name_with_a_comma_is_written_for_every_program() {
     let office = office(Moderation::NonMembers).await;
     office.domains.set("example.com", Check::None, DomainPolicy::None);
     let post = format!("DKIM-Signature: x\r\nFrom: Ek, Kim <{MEMBER}>\r\nSubject: Hej\r\n\r\nText\r\n");

@@ -18,7 +18,7 @@ async fn office(author: &str, moderators: &[&str]) -> PostOffice {
 }
 
 #[tokio::test]
-async fn another_spelling_of_the_author_is_no_second_person() {
+async fn another_spelling_of_the_author_is_not_a_second_person() {
     for (author, moderator) in [
         ("Åsa@example.org", "åsa@example.org"),
         ("boss+x@example.org", "boss@example.org"),
@@ -36,7 +36,7 @@ async fn another_spelling_of_the_author_is_no_second_person() {
         assert_eq!(hold.reason, HoldReason::Approval, "{author}");
         let asked: Vec<_> = hold.asked.iter().map(|one| one.as_str()).collect();
         assert_eq!(asked, ["eva@example.org"], "{author} and {moderator}");
-        // Nor by another way to say so.
+        // Nor through another channel.
         let error = office.service.approve(depesch::base::id::PostId(1), moderator).await.unwrap_err();
         assert!(error.to_string().contains("another person"), "{author} and {moderator}: {error}");
         assert!(office.mailings().await.is_empty());

@@ -18,7 +18,7 @@ async fn comes(moderation: Moderation, unproven: Unproven, says: (Check, DomainP
 }
 
 #[tokio::test]
-async fn the_list_says_what_becomes_of_what_nothing_proves() {
+async fn the_list_decides_about_unproven_posts() {
     let held = "post p1 is held for moderation: its author's domain does not vouch for it";
     for (author, unproven, note) in [
         (Check::Fail, Unproven::Hold, held),

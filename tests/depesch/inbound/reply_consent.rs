@@ -98,7 +98,7 @@ async fn a_no_below_the_question_keeps_it_open() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_for_a_person() {
+async fn an_unreadable_reply_is_for_a_person() {
     for (fields, body) in [
         (
             "Content-Type: application/pkcs7-mime; smime-type=enveloped-data\nContent-Transfer-Encoding: base64\n",
@@ -157,7 +157,7 @@ async fn the_question_stays_open_for_the_person_s_own_answer() {
 }
 
 #[tokio::test]
-async fn a_subject_of_its_own_is_no_yes() {
+async fn a_changed_subject_is_not_a_yes() {
     for prefix in [
         "Abwesend: ",
         "Läst: ",

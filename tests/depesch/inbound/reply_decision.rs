@@ -71,7 +71,7 @@ async fn a_written_word_decides_whatever_the_mail_system_adds() {
 }
 
 #[tokio::test]
-async fn no_code_of_ours_is_told_to_the_author_as_the_reason() {
+async fn no_code_of_ours_is_quoted_to_the_author_as_the_reason() {
     for (words, reason) in [("Nej", ""), ("Nej, fel lista", "fel lista"), ("Nej, se ADDRESS", "se")] {
         let office = discussion().await;
         let stranger = POST.replace("anna@example.org", "frank@example.net").replace("press@lists", "samtal@lists");

@@ -104,7 +104,7 @@ fn a_reader_gets_what_was_put_in() {
 }
 
 #[test]
-fn every_field_stands_once() {
+fn every_field_occurs_once() {
     let names = field_names(&make(&Case::default()));
     for name in [
         "From",

@@ -121,7 +121,7 @@ async fn a_sensitive_list_is_known_by_its_label() {
 }
 
 #[tokio::test]
-async fn what_is_not_ours_is_told_apart_and_never_relayed() {
+async fn foreign_addresses_are_distinguished_and_never_relayed() {
     assert_eq!(refusal("nobody@lists.example.org").await, Recipient::Unknown);
     assert_eq!(refusal("media-subscribe+x@lists.example.org").await, Recipient::Unknown);
     assert_eq!(refusal("media@elsewhere.example").await, Recipient::Foreign);

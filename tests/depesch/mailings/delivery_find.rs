@@ -41,7 +41,7 @@ fn pair(mailing: &str, subscriber: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_delivery_is_found_by_what_is_known_of_it() {
+async fn a_delivery_is_found_by_message_id_queue_id_or_address() {
     let (control, _) = daemon().await;
     let client = &control.client;
     let shown: DeliveryView = client.get(ApiPath::new("/v1/mailings/m2/deliveries/s3")).await.unwrap();

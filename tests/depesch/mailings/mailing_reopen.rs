@@ -35,7 +35,7 @@ async fn finished(store: &Store) -> MailingId {
     m.id
 }
 
-async fn look(store: &Store) -> (&'static str, Tally) {
+async fn stage_and_tally(store: &Store) -> (&'static str, Tally) {
     let m = store.mailing(MailingId(1)).await.unwrap().unwrap().value;
     let tally = store.tally(&m).await.unwrap();
     assert_eq!(tally.audience(), u64::from(AUDIENCE));
@@ -47,19 +47,19 @@ fn resolve(resolution: Resolution) -> Decision {
 }
 
 #[tokio::test]
-async fn failed_ones_wait_again_and_the_mailing_sends() {
+async fn failed_deliveries_wait_again_and_the_mailing_sends() {
     let store = store();
     let id = finished(&store).await;
     let done = decide(&store, id, &Choice::default(), &Decision::Retry).await.unwrap();
     assert_eq!(done, Reopened { changed: 6, busy: 0 });
-    let (stage, tally) = look(&store).await;
+    let (stage, tally) = stage_and_tally(&store).await;
     assert_eq!((stage, tally.waiting, tally.failed, tally.uncertain, tally.accepted), ("sending", 6, 0, 3, 591));
     let again = decide(&store, id, &Choice::default(), &Decision::Retry).await.unwrap();
     assert_eq!(again, Reopened::default());
 }
 
 #[tokio::test]
-async fn only_the_chosen_ones_are_tried_again() {
+async fn only_the_selected_deliveries_are_retried() {
     for choice in [
         Choice { codes: [554].into(), ..Choice::default() },
         Choice { statuses: ["5.7.1".into()].into(), ..Choice::default() },
@@ -70,12 +70,12 @@ async fn only_the_chosen_ones_are_tried_again() {
         let id = finished(&store).await;
         let done = decide(&store, id, &choice, &Decision::Retry).await.unwrap();
         assert_eq!(done.changed, 3, "{choice:?}");
-        assert_eq!(look(&store).await.1.failed, 3);
+        assert_eq!(stage_and_tally(&store).await.1.failed, 3);
     }
 }
 
 #[tokio::test]
-async fn uncertain_ones_are_decided() {
+async fn uncertain_deliveries_are_resolved() {
     let cases = [
         (Resolution::Again, "sending", 3, 591, 6),
         (Resolution::Accepted, "finished", 0, 594, 6),
@@ -86,7 +86,7 @@ async fn uncertain_ones_are_decided() {
         let id = finished(&store).await;
         let done = decide(&store, id, &Choice::default(), &resolve(resolution)).await.unwrap();
         assert_eq!(done.changed, 3);
-        let (found, tally) = look(&store).await;
+        let (found, tally) = stage_and_tally(&store).await;
         assert_eq!((found, tally.waiting, tally.accepted, tally.failed), (stage, waiting, accepted, failed));
         assert_eq!(tally.uncertain, 0);
         // The stored tally equals the tally of the deliveries.
@@ -96,7 +96,7 @@ async fn uncertain_ones_are_decided() {
 }
 
 #[tokio::test]
-async fn a_chunk_under_work_is_left_alone_and_said_so() {
+async fn a_chunk_in_progress_is_left_alone_and_counted_as_busy() {
     let store = store();
     let id = finished(&store).await;
     let mut batch = Batch::new();
@@ -107,7 +107,7 @@ async fn a_chunk_under_work_is_left_alone_and_said_so() {
     assert_eq!(done, Reopened { changed: 4, busy: 2 });
     let done = decide(&store, id, &Choice::default(), &resolve(Resolution::Failed)).await.unwrap();
     assert_eq!(done, Reopened { changed: 2, busy: 1 });
-    look(&store).await;
+    stage_and_tally(&store).await;
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn a_cancelled_mailing_is_not_tried_again_but_can_be_decided() {
     assert!(matches!(refused, ReopenError::Transition(_)) && refused.to_string().contains("cancelled"), "{refused}");
     assert!(decide(&store, m.id, &Choice::default(), &resolve(Resolution::Again)).await.is_err());
     decide(&store, m.id, &Choice::default(), &resolve(Resolution::Accepted)).await.unwrap();
-    let (stage, tally) = look(&store).await;
+    let (stage, tally) = stage_and_tally(&store).await;
     assert_eq!((stage, tally.accepted, tally.failed, tally.cancelled), ("cancelled", 1, 1, 598));
 }
 
@@ -135,12 +135,12 @@ async fn a_failure_at_any_commit_leaves_a_ledger_that_adds_up_and_a_mailing_that
             let failing = Store::new(FailingCommits::new(engine, at, failure));
             let first = decide(&failing, id, &Choice::default(), &Decision::Retry).await;
             assert_eq!(first.is_ok(), at == 3);
-            let (stage, tally) = look(&steady).await;
+            let (stage, tally) = stage_and_tally(&steady).await;
             let chunks = at as u64 + u64::from(failure == Failure::After && at < 3);
             assert_eq!(tally.waiting, 2 * chunks, "{failure:?} {at}");
             assert_eq!(stage, if chunks == 0 { "finished" } else { "sending" });
             decide(&steady, id, &Choice::default(), &Decision::Retry).await.unwrap();
-            assert_eq!(look(&steady).await.1.waiting, 6);
+            assert_eq!(stage_and_tally(&steady).await.1.waiting, 6);
         }
     }
 }

@@ -32,7 +32,7 @@ async fn report(store: &Store, rows: usize) -> Report {
 }
 
 #[tokio::test]
-async fn the_counts_add_up_and_like_troubles_stand_together() {
+async fn the_counts_add_up_and_similar_failures_are_grouped() {
     let report = report(&store(), 3).await;
     assert_eq!(report.tally.audience(), 300);
     assert_eq!((report.tally.waiting, report.tally.failed), (294, 3));

@@ -13,7 +13,7 @@ fn invitation(status: &str) -> Written {
 const KNOWN: &str = "uid = \"a@example.org\"\nsequence = 1\n";
 
 #[test]
-fn a_move_is_said_first() {
+fn a_move_comes_first() {
     let written = invitation(&format!("status = \"moved\"\nprevious_start = 2027-03-10T09:30:00\n{KNOWN}"));
     written.check(&[]);
     let read = written.read();
@@ -26,7 +26,7 @@ fn a_move_is_said_first() {
 }
 
 #[test]
-fn a_cancellation_is_said_first_and_asks_for_no_answer() {
+fn a_cancellation_comes_first_and_asks_for_no_answer() {
     let written = invitation(&format!("status = \"cancelled\"\n{KNOWN}"));
     written.check(&[]);
     let read = written.read();

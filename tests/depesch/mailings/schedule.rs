@@ -113,7 +113,7 @@ async fn a_restart_at_any_commit_begins_each_mailing_once() {
 }
 
 #[tokio::test]
-async fn the_loop_wakes_at_the_time_and_at_a_change() {
+async fn the_loop_runs_at_the_time_and_at_a_change() {
     let (store, clock, notifier) = (store(), FakeClock::at(minute(0)), Notifier::new());
     put(&store, &mailing(1, MissedPolicy::Send)).await;
     let scheduler = Scheduler::new(store.clone(), Arc::new(clock.clone()), notifier.clone());

@@ -15,7 +15,7 @@ use depesch::store::backup::prune::Keep;
 use crate::support::people::key;
 use crate::support::site::Site;
 
-/// The daemon's own jobs about a site, with an entry in the audit log that two years make old.
+/// The daemon's jobs for a site, with an audit log entry that is too old after two years.
 async fn jobs(site: &Site) -> Jobs {
     let clock: Arc<dyn Clock> = Arc::new(site.clock.clone());
     let config = Config { state_directory: site.state(), ..Config::default() };
@@ -32,7 +32,7 @@ async fn jobs(site: &Site) -> Jobs {
     }
     let mut jobs = Jobs::new(site.store(), clock, parts::jobs(&config, &storage_eraser).unwrap());
     jobs.tick().await;
-    // A night as ever.
+    // An ordinary night.
     site.clock.advance(chrono::Duration::days(1));
     jobs.tick().await;
     jobs
@@ -43,7 +43,7 @@ async fn entries(site: &Site) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_night_of_a_jump_deletes_nothing_and_the_next_one_does() {
+async fn the_night_of_a_clock_jump_deletes_nothing_and_the_next_one_does() {
     let site = Site::new();
     let mut jobs = jobs(&site).await;
     assert_eq!(entries(&site).await, 2);
@@ -52,7 +52,7 @@ async fn the_night_of_a_jump_deletes_nothing_and_the_next_one_does() {
     jobs.tick().await;
     assert_eq!(entries(&site).await, 2);
     assert_eq!(site.store().clock_jump().await.unwrap(), Some(jumped_at));
-    // The same night once more, such as after a restart.
+    // The same night again, as after a restart.
     site.clock.advance(chrono::Duration::hours(10));
     jobs.tick().await;
     assert_eq!(entries(&site).await, 2);
@@ -62,7 +62,7 @@ async fn the_night_of_a_jump_deletes_nothing_and_the_next_one_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_was_set_right_deletes_nothing_and_goes_on() {
+async fn a_corrected_clock_deletes_nothing_and_work_continues() {
     let site = Site::new();
     let mut jobs = jobs(&site).await;
     let right = site.clock.now();
@@ -79,7 +79,7 @@ async fn a_clock_that_was_set_right_deletes_nothing_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_after_a_jump_is_made_and_forgets_no_other() {
+async fn a_backup_after_a_clock_jump_removes_no_other() {
     let site = Site::new();
     let backups = backups(&site, &site.clock);
     let make = || tokio::task::block_in_place(|| backups.create(&|_| {})).unwrap();
@@ -95,7 +95,7 @@ async fn a_backup_after_a_jump_is_made_and_forgets_no_other() {
     assert!(again.clock_jumped && again.pruned.backups.is_empty(), "{again}");
     site.clock.advance(chrono::Duration::days(1));
     let later = make();
-    // Nine of before, two of the leap and this one: all but the newest seven.
+    // Nine backups from before, two from the clock jump and this one: all but the newest seven.
     assert_eq!((later.clock_jumped, later.pruned.backups.len()), (false, 5));
 }
 

@@ -36,7 +36,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// A delivery that is put off while the clock is wrong, on a daemon that goes on or is started again.
+/// A delivery deferred while the clock is wrong, on a daemon that keeps running or is restarted.
 async fn deliveries(by: i64, restarts: bool, back_after: i64) {
     let office = Office::new();
     office.subscriber("grey").await;
@@ -56,7 +56,7 @@ async fn deliveries(by: i64, restarts: bool, back_after: i64) {
         dispatcher.drain().await;
         dispatcher = office.dispatcher().await.unwrap();
     }
-    // By the table: 15 minutes for the second attempt, 30 for the third, and 5 until all chunks are looked at.
+    // By the retry table: 15 minutes for the second attempt, 30 for the third, and 5 until all chunks are checked.
     for _ in 0..2 * 50 {
         office.clock.advance(Duration::seconds(30));
         settle().await;
@@ -102,8 +102,8 @@ async fn begun_at(store: &depesch::store::Store) -> Option<Timestamp> {
     }
 }
 
-/// A mailing for `minute(60)`: never before as much time has passed, and soon after, once the clock is right. Gives the
-/// minute of real time at which it began.
+/// A mailing for `minute(60)`: it never begins before an hour has really passed, and begins soon after, once the clock
+/// is right. Returns the minute of real time at which it began.
 async fn schedule(jumps: &[(i64, i64)], restarts: bool) -> i64 {
     let (store, clock) = (store(), FakeClock::at(minute(0)));
     put(&store, &mailing(1, MissedPolicy::Expire)).await;
@@ -111,13 +111,13 @@ async fn schedule(jumps: &[(i64, i64)], restarts: bool) -> i64 {
     let mut scheduler = begin();
     let (mut off, mut real) = (0, 0);
     scheduler.tick().await.unwrap();
-    // Each look a minute after the one before.
+    // One check each minute.
     while begun_at(&store).await.is_none() && real < 300 {
         if let Some((_, by)) = jumps.iter().find(|(at, _)| *at == real) {
             clock.jump(Duration::seconds(*by));
             off += by;
             if restarts {
-                // The jump was seen before the stop; one in between is told from a long time off only.
+                // The jump was seen before the stop; one while the daemon is down cannot be told from a long downtime.
                 scheduler.tick().await.unwrap();
                 scheduler = begin();
             }
@@ -138,7 +138,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_was_put_off_goes_out_soon_after_the_clock_is_right(by in jump(), restarts: bool, after in 1..4000i64) {
+    fn deferred_mail_is_sent_soon_after_the_clock_is_right(by in jump(), restarts: bool, after in 1..4000i64) {
         run(async {
             deliveries(by, restarts, after).await;
             notices(by, restarts, after).await;
@@ -147,12 +147,12 @@ proptest! {
 
     #[test]
     fn no_mailing_begins_early_and_each_begins_when_the_clock_is_right(by in jump(), at in 1..55i64, back in 1..30i64, restarts: bool) {
-        // Set right while there is time: it begins at its minute.
+        // The clock is set right in time: the mailing begins at its minute.
         let began = run(schedule(&[(at, by), (at + back.min(58 - at), -by)], restarts));
-        // Off by up to a minute the clock is believed.
+        // A clock that is off by up to a minute is trusted.
         let early = if (1..=60).contains(&by) { 1 } else { 0 };
         prop_assert!((60 - early..=61).contains(&began), "{began}");
-        // Never set right: not early all the same.
+        // Never set right: still not early.
         if by > 60 {
             let began = run(schedule(&[(at, by)], restarts));
             prop_assert!((60..=61).contains(&began), "{began}");
@@ -161,7 +161,7 @@ proptest! {
 }
 
 #[test]
-fn ten_years_ahead_fail_no_deferred_delivery() {
+fn a_clock_ten_years_ahead_fails_no_deferred_delivery() {
     run(async {
         let office = Office::new();
         office.subscribers(5).await;
@@ -183,7 +183,7 @@ fn ten_years_ahead_fail_no_deferred_delivery() {
 }
 
 #[test]
-fn a_relay_that_was_lost_while_the_clock_stood_ahead_is_tried_when_it_is_right() {
+fn a_relay_lost_while_the_clock_was_ahead_is_retried_when_it_is_right() {
     run(async {
         let office = Office::new();
         office.subscriber("karin").await;

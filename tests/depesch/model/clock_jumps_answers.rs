@@ -23,10 +23,10 @@ use crate::support::inbound::{MailIn, key};
 use crate::support::mailings;
 use crate::support::posts::PostOffice;
 
-/// While mail is handled the test's clock goes on, as fast as it can.
+/// The test's clock advances while mail is handled, as fast as it can.
 const WHILE_HANDLED: TimeDelta = TimeDelta::hours(12);
 
-/// The question whether somebody wants to be on a list: its token, and the request that waits for it.
+/// The question whether a person wants to join a list: its token, and the pending request.
 struct Confirmation;
 
 impl Lasting for Confirmation {
@@ -76,7 +76,7 @@ async fn post_comes(office: &PostOffice) -> String {
 
 /// A post that a moderator is asked about.
 struct HeldPost {
-    /// Whether the moderator answers at last; else it is looked at whether it has expired by itself.
+    /// Whether the moderator answers in the end; otherwise the test checks that it expires by itself.
     answered: bool,
 }
 
@@ -148,9 +148,9 @@ impl Lasting for SecondCopy {
     }
 }
 
-/// A subscriber whom bounces suspended: the probe that is due, and what follows when it does not come back.
+/// A subscriber suspended by bounces: the probe that is due, and the effect when it does not bounce.
 struct SuspensionProbe {
-    /// Whether it is about the probe's arrival, and not about sending it.
+    /// Whether the test is about the probe's arrival and not about sending it.
     arrives: bool,
 }
 
@@ -188,7 +188,7 @@ impl Lasting for SuspensionProbe {
         if !self.arrives {
             return suspend(mail_in).await;
         }
-        // The relay takes the probe.
+        // The relay accepts the probe.
         let read = mail_in.store.notices(None, 1).await.unwrap().remove(0);
         let now = mail_in.clock.now();
         let taken = read.value.begin(now).accepted(now, depesch::model::reply::Reply::new(250, "ok"));
@@ -256,7 +256,7 @@ proptest! {
     }
 
     #[test]
-    fn a_second_copy_is_known_in_its_time(script in scripts()) {
+    fn a_second_copy_is_recognised_for_its_time(script in scripts()) {
         run(holds(&SecondCopy, script));
     }
 
@@ -266,7 +266,7 @@ proptest! {
     }
 
     #[test]
-    fn a_request_to_end_approval_holds_for_its_time(script in scripts()) {
+    fn a_request_to_end_approval_is_valid_for_its_time(script in scripts()) {
         run(holds(&EndOfApproval, script));
     }
 }

@@ -73,7 +73,7 @@ impl Lasting for Kept {
         })
     }
 
-    /// It is looked at once a night, and not in the one after the clock was set forward.
+    /// Deletion runs once a night, but not in the night after the clock was set forward.
     fn slack(&self) -> TimeDelta {
         Duration::hours(50)
     }
@@ -174,13 +174,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_kept_for_a_time_goes_in_its_time(script in scripts(), which in 0..ALL.len()) {
+    fn data_with_a_retention_period_is_removed_on_time(script in scripts(), which in 0..ALL.len()) {
         run(holds(&ALL[which], script));
     }
 }
 
 #[test]
-fn ten_years_and_ten_days_in_both_directions_delete_nothing_early() {
+fn jumps_in_both_directions_delete_nothing_early() {
     for by in [3652 * 86_400, 10 * 86_400, -10 * 86_400, -3652 * 86_400] {
         for (restarts, noted) in [(false, true), (true, false)] {
             let script = Script { by, wrong_for: 3600, restarts, noted };

@@ -49,7 +49,7 @@ proptest! {
     }
 
     #[test]
-    fn mail_that_was_put_off_by_a_wrong_clock_is_handled_within_the_hour(script in scripts()) {
+    fn mail_postponed_by_a_wrong_clock_is_handled_within_the_hour(script in scripts()) {
         run(async {
             let (store, clock) = (store(), FakeClock::at(minute(0)));
             clock.jump(Duration::seconds(script.by));
@@ -67,7 +67,7 @@ proptest! {
     }
 
     #[test]
-    fn a_lease_of_a_wrong_clock_holds_nobody_up_for_longer_than_a_lease(script in scripts(), seconds in 1..=LONGEST_LEASE) {
+    fn a_lease_by_a_wrong_clock_delays_no_longer_than_a_lease(script in scripts(), seconds in 1..=LONGEST_LEASE) {
         let now = minute(0);
         let until = now + Duration::seconds(script.by + i64::from(seconds));
         let lease = Lease { node: "other".into(), until, fence: 1 };
@@ -95,7 +95,7 @@ proptest! {
             let mailing = put_frozen(&store, 1, 1).await;
             settle(&store, &mailing, vec![accepted()]).await;
             clock_jumps.pass(minute(24 * 60) - clock.now()).await;
-            // A clock that stood ahead by less than the mailing is old cannot be told from a right one.
+            // A clock that was ahead by less than the mailing's age cannot be told from a right one.
             let hidden = (1..=24 * 3600 + 2 * 3600).contains(&script.by);
             let report = depesch::subscribers::bounces::Report { sent_to: None, ..gone(1, 1, 1) };
             let effect = noted(&store, &report).await.unwrap().effect;

@@ -31,7 +31,7 @@ async fn due(office: &Office, id: MailingId) -> depesch::base::clock::Timestamp 
 
 #[tokio::test]
 async fn a_delivery_that_falls_due_between_two_readings_is_sent() {
-    // However many readings come before the one that sees it due.
+    // For any number of readings before the one that sees it due.
     for readings in 1..=6 {
         let office = Office::new();
         office.subscriber("grey").await;
@@ -41,7 +41,7 @@ async fn a_delivery_that_falls_due_between_two_readings_is_sent() {
         office.until(|| async { office.tally(id).await.deferred == 1 }).await;
         settle().await;
         let due = due(&office, id).await;
-        // Each reading lets 10 ms pass: the delivery falls due after so many.
+        // Each reading lets 10 ms pass: the delivery falls due after this many.
         office.clock.set(due - Duration::milliseconds(10 * readings - 5));
         office.clock.step_at_each_reading(Duration::milliseconds(10));
         office.notifier.notify();

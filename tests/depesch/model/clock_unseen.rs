@@ -45,7 +45,7 @@ async fn a_jump_while_the_daemon_is_down_makes_no_mailing_early() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_right_while_the_daemon_is_down_is_believed() {
+async fn a_clock_corrected_while_the_daemon_is_down_is_trusted() {
     let (store, clock) = (store(), FakeClock::at(minute(0)));
     clock.count_from(Some([1; 16]));
     put(&store, &mailing(1, MissedPolicy::Send)).await;
@@ -84,7 +84,7 @@ async fn settle() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_right_while_a_chunk_is_sent_puts_nothing_in_it_off() {
+async fn a_clock_corrected_while_a_chunk_is_sent_defers_nothing_in_it() {
     for by in [Duration::hours(1), Duration::days(3652)] {
         let mut office = Office::new();
         office.connections = 1;
@@ -95,7 +95,7 @@ async fn a_clock_that_is_set_right_while_a_chunk_is_sent_puts_nothing_in_it_off(
             .relay
             .answer("grey", [Outcome::Refused { stage: At::Recipient, reply: Reply::new(451, "4.7.1 greylisted") }]);
         office.clock.jump(by);
-        // The second delivery is under way when the clock is set right, and that is seen meanwhile.
+        // The clock is set right while the second delivery is being sent, and the jump is seen meanwhile.
         let (clock, notifier) = (office.clock.clone(), office.notifier.clone());
         *office.relay.witness.lock().unwrap() = Some(Box::new(move |name| {
             let (clock, notifier, is_slow) = (clock.clone(), notifier.clone(), name == "slow");

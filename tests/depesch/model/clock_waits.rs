@@ -9,7 +9,7 @@ use depesch::base::clock::{Clock, FakeClock, SystemClock, Timestamp};
 static SLEPT: AtomicU64 = AtomicU64::new(0);
 
 #[tokio::test]
-async fn an_instant_read_from_a_clock_that_was_set_right_is_waited_for_no_longer_than_said() {
+async fn a_wait_for_an_instant_of_a_wrong_clock_is_limited() {
     let clock = SystemClock::new(|time| {
         SLEPT.fetch_add(time.as_secs(), Ordering::Relaxed);
         Box::pin(std::future::ready(()))

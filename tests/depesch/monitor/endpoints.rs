@@ -35,7 +35,7 @@ async fn daemon(directory: &Path) -> RunningApp {
 }
 
 #[tokio::test]
-async fn a_daemon_shows_what_it_counts_and_takes_nothing_but_get() {
+async fn a_daemon_exports_its_counts_and_accepts_only_get() {
     let directory = tempfile::tempdir().unwrap();
     let app = daemon(directory.path()).await;
     let address = app.monitor_address().unwrap();
@@ -68,7 +68,7 @@ async fn a_daemon_shows_what_it_counts_and_takes_nothing_but_get() {
 }
 
 #[tokio::test]
-async fn openmetrics_is_given_to_whoever_asks_for_it_and_else_the_older_text() {
+async fn openmetrics_is_sent_on_request_and_the_older_text_otherwise() {
     let directory = tempfile::tempdir().unwrap();
     let app = daemon(directory.path()).await;
     let address = app.monitor_address().unwrap();
@@ -99,7 +99,7 @@ async fn openmetrics_is_given_to_whoever_asks_for_it_and_else_the_older_text() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_told_and_mail_goes_out_all_the_same() {
+async fn a_taken_port_is_reported_and_mail_is_still_sent() {
     let directory = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
@@ -115,7 +115,7 @@ async fn a_taken_port_is_told_and_mail_goes_out_all_the_same() {
 }
 
 #[tokio::test]
-async fn whoever_stops_is_alive_and_not_ready_and_a_store_that_fails_is_neither() {
+async fn a_stopping_daemon_is_alive_but_not_ready_and_a_failed_store_is_neither() {
     let observed = |failure| {
         let engine = Arc::new(FailingEngine::over(Arc::new(MemoryEngine::new())));
         engine.fail_at(Count::Commits, 1, failure);
@@ -127,11 +127,11 @@ async fn whoever_stops_is_alive_and_not_ready_and_a_store_that_fails_is_neither(
     observer.drain();
     assert!(observer.alive().await.is_ok());
     assert!(observer.ready().await.unwrap_err().0.contains("stopping"));
-    assert!(observer.look(Duration::ZERO).await.unwrap().problems().is_empty());
+    assert!(observer.health(Duration::ZERO).await.unwrap().problems().is_empty());
 }
 
 #[test]
-fn a_damaged_index_needs_a_person_until_a_day_after_it_was_healed() {
+fn a_damaged_index_is_a_problem_until_a_day_after_its_rebuild() {
     let problems = |index: IndexHealth, hours: i64| {
         let at = minute(0) + chrono::Duration::hours(hours);
         Health { at, started: at, index: Some(index), ..Health::default() }.problems().join("; ")

@@ -36,7 +36,7 @@ fn waiting_notice() -> Notice {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_goes_out_of_a_restored_store_by_itself() {
+async fn a_restored_store_sends_nothing_automatically() {
     let site = Site::new();
     let store = site.store();
     for id in 1..=4 {
@@ -75,12 +75,12 @@ async fn nothing_goes_out_of_a_restored_store_by_itself() {
     assert!(notice.reopen(minute(99)).is_some(), "a person can send it all the same");
     let laid_aside = store.inbound(came.id).await.unwrap().unwrap().value;
     assert!(matches!(laid_aside.state, InboundState::Stuck { .. }));
-    // A number given after the backup must never be given again: it stands in mail that went out.
+    // A number allocated after the backup must never be allocated again: mail that was sent contains it.
     assert!(store.allocate("mailing", 1).await.unwrap() > given + 500);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_left_since_stays_away() {
+async fn people_who_left_since_the_backup_stay_away() {
     let site = Site::new();
     let store = site.store();
     let mut batch = Batch::new();
@@ -124,7 +124,7 @@ async fn who_left_since_stays_away() {
         assert_eq!(restored.suppression(&hash).await.unwrap().unwrap().value.reason, reason);
     }
 
-    // Where the later backup cannot be read, nobody is brought back unasked.
+    // If the later backup cannot be read, no subscriber is restored without asking.
     let manifests = std::fs::read_dir(site.repository().join("backups")).unwrap();
     let newest = manifests.map(|entry| entry.unwrap().path()).max().unwrap();
     std::fs::write(&newest, b"damaged").unwrap();
@@ -132,7 +132,7 @@ async fn who_left_since_stays_away() {
     assert!(refused.contains("--without-later"), "{refused}");
     let pending = Restoration { wanted: wanted.clone(), later: false, ..site.restoration(&target) };
     assert!(rehearse(&pending, std::sync::Arc::new(unwatched)).await.unwrap().later.is_none());
-    // Asked to, it says what is not known.
+    // With --partial, it reports what is unknown.
     let (_, restored) = site.restore_partly(wanted).await.unwrap();
     assert_eq!(restored.unread.iter().map(|fault| fault.path.clone()).collect::<Vec<_>>(), [newest]);
 }

@@ -15,7 +15,7 @@ use crate::support::clock_jumps::Jumps;
 use crate::support::mailings::{mailing, minute, put, store};
 
 async fn problems(store: &Store, clock: Arc<dyn Clock>) -> Vec<String> {
-    Observer::new(store.clone(), clock).look(std::time::Duration::ZERO).await.unwrap().problems()
+    Observer::new(store.clone(), clock).health(std::time::Duration::ZERO).await.unwrap().problems()
 }
 
 async fn house() -> (Store, Arc<FakeClock>, Jumps) {
@@ -26,7 +26,7 @@ async fn house() -> (Store, Arc<FakeClock>, Jumps) {
 }
 
 #[tokio::test]
-async fn a_jump_is_told_for_an_hour_and_one_forward_as_long_as_it_is_doubted() {
+async fn a_jump_is_reported_for_an_hour_and_a_forward_one_while_it_is_in_doubt() {
     let (store, clock, clock_jumps) = house().await;
     let told = async || problems(&store, Arc::new(clock.clone())).await;
     assert_eq!(told().await, [""; 0]);
@@ -66,7 +66,7 @@ async fn what_is_not_deleted_and_which_mailing_waits_is_told_with_the_time() {
 }
 
 #[tokio::test]
-async fn a_clock_that_a_test_moves_is_told_with_what_to_do() {
+async fn a_test_clock_is_reported_with_its_remedy() {
     fn sleep(_: std::time::Duration) -> Wait {
         Box::pin(std::future::pending())
     }

@@ -15,7 +15,7 @@ use crate::support::mailings::minute;
 const ALERTS: &str = include_str!("../../../docs/monitoring/alerts.yml");
 const GIGABYTE: u64 = 1_000_000_000;
 
-/// How the daemon is on a disk with so much free of so much, in bytes.
+/// The daemon's health on a disk with `free` of `usable` bytes left.
 fn health(free: u64, usable: u64) -> Health {
     let at = minute(0);
     let disk = DiskUse { free, usable, checkpoint_at: Some(at), ..DiskUse::default() };
@@ -38,7 +38,7 @@ fn the_status_warns_below_10_percent_and_is_critical_below_5() {
 }
 
 #[test]
-fn a_full_disk_is_said_whatever_its_share_and_an_unknown_size_is_no_warning() {
+fn a_full_disk_is_reported_whatever_its_share_and_an_unknown_size_is_not() {
     let full = health(100_000_000, 200_000_000);
     assert!(full.is_critical() && full.problems()[0].starts_with("the disk is full (100 MB left)"));
     let unknown = health(GIGABYTE, 0);
@@ -48,7 +48,7 @@ fn a_full_disk_is_said_whatever_its_share_and_an_unknown_size_is_no_warning() {
 }
 
 #[test]
-fn the_metrics_show_what_the_alerts_divide() {
+fn the_metrics_export_what_the_alerts_divide() {
     let clock = Arc::new(FakeClock::at(minute(0)));
     let observer = Observer::new(Store::new(Arc::new(MemoryEngine::new())), clock);
     let metrics = Metrics::new("0", Instruments::default());

@@ -60,7 +60,7 @@ async fn a_job_runs_at_its_times_and_not_at_the_first_start() {
 }
 
 #[tokio::test]
-async fn what_was_missed_runs_once_at_start() {
+async fn a_missed_job_runs_once_at_start() {
     let hourly = Hourly::new();
     hourly.start().tick().await;
     hourly.clock.set(minute(60 * 10 + 30));

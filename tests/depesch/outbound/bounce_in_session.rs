@@ -28,7 +28,7 @@ async fn state(office: &Office, id: SubscriberId) -> SubscriptionState {
     office.store.subscriber(id).await.unwrap().unwrap().value.state_on(&media()).unwrap()
 }
 
-/// Sends one mailing to its end, in which the relay says this of `who`.
+/// Sends one mailing completely; the relay gives this answer for `who`.
 async fn send(office: &Office, who: &str, answer: Outcome) -> MailingId {
     office.relay.answer(who, [answer]);
     let dispatcher = office.dispatcher().await.unwrap();
@@ -55,13 +55,13 @@ async fn an_address_that_does_not_exist_is_suspended_at_once() {
     assert_eq!((bounce.class, bounce.status.as_deref()), (Class::Address, Some("5.1.1")));
     assert!(office.store.bounces_of(stays).await.unwrap().is_empty());
 
-    send(&office, "nobody", refused(550, GONE)).await;
+    send(&office, "nosuch", refused(550, GONE)).await;
     let to_gone = office.relay.given().into_iter().filter(|who| who == "gone").count();
     assert_eq!(to_gone, 1, "who is suspended is in no later audience");
 }
 
 #[tokio::test]
-async fn who_blames_us_never_counts_against_the_reader() {
+async fn a_refusal_that_blames_us_never_counts_against_the_reader() {
     let office = Office::new();
     let reader = office.subscriber("reader").await;
     let blames = [
@@ -95,7 +95,7 @@ async fn a_full_mailbox_is_suspended_after_three_mailings_over_a_week() {
 }
 
 #[tokio::test]
-async fn what_comes_through_takes_off_what_failed() {
+async fn successes_cancel_out_failures() {
     let office = Office::new();
     let reader = office.subscriber("reader").await;
     let full = || refused(550, "5.2.2 mailbox full");
@@ -148,7 +148,7 @@ async fn die_at(commit: usize, failure: Failure) -> bool {
             died
         }
     };
-    // What is written is whole: an outcome never without what follows from it.
+    // Commits are complete: an outcome is never stored without its effects.
     let outcomes = office.outcomes(id).await;
     for (who, id) in [("gone", gone), ("full", full)] {
         let failed = outcomes.get(who).is_some_and(|delivery| delivery.state.word() == "failed");

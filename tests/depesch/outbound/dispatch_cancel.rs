@@ -23,7 +23,7 @@ async fn a_cancelled_mailing_sends_nothing_more_and_adds_up() {
     office.until(|| async { office.relay.given().len() >= 20 }).await;
     change(&office, id, |mailing| mailing.cancel("anna", noon()).unwrap()).await;
     let given = office.relay.given().len();
-    // Nobody woke the dispatcher: those under way end, none begins.
+    // The dispatcher was not notified: deliveries in progress end, none begins.
     office.until(|| async { office.tally(id).await.in_doubt == 0 }).await;
     let tally = office.tally(id).await;
     assert!(office.relay.given().len() <= given + office.connections);
@@ -36,7 +36,7 @@ async fn a_cancelled_mailing_sends_nothing_more_and_adds_up() {
 }
 
 #[tokio::test]
-async fn a_paused_mailing_goes_on_where_it_stood() {
+async fn a_paused_mailing_continues_where_it_stopped() {
     let office = Office::new();
     office.subscribers(300).await;
     let id = office.mailing(UncertainPolicy::Resend).await;
@@ -76,7 +76,7 @@ async fn a_lost_relay_pauses_the_transport_and_no_delivery() {
             dispatcher.trouble().is_none()
         })
         .await;
-    // Those who wait at the gate look again within a second.
+    // Workers held by the relay backoff check again within a second.
     office
         .until(|| async {
             office.clock.advance(chrono::Duration::milliseconds(50));

@@ -44,7 +44,7 @@ async fn die_at(commit: usize, failure: Failure) -> bool {
     assert_eq!((tally.accepted, tally.audience()), (PEOPLE as u64, PEOPLE as u64), "died at {commit}");
     let mut copies: HashMap<String, usize> = HashMap::new();
     office.relay.given().into_iter().for_each(|who| *copies.entry(who).or_default() += 1);
-    assert_eq!(copies.len(), PEOPLE, "died at {commit}: somebody got nothing");
+    assert_eq!(copies.len(), PEOPLE, "died at {commit}: a recipient got nothing");
     let outcomes = reborn.outcomes(id).await;
     for (who, times) in &copies {
         let shown = usize::from(outcomes[who].resent);

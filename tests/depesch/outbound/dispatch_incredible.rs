@@ -66,7 +66,7 @@ async fn until_finished(office: &Office, id: MailingId) {
 }
 
 #[tokio::test]
-async fn whatever_is_said_to_all_fails_none_and_goes_out_after_the_repair() {
+async fn refusals_of_every_message_fail_none_and_all_is_sent_after_the_repair() {
     let cases = [
         refused(At::Recipient, 550, UNKNOWN),
         refused(At::Recipient, 550, "no"),
@@ -135,13 +135,13 @@ async fn a_list_whose_readers_always_got_their_mail_is_stopped_sooner() {
 }
 
 #[tokio::test]
-async fn a_person_who_lets_it_go_on_is_stopped_by_twice_as_many() {
+async fn after_a_resume_twice_as_many_refusals_stop_it() {
     let office = Office::new();
     office.subscribers(50).await;
     all_answer(&office, 50, &refused(At::Recipient, 550, UNKNOWN));
     let id = office.mailing(UncertainPolicy::Resend).await;
     let dispatcher = office.dispatcher().await.unwrap();
-    // 13 and 26 are too many; of 50 there are not 52.
+    // 13 and 26 refusals are too many; 52 cannot be reached with 50 recipients.
     for _ in 0..2 {
         until_paused(&office, id).await;
         resume(&office, id).await;
@@ -152,7 +152,7 @@ async fn a_person_who_lets_it_go_on_is_stopped_by_twice_as_many() {
 }
 
 #[tokio::test]
-async fn a_relay_that_breaks_midway_is_stopped_as_soon() {
+async fn a_relay_that_breaks_midway_is_detected_as_fast() {
     let office = Office::new();
     office.subscribers(500).await;
     for number in 300..500 {
@@ -197,7 +197,7 @@ async fn a_crash_at_any_commit_leaves_nothing_behind() {
                 office.store.mailing(id).await.unwrap().unwrap().value.pause.is_some()
             };
             office.until(paused).await;
-            // What the crash left in doubt stays so until the mailing goes on.
+            // What the crash left in doubt stays in doubt until the mailing resumes.
             let taken_back =
                 || async { office.tally(id).await.failed == 0 && office.store.taking_back().await.unwrap().is_empty() };
             office.until(taken_back).await;

@@ -55,7 +55,7 @@ async fn after_a_crash(policy: UncertainPolicy) -> (Arc<Office>, MailingId) {
 }
 
 #[tokio::test]
-async fn what_was_in_doubt_is_sent_again_and_shown_so() {
+async fn deliveries_in_doubt_are_sent_again_and_counted_as_resent() {
     let (office, id) = after_a_crash(UncertainPolicy::Resend).await;
     let tally = office.tally(id).await;
     assert_eq!((tally.accepted, tally.resent, tally.audience()), (3, 1, 3));
@@ -64,7 +64,7 @@ async fn what_was_in_doubt_is_sent_again_and_shown_so() {
 }
 
 #[tokio::test]
-async fn what_was_in_doubt_is_held_where_the_mailing_says_so() {
+async fn deliveries_in_doubt_are_held_if_the_mailing_says_so() {
     let (office, id) = after_a_crash(UncertainPolicy::Hold).await;
     let tally = office.tally(id).await;
     assert_eq!((tally.accepted, tally.uncertain, tally.resent), (2, 1, 0));

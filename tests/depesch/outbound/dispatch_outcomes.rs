@@ -27,7 +27,7 @@ async fn every_answer_has_its_state() {
     let wanted = Tally { accepted: 2, failed: 2, deferred: 2, uncertain: 1, ..Tally::default() };
     office
         .until(|| async {
-            // The gate waits a second after trouble.
+            // The relay backoff waits a second after trouble.
             office.clock.advance(chrono::Duration::milliseconds(10));
             office.tally(id).await == wanted
         })

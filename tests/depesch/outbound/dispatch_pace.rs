@@ -55,7 +55,7 @@ async fn connections_that_break_now_and_then_hold_no_other() {
     }
     let id = office.mailing(UncertainPolicy::Resend).await;
     let dispatcher = office.dispatcher().await.unwrap();
-    // The clock stands: nothing waits for it.
+    // The clock stands still: nothing waits for it.
     office.until_finished(id).await;
     assert_eq!(office.tally(id).await, Tally { accepted: 600, ..Tally::default() });
     assert_eq!(office.relay.given().len(), 629);
@@ -64,7 +64,7 @@ async fn connections_that_break_now_and_then_hold_no_other() {
 }
 
 #[tokio::test]
-async fn a_relay_that_puts_off_all_is_trouble_until_it_takes_mail_after_a_flush() {
+async fn a_relay_that_defers_everything_is_reported_until_it_accepts_mail_after_a_flush() {
     let office = Office::new();
     office.subscribers(30).await;
     for number in 0..30 {

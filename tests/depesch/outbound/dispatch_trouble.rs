@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::support::office::{Office, noon};
 
-/// A memory that is full while it is told to be.
+/// An in-memory engine that is full while the test says so.
 struct Filling {
     inner: MemoryEngine,
     full: Arc<AtomicBool>,
@@ -38,7 +38,7 @@ impl Engine for Filling {
 }
 
 #[tokio::test]
-async fn a_disk_that_was_full_for_long_holds_nothing_back_once_there_is_room() {
+async fn deliveries_resume_once_a_full_disk_has_space() {
     let full = Arc::new(AtomicBool::new(false));
     let office = Office::over(Arc::new(Filling { inner: MemoryEngine::new(), full: full.clone() }));
     office.subscribers(20).await;
@@ -77,12 +77,12 @@ async fn a_drain_ends_also_while_a_paused_mailing_waits_for_a_slow_relay() {
     let mut office = Office::new();
     office.connections = 1;
     office.subscribers(3).await;
-    let (begun, door) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
-    let (begins, opens) = (begun.clone(), door.clone());
+    let (begun, held) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let (begins, opens) = (begun.clone(), held.clone());
     *office.relay.witness.lock().unwrap() = Some(Box::new(move |_| {
         begins.fetch_add(1, Ordering::SeqCst);
-        let door = opens.clone();
-        Box::pin(async move { door.acquire().await.unwrap().forget() })
+        let held = opens.clone();
+        Box::pin(async move { held.acquire().await.unwrap().forget() })
     }));
     let id = office.mailing(UncertainPolicy::Resend).await;
     let dispatcher = Arc::new(office.dispatcher().await.unwrap());
@@ -101,7 +101,7 @@ async fn a_drain_ends_also_while_a_paused_mailing_waits_for_a_slow_relay() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    door.add_permits(1);
+    held.add_permits(1);
     office.until(|| async { drain.is_finished() }).await;
     assert_eq!(office.tally(id).await, Tally { accepted: 1, waiting: 2, ..Tally::default() });
 }
@@ -155,7 +155,7 @@ async fn a_damaged_subscriber_pauses_the_mailing_that_sends_and_stops_no_other()
 }
 
 #[tokio::test]
-async fn a_message_whose_making_panics_fails_alone() {
+async fn a_message_whose_composition_panics_fails_alone() {
     let office = Office::new();
     for who in ["fine", "panics", "fine-too"] {
         office.subscriber(who).await;
@@ -167,7 +167,7 @@ async fn a_message_whose_making_panics_fails_alone() {
     dispatcher.drain().await;
 }
 
-/// Answers a renewal of a lease only when others have long gone on.
+/// Answers the renewal of a lease only long after other tasks have continued.
 struct SlowRenewals {
     inner: MemoryEngine,
     lease: Key,
@@ -206,19 +206,19 @@ async fn a_chunk_given_back_while_its_lease_is_being_renewed_is_settled() {
     let lease = keys::lease(depesch::base::id::MailingId(1), 0);
     let office = Office::over(Arc::new(SlowRenewals { inner: MemoryEngine::new(), lease, renewals: renewals.clone() }));
     office.subscribers(1).await;
-    let (begun, door) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
-    let (begins, opens) = (begun.clone(), door.clone());
+    let (begun, held) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let (begins, opens) = (begun.clone(), held.clone());
     *office.relay.witness.lock().unwrap() = Some(Box::new(move |_| {
         begins.fetch_add(1, Ordering::SeqCst);
-        let door = opens.clone();
-        Box::pin(async move { door.acquire().await.unwrap().forget() })
+        let held = opens.clone();
+        Box::pin(async move { held.acquire().await.unwrap().forget() })
     }));
     let id = office.mailing(UncertainPolicy::Resend).await;
     let dispatcher = office.dispatcher().await.unwrap();
     office.until(|| async { begun.load(Ordering::SeqCst) == 1 }).await;
     office.clock.advance(chrono::Duration::seconds(301));
     office.until(|| async { renewals.load(Ordering::SeqCst) == 1 }).await;
-    door.add_permits(1);
+    held.add_permits(1);
     office.until_finished(id).await;
     assert!(office.store.lease(id, 0).await.unwrap().is_none());
     dispatcher.drain().await;

@@ -10,7 +10,7 @@ use depesch::store::memory::MemoryEngine;
 
 use crate::support::office::Office;
 
-/// A memory that answers nothing while it is away, and loses each n-th answer to a commit.
+/// An in-memory engine that does not answer while it is away, and loses every n-th response to a commit.
 struct Unsteady {
     inner: MemoryEngine,
     is_away: Arc<AtomicBool>,
@@ -60,7 +60,7 @@ impl Engine for Unsteady {
 }
 
 #[tokio::test]
-async fn a_store_that_was_away_for_long_holds_nothing_back_afterwards() {
+async fn deliveries_resume_after_a_long_outage_of_the_store() {
     let (is_away, loses_each) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let office = Office::over(Unsteady::new(&is_away, &loses_each));
     office.subscribers(20).await;
@@ -102,7 +102,7 @@ async fn an_answer_that_is_lost_is_found_in_the_store() {
         office.subscribers(20).await;
         let id = office.mailing(UncertainPolicy::Resend).await;
         loses_each.store(each, Ordering::SeqCst);
-        // The number of a start is taken before dispatch has a loop: its starter tries again.
+        // The start's number is allocated before dispatch begins its loop, so the caller retries here.
         let dispatcher = loop {
             if let Ok(dispatcher) = office.dispatcher().await {
                 break dispatcher;

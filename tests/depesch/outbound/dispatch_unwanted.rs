@@ -43,7 +43,7 @@ async fn who_leaves_while_the_relay_is_lost_gets_nothing() {
     office.relay.connects.lock().unwrap().extend(std::iter::repeat_n(down, 8));
     let id = office.mailing(UncertainPolicy::Resend).await;
     let dispatcher = office.dispatcher().await.unwrap();
-    // Both messages are made and wait for a connection.
+    // Both messages are composed and wait for a connection.
     office.until(|| async { dispatcher.trouble().is_some() }).await;
     office.unsubscribe(leaves).await;
     let finished = || async {

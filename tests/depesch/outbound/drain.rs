@@ -40,7 +40,7 @@ fn counts_until(place: &Place, so: impl Fn(&dyn Fn(&str) -> u64) -> bool) {
 }
 
 #[test]
-fn sigterm_loses_and_doubles_nothing() {
+fn sigterm_loses_and_duplicates_nothing() {
     let mock = slow_server();
     let place = Place::new("");
     let text = format!(

@@ -33,7 +33,7 @@ async fn die_at(commit: usize, failure: Failure) -> bool {
         () = all_sent => {}
     }
     notice_worker.drain().await;
-    // Also when all was sent and it died over the last acknowledgement.
+    // Also if everything was sent and it died before the last acknowledgement.
     let died = notice_worker.broken().now_or_never().is_some();
 
     let reborn = world.reborn(disk);
@@ -48,7 +48,7 @@ async fn die_at(commit: usize, failure: Failure) -> bool {
         let id = field(bytes, "Message-ID").unwrap();
         copies.entry(envelope.recipient.local_part().to_owned()).or_default().push(id);
     }
-    assert_eq!(copies.len(), NOTICES, "died at {commit}: somebody got nothing");
+    assert_eq!(copies.len(), NOTICES, "died at {commit}: a recipient got nothing");
     for (number, id) in ids.iter().enumerate() {
         let notice = reborn.notice(*id).await;
         let got = &copies[&format!("p{number}")];

@@ -17,13 +17,13 @@ use crate::support::notices::World;
 
 const QUESTION: &[u8] = b"From: kare@reader.example\r\nSubject: fraga\r\n\r\nHej, hur gor jag?\r\n";
 
-/// Passes a question on to the list's owner; gives the notice, and the sender that it went out with.
+/// Forwards a question to the list's owner; returns the notice and its envelope sender.
 async fn forwarded(world: &World) -> (NoticeId, String) {
     assert!(world.store.create_list(&list("media")).await.unwrap());
     let (inbound, message) = world.take_in(Some("kare@reader.example"), QUESTION).await;
     let mut batch = Batch::new();
     let owner = "kansli@office.example".parse().unwrap();
-    let done = world.notices.pass_on(&mut batch, &inbound, &message, &owner, Some(&list("media"))).await.unwrap();
+    let done = world.notices.forward(&mut batch, &inbound, &message, &owner, Some(&list("media"))).await.unwrap();
     let Forwarded::As(id) = done else { panic!("no notice") };
     assert_eq!(world.store.commit(batch).await.unwrap(), Commit::Applied);
     let notice_worker = world.notice_worker();
@@ -33,7 +33,7 @@ async fn forwarded(world: &World) -> (NoticeId, String) {
     (id, sender)
 }
 
-/// What the triage makes of a message to `recipient`, committed.
+/// Handles a message to `recipient` through triage and commits the effects.
 async fn comes_in(world: &World, recipient: &str, bytes: &[u8]) -> Effects {
     let (inbound, message) = world.take_in(None, bytes).await;
     let directory = Directory::new(world.store.clone(), world.key.clone());
@@ -72,13 +72,13 @@ async fn a_notice_that_comes_back_failed_and_is_not_forwarded() {
     assert_eq!(notice.state.word(), "failed");
     assert!(format!("{:?}", notice.cause()).contains("it came back"), "{:?}", notice.cause());
     assert_eq!(world.store.notices(None, 10).await.unwrap().len(), 1, "it was passed on to the dead mailbox");
-    // A second report changes nothing; a person may have it tried again, for the message is still in the spool.
+    // A second report changes nothing; a person may have it retried, because the message is still in the spool.
     assert!(comes_in(&world, &sender, &report("failed", "5.1.1")).await.batch.is_empty());
     assert!(notice.reopen(world.clock.now()).is_some());
 }
 
 #[tokio::test]
-async fn a_delay_is_no_failure() {
+async fn a_delay_is_not_a_failure() {
     let world = World::new();
     let (id, sender) = forwarded(&world).await;
     let effects = comes_in(&world, &sender, &report("delayed", "4.2.2")).await;

@@ -34,7 +34,7 @@ async fn the_null_sender_is_written_as_it_must_be() {
 }
 
 #[tokio::test]
-async fn a_notice_goes_out_when_its_batch_is_committed_and_not_before() {
+async fn a_notice_is_sent_only_after_its_batch_is_committed() {
     let world = World::new();
     let notice_worker = world.notice_worker();
     let first = world.greet("karin").await;
@@ -76,7 +76,7 @@ async fn a_temporary_refusal_is_tried_again_and_a_final_one_is_not() {
 }
 
 #[tokio::test]
-async fn a_failed_notice_is_sent_when_a_person_opens_it_again() {
+async fn a_failed_notice_is_sent_when_a_person_retries_it() {
     let world = World::new();
     world.relay.answer("karin", [refused(Stage::Recipient, 550)]);
     let notice_worker = world.notice_worker();
@@ -113,7 +113,7 @@ async fn a_lost_relay_holds_notices_back_and_loses_none() {
             .await;
         assert_eq!(world.notice(*id).await.state.word(), "accepted");
     }
-    assert_eq!(world.notice(ids[0]).await.resent, 1, "what nobody knows of is shown when it is sent again");
+    assert_eq!(world.notice(ids[0]).await.resent, 1, "an unknown outcome is counted as resent when it is sent again");
     assert_eq!(notice_worker.trouble(), None);
     notice_worker.drain().await;
 }
@@ -139,7 +139,7 @@ async fn the_intent_is_on_disk_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn a_drain_ends_what_is_under_way_and_begins_nothing_more() {
+async fn a_drain_completes_deliveries_in_progress_and_begins_none() {
     let world = World::new();
     let notice_worker = world.notice_worker();
     let first = world.greet("first").await;

@@ -37,7 +37,7 @@ fn deferred() -> Outcome {
 }
 
 #[tokio::test]
-async fn notices_that_were_put_off_go_out() {
+async fn deferred_notices_are_sent() {
     let world = World::new();
     for name in ["karin", "nils"] {
         world.relay.answer(name, [deferred()]);
@@ -60,7 +60,7 @@ async fn notices_that_were_put_off_go_out() {
 }
 
 #[tokio::test]
-async fn what_failed_or_was_taken_is_left_alone() {
+async fn failed_or_accepted_deliveries_are_left_alone() {
     let world = World::new();
     let never = Outcome::Refused { stage: Stage::Recipient, reply: Reply::new(550, "5.1.1 unknown") };
     world.relay.answer("never", [never]);

@@ -16,11 +16,11 @@ use depesch::transport::Outcome;
 
 use crate::support::office::Office;
 
-/// The lines of the status, and the number for Prometheus.
+/// The lines of the status, and the value of the metric.
 async fn shown(office: &Office, dispatcher: &Arc<Dispatcher>) -> (Vec<String>, String) {
     let observer = Observer::new(office.store.clone(), Arc::new(office.clock.clone()));
     observer.watch(Parts { dispatcher: Some(dispatcher.clone()), ..Parts::default() });
-    let health = observer.look(Duration::ZERO).await.unwrap();
+    let health = observer.health(Duration::ZERO).await.unwrap();
     let metrics = Metrics::new("0", Instruments::default());
     observer.show(&health, &metrics.gauges);
     let text = metrics.text().unwrap();
@@ -29,7 +29,7 @@ async fn shown(office: &Office, dispatcher: &Arc<Dispatcher>) -> (Vec<String>, S
 }
 
 #[tokio::test]
-async fn the_status_says_it_until_mail_is_taken() {
+async fn the_status_reports_it_until_mail_is_accepted() {
     let office = Office::new();
     office.subscribers(30).await;
     for number in 0..30 {

@@ -45,12 +45,12 @@ async fn mail_that_a_notice_still_needs_outlives_its_age() {
     let read = world.store.inbound(inbound.id).await.unwrap().unwrap();
     let mut batch = Batch::new();
     let owner = "kansli@office.example".parse().unwrap();
-    let done = world.notices.pass_on(&mut batch, &inbound, &message, &owner, Some(&list("media"))).await.unwrap();
+    let done = world.notices.forward(&mut batch, &inbound, &message, &owner, Some(&list("media"))).await.unwrap();
     let Forwarded::As(notice) = done else { panic!("no notice") };
     put_handled(&mut batch, &read, world.clock.now(), InboundKind::Forwarded, "passed on");
     assert_eq!(world.store.commit(batch).await.unwrap(), Commit::Applied);
 
-    // The spool's files carry the time of the machine, which is before this.
+    // The spool's files have the machine's time, which is before this.
     let later: depesch::base::clock::Timestamp = "2999-01-01T00:00:00Z".parse().unwrap();
     assert_eq!(drop_mail(&world.store, &world.spool, later).await.unwrap().segments, 0);
     let notice_worker = world.notice_worker();

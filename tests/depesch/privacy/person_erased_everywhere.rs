@@ -37,13 +37,13 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// Every spelling of a word that a mail or a record may have, all in lower case but base64.
+/// Every encoding of a word that may occur in mails and records, all in lower case except base64.
 fn spellings(word: &str) -> Vec<Vec<u8>> {
     let mut spellings = vec![word.as_bytes().to_vec()];
     let capital = word[..1].to_uppercase() + &word[1..];
     for word in [word, &capital, &word.to_uppercase()] {
         for shift in 0..3 {
-            // The letters in the middle do not depend on what stands before and after.
+            // The middle characters do not depend on the bytes before and after.
             let encoded = STANDARD.encode([&vec![b' '; shift][..], word.as_bytes(), b"  "].concat());
             let inner = &encoded[if shift == 0 { 0 } else { 4 }..(shift + word.len()) / 3 * 4];
             spellings.push(inner.as_bytes().to_vec());
@@ -62,7 +62,7 @@ fn holds(bytes: &[u8]) -> Option<String> {
     WORDS.iter().find(|word| found(word)).map(|word| (*word).to_owned())
 }
 
-/// The files that hold one of the words, and which; compressed ones are unpacked.
+/// The files that contain one of the words, and which word; compressed files are unpacked.
 fn found_in(state: &Path) -> Vec<(PathBuf, String)> {
     let mut found = found_in_files(state);
     for checkpoint in checkpoint::list(&state.join("store/checkpoints")).unwrap() {
@@ -91,12 +91,12 @@ async fn tables(engine: &EmbeddedEngine) -> BTreeSet<char> {
 }
 
 #[tokio::test]
-async fn no_byte_of_the_installation_names_them_and_of_others_nothing_is_missing() {
+async fn no_file_names_them_and_no_data_of_others_is_missing() {
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path();
     let engine = open(state);
     let planted = Planted::in_store(Store::new(engine.clone()), state).await;
-    // What a family of records holds of a person is planted, or it is searched in vain.
+    // Every record family must have planted data, otherwise the search proves nothing.
     assert_eq!(tables(&engine).await.iter().collect::<String>(), "BJLTadmnpsvxy");
     everything_is_in_their_record(&planted).await;
     engine.checkpoint().await.unwrap();
@@ -110,7 +110,7 @@ async fn no_byte_of_the_installation_names_them_and_of_others_nothing_is_missing
     let said = storage_eraser.run().await.unwrap();
     assert!(said.starts_with("completed 1 erasures, 0 stay open"), "{said}");
     assert_eq!(tables(&engine).await, BTreeSet::new());
-    // The hour after: only the index may remember, in free space.
+    // An hour later: only the index may still contain it, in its free space.
     let left = found_in(state);
     assert!(left.iter().all(|(path, _)| path.starts_with(state.join("store/index"))), "{left:?}");
     // The night after.
@@ -155,7 +155,7 @@ async fn others_are_whole(planted: &Planted) {
     assert_eq!(posts.iter().map(|read| read.value.id.0).collect::<Vec<_>>(), [3]);
     assert!(planted.files.blobs.size(&posts[0].value.blob.sha256).await.unwrap().is_some());
     assert!(planted.state.join("capture").join(CAPTURED).exists());
-    // Their deliveries are still counted, and still say why.
+    // Their deliveries are still counted, with their causes.
     let mailing = store.mailing(MailingId(1)).await.unwrap().unwrap().value;
     let tally = store.tally(&mailing).await.unwrap();
     assert_eq!((tally.failed, tally.waiting), (1, 299));
@@ -176,7 +176,7 @@ async fn an_erasure_that_dies_at_any_commit_is_ended_by_the_next_run() {
         let through = begun && planted.eraser().work(minute(100)).await.is_ok();
         planted.store = Store::new(memory.clone());
         if planted.store.scan_erasures(None, 1).await.unwrap().is_empty() {
-            // Nothing was promised, and everything is as it was.
+            // The erasure was not accepted, and everything is unchanged.
             assert!(!begun);
             planted.service(minute(101)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
         }
@@ -197,7 +197,7 @@ async fn what_is_in_use_holds_it_open_and_goes_afterwards() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::new(Arc::new(depesch::store::memory::MemoryEngine::new()));
     let planted = Planted::in_store(store.clone(), directory.path()).await;
-    // The chunk of their delivery is just being sent, and one of their mails waits to be handled.
+    // The chunk of their delivery is being sent, and one of their mails waits to be handled.
     let lease = Lease { node: "here".to_owned(), until: minute(110), fence: 1 };
     let waiting = store.inbound(InboundId(1)).await.unwrap().unwrap();
     let mut batch = Batch::new();
@@ -207,8 +207,8 @@ async fn what_is_in_use_holds_it_open_and_goes_afterwards() {
     planted.service(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
     let worked = planted.eraser().work(minute(100)).await.unwrap();
     let holds: Vec<&str> = worked.open[0].1.iter().map(String::as_str).collect();
-    assert_eq!(holds, ["mailing m1 is being sent to people next to them", "message i1 waits to be handled"]);
-    assert!(planted.files.spool.read(planted.theirs[0]).await.is_ok(), "nothing is taken from under anybody");
+    assert_eq!(holds, ["mailing m1 is being sent to a chunk that contains them", "message i1 waits to be handled"]);
+    assert!(planted.files.spool.read(planted.theirs[0]).await.is_ok(), "data in use is not removed");
     assert!(planted.files.spool.read(planted.theirs[1]).await.is_err());
     planted.handle(InboundId(1)).await;
     assert_eq!(planted.eraser().work(minute(111)).await.unwrap().done, 1);
@@ -218,11 +218,11 @@ async fn what_is_in_use_holds_it_open_and_goes_afterwards() {
 }
 
 #[tokio::test]
-async fn what_others_write_of_them_afterwards_stays_however_long_the_erasure_is_open() {
+async fn mail_by_others_after_the_request_is_kept_while_the_erasure_is_open() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::new(Arc::new(depesch::store::memory::MemoryEngine::new()));
     let planted = Planted::in_store(store.clone(), directory.path()).await;
-    // A list's owner holds it open until the list is changed.
+    // An address that is a list's owner keeps the erasure open until the list is changed.
     let owner = |list: &mut depesch::model::list::List| list.owner = ADDRESS.parse().unwrap();
     store.change_list(&"members".parse().unwrap(), owner).await.unwrap();
     planted.service(minute(100)).erase(ADDRESS, Some(&planted.files)).await.unwrap();
@@ -283,7 +283,7 @@ async fn a_file_goes_with_the_last_post_that_it_is_the_text_of() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::new(Arc::new(depesch::store::memory::MemoryEngine::new()));
     let planted = Planted::in_store(store.clone(), directory.path()).await;
-    // The same mail went to another list, which is sending it.
+    // The same mail is also being sent to another list.
     let settled = store.post(PostId(2)).await.unwrap().unwrap().value;
     let state = PostState::Approved { at: minute(9), by: None, mailing: MailingId(2) };
     let sending = Post { id: PostId(4), list: "media".parse().unwrap(), state, ..settled.clone() };

@@ -43,14 +43,14 @@ async fn nothing_that_names_the_person_is_left_but_the_hash() {
     let hash = key().hash_address(&"KARIN.EK@example.org".parse().unwrap());
     let kept = store.suppression(&hash).await.unwrap().unwrap().value;
     assert_eq!((kept.address, kept.reason), (None, SuppressionReason::Erased));
-    // The delivery is still counted, and still says why it failed.
+    // The delivery is still counted, with its cause.
     let (delivery, _) = store.delivery(MailingId(1), Sequence(0)).await.unwrap();
     let DeliveryState::Failed { cause: Cause::Reply { reply, .. }, .. } = delivery.state else { panic!() };
     assert_eq!(reply.text, "5.1.1 (erased)");
 }
 
 #[tokio::test]
-async fn a_suppression_loses_its_address_and_a_second_erasure_finds_nobody() {
+async fn a_suppression_loses_its_address_and_a_second_erasure_finds_no_data() {
     let store = karin_was_mailed().await;
     let address = "karin.ek@example.org".parse().unwrap();
     service(&store, 65).suppress(&address, SuppressionReason::Complaint, "spam button").await.unwrap();
@@ -71,7 +71,7 @@ async fn an_erased_person_is_not_added_by_hand_either() {
     };
     let added = service(&store, 71).add(&fields).await;
     assert!(matches!(added, Err(PersonError::Suppressed(SuppressionReason::Erased))));
-    // Until they ask for mail again, and the operator lifts it.
+    // Until they ask for mail again and the operator lifts the suppression.
     service(&store, 72).unsuppress(&"karin.ek@example.org".parse().unwrap()).await.unwrap().unwrap();
     assert_ne!(service(&store, 73).add(&fields).await.unwrap().id.0, 1);
 }

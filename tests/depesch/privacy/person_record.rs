@@ -29,7 +29,7 @@ async fn it_has_every_delivery_wherever_in_the_audience() {
 }
 
 #[tokio::test]
-async fn the_consent_ledger_tells_when_how_and_on_what_words() {
+async fn the_consent_ledger_shows_when_how_and_with_what_words() {
     let store = store().await;
     import_text(&store, "email\nkarin@example.org\n").await.summary.unwrap();
     let karin = subscriber(&store, "karin@example.org").await.unwrap().id;

@@ -31,7 +31,8 @@ struct Office {
     _directory: tempfile::TempDir,
 }
 
-/// Subscriber 1 has left all lists, 2 is on one, 3 never was; a mailing to 1 and 2 is over; 2 came to an event.
+/// Subscriber 1 has left all lists, 2 is on one, 3 never was on any; a mailing to 1 and 2 is finished; 2 answered an
+/// invitation.
 async fn office(store: Store, periods: Periods) -> Office {
     put_subscriber(&store, 1, &["media"], |subscriber| {
         let source = ConsentSource::Operator { who: "anna".to_owned() };
@@ -101,7 +102,7 @@ async fn each_rule_drops_what_is_old_once_and_a_trial_drops_nothing() {
     let gone = key().hash_address(&"reader1@example.com".parse().unwrap());
     assert_eq!(store.suppression(&gone).await.unwrap().unwrap().value.reason, SuppressionReason::Erased);
     assert_eq!(store.open_erasures(10).await.unwrap().len(), 1, "the work on erasures goes on from there");
-    // What became of each mail is known for ever, as counts and codes.
+    // The outcome of each mail stays known for ever, as counts and codes.
     let mailing = store.mailing(MailingId(1)).await.unwrap().unwrap().value;
     let tally = store.tally(&mailing).await.unwrap();
     assert_eq!((tally.accepted, tally.failed), (1, 1));
@@ -121,7 +122,7 @@ async fn never_is_never() {
 async fn who_has_left_but_is_needed_stays() {
     let office = office(store().await, Periods { answers: None, ..Periods::default() }).await;
     let store = &office.rules.store;
-    // They have all left the only list that they were on.
+    // They have all left their only list.
     for id in 11..=17 {
         put_subscriber(store, id, &["media"], |subscriber| {
             let source = ConsentSource::Operator { who: "anna".to_owned() };
@@ -160,7 +161,7 @@ async fn who_has_left_but_is_needed_stays() {
     office.on_day(366, false).await;
     let left: Vec<_> = office.rules.store.scan_subscribers(SubscriberId(0), 20).await.unwrap();
     assert_eq!(left.iter().map(|read| read.value.id.0).collect::<Vec<_>>(), [2, 3, 11, 12, 13, 14, 15, 16]);
-    // Once the wish is forgotten and the answer is over, they are former ones as others are.
+    // Once the request is deleted and the answer's event is over, they count as former subscribers like others.
     let rules = Rules { periods: Periods::default(), ..office.rules.clone() };
     let office = Office { rules, ..office };
     office.on_day(372, false).await;
@@ -170,7 +171,7 @@ async fn who_has_left_but_is_needed_stays() {
 }
 
 #[tokio::test]
-async fn of_a_maildir_only_what_was_captured_goes() {
+async fn only_captured_mail_is_removed_from_a_maildir() {
     let office = office(store().await, Periods { former_subscribers: None, ..Periods::default() }).await;
     let folder = office.rules.capture.clone().unwrap();
     let captured = ["new/1795251600.M000001P7Q000000.depesch", "cur/1795251600.M000002P7Q000001.depesch:2,RS"];
@@ -198,7 +199,7 @@ async fn a_record_that_cannot_be_read_stops_only_what_depends_on_it() {
     assert_eq!(store.commit(batch).await.unwrap(), Commit::Applied);
     let failed = office.rules.apply(minute(366 * DAY), false).await.unwrap_err();
     assert!(failed.to_string().contains("a post record"), "{failed}");
-    // It may be the post's: nobody can tell.
+    // It may be the post's: this cannot be determined.
     assert!(blobs.size(&loose.sha256).await.unwrap().is_some());
     let left: Vec<_> = store.scan_subscribers(SubscriberId(0), 10).await.unwrap();
     assert_eq!(left.iter().map(|read| read.value.id.0).collect::<Vec<_>>(), [2, 3]);
@@ -206,7 +207,7 @@ async fn a_record_that_cannot_be_read_stops_only_what_depends_on_it() {
 }
 
 #[tokio::test]
-async fn a_run_that_dies_at_any_commit_is_ended_by_the_next() {
+async fn a_run_that_dies_at_any_commit_is_completed_by_the_next() {
     for at in 0.. {
         let office = office(store().await, Periods { mail: Duration::from_secs(86_400), ..Periods::default() }).await;
         let dying = FailingCommits::new(engine_of(&office.rules.store), at, Failure::After);

@@ -17,7 +17,7 @@ async fn a_subscriber_s_answers_are_in_the_record_and_go_with_it() {
     put_subscriber(&hosts.world.store, 4, &["media"], |_| {}).await;
     hosts.writes("reader4", "Jag kommer. Mvh\nKarin Ekman").await;
     hosts.writes("nils", "Jag kommer.").await;
-    // Under a new address it is still theirs.
+    // An answer under a former address is still theirs.
     let fields =
         depesch::subscribers::profile::PersonFields { address: Some("karin@example.com".into()), ..Default::default() };
     service(&hosts).edit(depesch::base::id::SubscriberId(4), &fields).await.unwrap();
@@ -35,7 +35,7 @@ async fn a_stranger_s_answer_can_be_erased_too() {
     erase(&service(&hosts), "nils@example.com").await.unwrap();
     assert!(hosts.overview(1).await.answers.is_empty());
     for (key, value) in everything(&hosts.world.store).await {
-        // Notices are kept by rules of their own.
+        // Notices have separate retention rules.
         if [b'J', b'j', b's', b'x'].contains(&key[0]) {
             let text = String::from_utf8_lossy(&value).to_lowercase();
             assert!(!text.contains("nils") && !text.contains("holmgren"), "{text:?}");

@@ -49,7 +49,7 @@ impl House {
         assert!(!matches!(output.status.code(), Some(0 | 1)), "{arguments:?} was done");
     }
 
-    /// Hands a message over and waits until it is handled and all notices are out.
+    /// Injects a message and waits until it is handled and all notices are sent.
     fn mail(&self, sender: &str, to: &str, message: &str) {
         let mut command = self.place.command(&["inject", "--sender", sender, "--recipient", to]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -101,7 +101,7 @@ impl House {
         files.iter().map(read).collect()
     }
 
-    /// The last mail to somebody, by a word in its subject.
+    /// The last mail to an address with this word in its subject.
     fn mail_to(&self, address: &str, subject: &str) -> Incoming {
         let mails = self.mails();
         let mut mails = mails.into_iter().map(|(_, mail)| mail);
@@ -160,7 +160,7 @@ fn begin(house: &House) {
     house.finished("m1");
 }
 
-/// Bounces, complaints, and people who leave, by the signed addresses of the mails that they got.
+/// Bounces, complaints and unsubscribes, to the signed addresses of the mails received.
 fn mail_comes_back(house: &House) {
     let got = |n: u32| house.mail_to(&format!("nyvald{n}@press.example"), "");
     let (to, who) = (envelope_sender(&got(1)), "nyvald1@press.example");
@@ -170,13 +170,13 @@ fn mail_comes_back(house: &House) {
     house.mail("", &to, &complaint_mail(&to, "abuse", &header));
     let leave = unsubscribe_address(&got(3));
     house.writes("nyvald3@press.example", &leave, "unsubscribe", "");
-    // A report about nothing, and one that is no report.
+    // A report without a delivery, and a mail that is not a report.
     let plain = format!("{LIST}-bounces@lists.example.org");
     house.mail("", &plain, &notification(&plain, "failed", who, "5.1.1", "550 5.1.1 no"));
     house.writes("nyvald4@press.example", &plain, "Hemlighuset", "What is this?");
 }
 
-/// What people write to the list's own addresses.
+/// Mail from people to the list's own addresses.
 fn people_write(house: &House) {
     let to = |what: &str| format!("{LIST}-{what}@lists.example.org");
     house.writes(MEMBER, &to("subscribe"), "subscribe", "");
@@ -192,7 +192,7 @@ fn people_write(house: &House) {
         "stranger@else.example",
         &to("request"),
         "x",
-        &"A long notice that nobody can read as a wish. ".repeat(20),
+        &"A long letter that cannot be read as a request. ".repeat(20),
     );
     house.writes(MEMBER, &format!("{LIST}@lists.example.org"), "Our next meeting", "On Friday.");
     house.writes("nyvald6@press.example", &format!("{LIST}@lists.example.org"), "And another one", "Not this.");
@@ -204,7 +204,7 @@ fn people_write(house: &House) {
     house.finished("m2");
 }
 
-/// An SMTP session with all that may be refused.
+/// An SMTP session with every command that may be refused.
 fn dialogue(house: &House) {
     let mut stream = TcpStream::connect(house.smtp).unwrap();
     let mut answers = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
@@ -264,7 +264,7 @@ fn file_names(folder: &Path, names: &mut Vec<String>) {
     }
 }
 
-/// The header of a mail, its encoded words read.
+/// The header of a mail, with encoded words decoded.
 fn header(text: &str) -> String {
     let header = text.split("\n\n").next().unwrap_or_default();
     let read = Incoming::parse(format!("{header}\n\n").replace('\n', "\r\n").as_bytes()).unwrap();
@@ -272,7 +272,7 @@ fn header(text: &str) -> String {
 }
 
 #[test]
-fn its_name_stands_in_no_log_no_header_and_no_file_name() {
+fn its_name_is_in_no_log_no_header_and_no_file_name() {
     let mut house = House::new();
     begin(&house);
     mail_comes_back(&house);
@@ -280,19 +280,19 @@ fn its_name_stands_in_no_log_no_header_and_no_file_name() {
     dialogue(&house);
     an_operator_works(&house);
     let mails = house.mails();
-    // Six got the release; the rest are notices, posts, and what was passed on.
+    // Six got the release; the rest are notices, posts and forwarded mail.
     assert!(mails.len() > 18, "{} mails", mails.len());
     for (text, _) in &mails {
         let header = header(text);
         let to = header.lines().find(|line| line.starts_with("Delivered-To: ")).unwrap();
-        // Who it is for, and who wrote it, may be named; the list may not.
+        // Recipient and author may be named, the list may not.
         let header = header.to_lowercase();
         for secret in &SECRETS[..2] {
             let told = header.lines().filter(|line| !line.starts_with("subject: ")).any(|line| line.contains(secret));
             assert!(!told, "{secret} stands in the header of a mail ({to}):\n{header}");
         }
     }
-    // Where there is a subject of ours, it does not tell either.
+    // Subjects written by us do not reveal it either.
     let subjects: Vec<String> = mails.iter().map(|(_, mail)| mail.subject().to_lowercase()).collect();
     assert!(
         !subjects.iter().any(|subject| subject.contains("qvarnby") || subject.contains("hemlighuset")),

@@ -42,12 +42,12 @@ fn an_unknown_field_is_named_with_its_line_and_the_nearest_known() {
 }
 
 #[test]
-fn a_field_that_slipped_into_a_table_is_sent_up() {
+fn a_field_below_a_table_is_reported_to_belong_above() {
     check("[[facts]]\nlabel = \"a\"\nprinted = \"b\"\nlead = \"x\"", &["above the first line in [brackets]"]);
 }
 
 #[test]
-fn everything_is_said_at_once_and_in_order() {
+fn everything_is_reported_at_once_and_in_order() {
     check(
         "zone = \"Europe/Stokholm\"\nlead = 3\n[event]\nstart = \"soon\"\nstatus = \"mvoed\"\n[event.rsvp]\nto = \"nobody\"\n[[contacts]]\nrole = \"press\"",
         &[
@@ -62,7 +62,7 @@ fn everything_is_said_at_once_and_in_order() {
 }
 
 #[test]
-fn errors_of_form_do_not_make_fields_missing() {
+fn syntax_errors_do_not_make_fields_missing() {
     let said = findings("+++\nkind = \"press-release\nheadline \"x\"\n+++\n");
     assert!(!said.is_empty() && said.iter().all(|f| f.rule == "toml" && f.line.is_some()), "{said:#?}");
 }
@@ -73,13 +73,13 @@ fn a_day_that_does_not_exist_is_one_error() {
 }
 
 #[test]
-fn what_must_be_there_is_missed() {
+fn missing_required_fields_are_reported() {
     let said: Vec<String> = findings("+++\n+++\n").iter().map(|f| f.key.clone().unwrap()).collect();
     assert_eq!(said, ["headline", "kind", "language"]);
 }
 
 #[test]
-fn a_file_without_fields_is_told_how_to_begin() {
+fn a_file_without_fields_is_shown_how_to_begin() {
     assert!(findings("# Nytt\n")[0].fix.contains("+++"));
     assert_eq!(findings("\n\n+++\nkind = 1\n")[0].line, Some(3));
     assert_eq!(findings("")[0].rule, "front-matter");
@@ -108,7 +108,7 @@ fn times_are_read_in_their_zone() {
 }
 
 #[test]
-fn a_printed_slot_keeps_its_print_and_gives_its_times() {
+fn a_printed_slot_keeps_its_text_and_has_times() {
     let release = right(
         "[[programme]]\ntime = \"9.30\u{2013}10.00\"\ntitle = \"a\"\n[[programme]]\ntime = \"efter lunch\"\ntitle = \"b\"",
     );
@@ -140,7 +140,7 @@ fn nothing_hidden_gets_into_a_line() {
 }
 
 #[test]
-fn names_are_looked_up_and_a_wrong_one_gets_the_nearest() {
+fn names_are_checked_and_a_wrong_one_gets_the_nearest() {
     let book = parse_book(
         "[[organisations]]\nid = \"forbundet\"\nname = \"Förbundet\"\n[[contacts]]\nid = \"karin-ek\"\nname = \"Karin Ek\"\nphone = \"070-174 06 05\"\n[[boilerplates]]\norganisation = \"forbundet\"\nlanguage = \"sv\"\ntext = \"ett\"\n[[boilerplates]]\norganisation = \"forbundet\"\nlanguage = \"sv\"\ntext = \"två\"",
         &SourceSettings::default(),
@@ -161,7 +161,7 @@ fn names_are_looked_up_and_a_wrong_one_gets_the_nearest() {
 }
 
 #[test]
-fn a_contact_book_says_all_that_is_wrong_with_it() {
+fn all_errors_of_a_contact_book_are_reported() {
     let said =
         parse_book("[[contacts]]\nid = \"Å\"\nname = \"x\"\n[[organisation]]\nid = \"a\"", &SourceSettings::default());
     let said = said.unwrap_err();

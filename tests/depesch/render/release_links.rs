@@ -73,6 +73,6 @@ fn fields_for_links_follow_the_same_rule() {
 }
 
 #[test]
-fn a_title_of_a_link_is_not_lost_in_silence() {
+fn a_lost_link_title_is_reported() {
     Written::body("[a](https://example.org \"Titel\")").check(&["link-title"]);
 }

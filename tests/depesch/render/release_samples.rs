@@ -28,7 +28,7 @@ fn the_invitation_holds_what_an_invitation_needs() {
 }
 
 #[test]
-fn the_press_release_and_the_documentation_are_read_whole() {
+fn the_press_release_and_the_documentation_are_read_completely() {
     let release = sample("press-release-small-towns.md");
     assert_eq!((release.links.len(), release.links[0].links.len(), release.images.len()), (1, 2, 1));
     let release = sample("dokumentation-konferens.md");

@@ -45,7 +45,7 @@ fn the_last_paragraph_is_a_speaker_only_in_the_form_of_a_name() {
 }
 
 #[test]
-fn hyphens_before_speech_give_way_to_the_marks_of_the_language() {
+fn hyphens_before_speech_become_the_marks_of_the_language() {
     let quote = "> -- Vi är glada\n> -- Karin Ek, ordförande";
     Written::body(quote).read().holds(&["– Vi är glada\nKarin Ek, ordförande"], &["– Vi är glada</p>"]);
     Written::of("press-release", "en", "", quote).read().holds(&["“Vi är glada”\nKarin Ek"], &[]);

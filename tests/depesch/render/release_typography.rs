@@ -4,7 +4,7 @@ use crate::support::written::Written;
 
 #[test]
 fn numbers_times_and_phones_do_not_break_at_the_end_of_a_line() {
-    // At each length of what comes before, the end of a line falls somewhere else.
+    // With each length of the text before, the line breaks elsewhere.
     for length in 0..72 {
         let body = format!("{} 190 000 kr kl. 9.30 och § 5 eller 20 %, 070-174 06 12.", "x".repeat(length + 1));
         let read = Written::body(&body).read();
@@ -16,7 +16,7 @@ fn numbers_times_and_phones_do_not_break_at_the_end_of_a_line() {
 }
 
 #[test]
-fn a_line_break_of_the_source_is_no_break() {
+fn a_line_break_in_the_source_is_not_a_break() {
     Written::body("Möt oss kl.\n9.30–16.00 med 190\n000 andra.").read().holds(
         &["kl.\u{a0}9.30–16.00", "190\u{a0}000 andra"],
         &["<span>kl.\u{a0}9.30–16.00</span>", "190\u{a0}000 andra"],

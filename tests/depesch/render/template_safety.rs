@@ -20,7 +20,7 @@ name = "Föreningen Exempel"
 Text.
 "#;
 
-/// The built-in files and a kind `notice` with these texts.
+/// The built-in files, and a kind `notice` with these templates.
 fn files(own: &[(&str, &str)]) -> BTreeMap<String, TemplateFile> {
     let mut files = read_all(None).unwrap();
     let basic = [
@@ -79,7 +79,7 @@ fn a_syntax_error_is_named_with_file_and_line() {
 }
 
 #[test]
-fn circles_of_partials_are_refused_before_they_run() {
+fn partials_that_call_each_other_are_refused_before_they_run() {
     refused(&[("partials/a.hbs", "{{> a}}")], "in a circle: a → a");
     refused(&[("partials/a.hbs", "{{> b}}"), ("partials/b.hbs", "{{#if x}}{{> a}}{{/if}}")], "in a circle");
     refused(&[("notice/text.hbs", "{{> (lookup release \"headline\")}}")], "written out, not computed");

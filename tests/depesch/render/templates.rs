@@ -65,7 +65,7 @@ fn the_words_around_the_release_are_in_the_readers_language() {
 }
 
 #[test]
-fn what_a_recipient_is_called_cannot_break_the_page_or_the_line() {
+fn a_recipients_name_cannot_break_the_page_or_the_line() {
     let prepared = prepared(&release(ALL[0]));
     let reader = Reader {
         name: Some("<b>\"Åsa\"</b>\r\n& {{x}} \u{fdd0}0\u{fdd1}".into()),
@@ -110,7 +110,7 @@ fn a_cancelled_event_says_so_first() {
 }
 
 #[test]
-fn without_facts_the_event_tells_time_and_place() {
+fn without_facts_the_event_provides_time_and_place() {
     let release = release_of(INVITATION);
     let personal = prepared(&release).for_recipient(&Reader::default().recipient()).unwrap();
     assert!(
@@ -137,7 +137,7 @@ fn a_html_part_that_programs_would_cut_off_is_an_error() {
 }
 
 #[test]
-fn an_unknown_kind_is_named_with_those_there_are() {
+fn an_unknown_kind_is_reported_with_the_known_ones() {
     let mut release = release_of(INVITATION);
     release.kind = "bulletin".parse().unwrap();
     let none: [Travel; 0] = [];

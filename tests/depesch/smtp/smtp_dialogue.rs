@@ -27,7 +27,7 @@ fn a_message_is_taken_with_its_envelope() {
     let message = &dialogue.messages[0];
     // RFC 5321 §2.4: local parts keep their case.
     assert_eq!(message.arrival.sender.as_deref(), Some("Karin.Ek@Example.com"));
-    // Once to each, though one was named twice.
+    // Once to each recipient, although one was named twice.
     assert_eq!(message.recipients, ["Media@lists.example.org", "members@lists.example.org"]);
     assert_eq!(message.arrival.via, Via::Smtp);
     assert_eq!(message.arrival.helo, "mail.example.com");
@@ -50,7 +50,7 @@ fn ehlo_offers_what_is_there_and_helo_nothing() {
          250-STARTTLS\r\n250 ENHANCEDSTATUSCODES\r\n"
     );
     assert_eq!(dialogue.say("HELO peer.example"), "250 mx.example.org\r\n");
-    // RFC 6152 §3: 8BITMIME only where it was offered, as all parameters.
+    // RFC 6152 §3: 8BITMIME is accepted only if it was offered, like all parameters.
     assert_eq!(codes(&dialogue.say("MAIL FROM:<a@b.example> BODY=8BITMIME")), ["555 5.5.4"]);
     assert_eq!(codes(&dialogue.say("MAIL FROM:<a@b.example>")), ["250 2.1.0"]);
 }
@@ -80,7 +80,7 @@ fn small_commands_are_answered() {
     check("VRFY\nRSET now\nEHLO", &["501 5.5.4", "501 5.5.4", "501 5.5.4"]);
     check("EXPN media\nETRN x\nAUTH PLAIN\nTURN", &["502 5.5.1"; 4]);
     check("GET / HTTP/1.1\nHELLO\n\n  ", &["500 5.5.1"; 4]);
-    // RFC 3030: CHUNKING is not offered, so BDAT is no command of ours.
+    // RFC 3030: CHUNKING is not offered, so BDAT is an unknown command.
     check("BDAT 4 LAST", &["502 5.5.1"]);
     check("LHLO peer.example", &["500 5.5.1"]);
 }
@@ -95,13 +95,13 @@ fn postmaster_is_accepted_without_a_domain_in_any_case() {
     assert_eq!(dialogue.messages[0].recipients, ["postmaster"]);
     // RFC 5321 §4.5.5: the null reverse-path.
     assert_eq!(dialogue.messages[0].arrival.sender, None);
-    // `<postmaster>` is no sender, and never the null one.
+    // `<postmaster>` is not a valid sender, and never the null sender.
     check("MAIL FROM:<postmaster>", &["501 5.1.7"]);
 }
 
-/// RFC 5321 §3.6.2, RFC 2034: each recipient its own answer, and never a relay.
+/// RFC 5321 §3.6.2, RFC 2034: each recipient gets its own reply, and mail is never relayed.
 #[test]
-fn recipients_are_judged_one_by_one() {
+fn recipients_are_decided_one_by_one() {
     let mut dialogue = Dialogue::greeted();
     let replies = dialogue.say(
         "MAIL FROM:<a@b.example>\nRCPT TO:<media@lists.example.org>\nRCPT TO:<unknown@lists.example.org>\n\
@@ -122,7 +122,7 @@ fn recipients_are_judged_one_by_one() {
         "250 2.6.0",
     ];
     assert_eq!(codes(&replies), expected);
-    // A forged token learns no more than an unknown address.
+    // A forged token reveals no more than an unknown address.
     let answers: Vec<&str> = replies.lines().collect();
     assert_eq!(answers[2], answers[3]);
     assert!(!replies.contains("store is away"), "the reason is for the log");
@@ -154,11 +154,11 @@ fn addresses_beyond_ascii_need_smtputf8() {
     assert_eq!(message.recipients, ["åsa@lists.example.org"]);
     // RFC 6531 §4.3.
     assert!(String::from_utf8_lossy(&message.bytes).contains(" with UTF8SMTP id "));
-    // No UTF-8 at all is no address.
+    // Invalid UTF-8 is not an address.
     assert_eq!(codes(&dialogue.send(b"MAIL FROM:<\xe5sa@b.example> SMTPUTF8\r\n")), ["501 5.1.7"]);
 }
 
-/// RFC 5321 §6.1, RFC 3463: a message that could not be kept is refused for now, one that goes in circles for good.
+/// RFC 5321 §6.1, RFC 3463: a message that could not be stored is refused temporarily, one in a loop permanently.
 #[test]
 fn what_is_not_taken_is_refused_with_the_reason_in_the_code() {
     for (refusal, code) in [
@@ -172,13 +172,13 @@ fn what_is_not_taken_is_refused_with_the_reason_in_the_code() {
         let replies = dialogue.say(transaction);
         assert_eq!(codes(&replies)[3], code);
         assert!(!replies.contains("secret"));
-        // The connection goes on, with nothing left of it.
+        // The connection continues, and the message is discarded.
         assert_eq!(codes(&dialogue.say("DATA")), ["503 5.5.1"]);
         assert_eq!(codes(&dialogue.say(transaction))[3], "250 2.6.0");
     }
 }
 
-/// RFC 2920 §3.2: all at once or one by one, the replies are the same, in order, and nothing is lost.
+/// RFC 2920 §3.2: commands sent at once or one by one get the same replies in order, and none is lost.
 #[test]
 fn pipelined_input_is_never_lost() {
     let one = "MAIL FROM:<a@b.example>\r\nRCPT TO:<media@lists.example.org>\r\nRCPT TO:<unknown@lists.example.org>\r\n\
@@ -206,7 +206,7 @@ fn command_lines_have_a_length() {
     check(&of(MAX_COMMAND), &["250 2.0.0"]);
     check(&format!("{}\nNOOP", of(MAX_COMMAND + 1)), &["500 5.5.2", "250 2.0.0"]);
     check(&format!("{}\nNOOP", of(60_000)), &["500 5.5.2", "250 2.0.0"]);
-    // One that does not end is not read for ever.
+    // An endless line is not read for ever.
     let mut dialogue = Dialogue::greeted();
     assert_eq!(codes(&dialogue.send(&[b'x'; 70_000])), ["421 4.7.0"]);
     assert!(dialogue.closed);
@@ -223,9 +223,9 @@ fn text_lines_may_be_long() {
     }
 }
 
-/// Names in EHLO are taken as they come, but cannot break the Received field.
+/// Any name in EHLO is accepted, but none can break the Received field.
 #[test]
-fn strange_names_are_taken_and_made_harmless() {
+fn strange_names_are_accepted_and_made_harmless() {
     for (name, shown) in [("a(b)", "a?b?"), ("[192.0.2.9]", "[192.0.2.9]"), ("my_host", "my_host"), ("<\">;", "????")] {
         let mut dialogue = Dialogue::smtp();
         dialogue.say(&format!("EHLO {name}"));
@@ -238,7 +238,7 @@ fn strange_names_are_taken_and_made_harmless() {
 }
 
 #[test]
-fn a_message_cannot_go_on_with_our_field() {
+fn a_message_that_cannot_be_forwarded_with_our_fields_is_refused() {
     let mut dialogue = Dialogue::greeted();
     let replies = dialogue.say("MAIL FROM:<>\nRCPT TO:<media@lists.example.org>\nDATA\n (evil)\n\n.\nNOOP");
     assert_eq!(codes(&replies)[3..], ["554 5.6.0", "250 2.0.0"]);
@@ -247,7 +247,7 @@ fn a_message_cannot_go_on_with_our_field() {
 
 /// RFC 5321 §3.8: 421 may come at any time.
 #[test]
-fn a_session_can_be_dismissed() {
+fn a_session_can_be_closed() {
     for (dismissal, code) in
         [(Dismissal::Idle, "421 4.4.2"), (Dismissal::Slow, "421 4.4.2"), (Dismissal::Stopping, "421 4.3.2")]
     {

@@ -1,4 +1,4 @@
-//! Our grammar compared with smtp-proto: what ours accepts, smtp-proto parses identically. The reverse is not wanted,
+//! Our grammar compared with smtp-proto: what ours accepts, smtp-proto parses identically. The reverse does not hold,
 //! for reasons given in `smtp/grammar.rs`.
 
 use std::borrow::Cow;
@@ -46,7 +46,7 @@ fn check(line: &str) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    /// Without quotes and literals: smtp-proto changes the one and refuses the other.
+    /// Without quotes and literals: smtp-proto changes quotes and refuses literals.
     #[test]
     fn plain_paths_are_read_the_same(
         verb in prop::sample::select(vec!["MAIL FROM:", "mail from:", "RCPT TO:", "Rcpt To:", "RCPT TO: "]),

@@ -49,7 +49,7 @@ fn what_is_too_large_is_refused_before_or_at_its_end() {
     // Declared: before DATA.
     assert_eq!(small(&mut dialogue, "MAIL FROM:<> SIZE=1001"), ["552 5.3.4"]);
     assert_eq!(small(&mut dialogue, "MAIL FROM:<> SIZE=99999999999999999999"), ["552 5.3.4"]);
-    // Not declared, or falsely: all of it is read, nothing is kept, the connection goes on.
+    // Size not declared, or declared falsely: the message is read and discarded, and the connection continues.
     let text = format!("{}\n", "x".repeat(78)).repeat(12);
     let sent = format!("{ENVELOPE}{text}{}\n.", "x".repeat(38));
     assert_eq!(small(&mut dialogue, &sent)[2..], ["354", "250 2.6.0"], "1,000 bytes are not over 1,000");
@@ -64,20 +64,20 @@ fn what_is_too_large_is_refused_before_or_at_its_end() {
 }
 
 #[test]
-fn who_errs_and_errs_is_sent_away() {
+fn a_peer_with_too_many_errors_is_disconnected() {
     let mut dialogue = limited(|settings| settings.max_errors = 3);
     assert_eq!(codes(&dialogue.say("BOO\nBOO")), ["500 5.5.1"; 2]);
-    // A message taken clears the slate.
+    // An accepted message resets the count.
     assert_eq!(codes(&dialogue.say(&format!("{ENVELOPE}A: b\n\n.")))[3], "250 2.6.0");
     assert_eq!(codes(&dialogue.say("BOO\nMAIL FROM:<>\nRCPT TO:<unknown@x>")), ["500 5.5.1", "250 2.1.0", "550 5.1.1"]);
-    // So addresses are not guessed by the thousand either.
+    // This also prevents guessing addresses by the thousand.
     let replies = dialogue.say("RCPT TO:<unknown2@x>\nNOOP\nNOOP");
     assert_eq!(codes(&replies), ["550 5.1.1", "421 4.7.0"]);
     assert!(dialogue.closed);
 }
 
 #[test]
-fn who_never_sends_a_message_is_sent_away() {
+fn a_peer_that_never_sends_a_message_is_disconnected() {
     let mut dialogue = limited(|settings| settings.max_commands = 10);
     let replies = dialogue.say(&"NOOP\n".repeat(12));
     assert_eq!(codes(&replies), [vec!["250 2.0.0"; 9], vec!["421 4.7.0"]].concat());
@@ -85,7 +85,7 @@ fn who_never_sends_a_message_is_sent_away() {
 }
 
 #[test]
-fn a_connection_carries_so_many_messages() {
+fn a_connection_carries_a_limited_number_of_messages() {
     let mut dialogue = limited(|settings| settings.max_messages = 2);
     let replies = dialogue.say(&format!("{ENVELOPE}A: b\n\n.\n").repeat(3));
     let each = ["250 2.1.0", "250 2.1.5", "354", "250 2.6.0"];
@@ -93,9 +93,9 @@ fn a_connection_carries_so_many_messages() {
     assert_eq!(dialogue.messages.len(), 2);
 }
 
-/// All sessions together hold no more than the memory that they share, until what lies behind the door has the message.
+/// All sessions together hold no more than the memory that they share, until the ingest has the message.
 #[test]
-fn messages_in_all_hold_so_much_memory() {
+fn all_messages_together_stay_within_their_memory() {
     let memory = MessageMemory::new(50_000);
     let mut sessions: Vec<Session> =
         (0..3).map(|_| Session::new(Arc::new(settings()), memory.clone(), peer(Protocol::Smtp))).collect();

@@ -15,7 +15,7 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::support::listener::{Client, on_loopback, start, start_with};
 
 #[tokio::test]
-async fn a_message_goes_through_the_door() {
+async fn a_message_reaches_the_ingest() {
     let running = start(on_loopback()).await;
     let mut client = running.client().await;
     assert_eq!(client.message("first").await, "250 2.6.0 message accepted\r\n");
@@ -33,7 +33,7 @@ async fn a_message_goes_through_the_door() {
     assert_eq!(running.counters.messages.load(Relaxed), 2);
 }
 
-/// RFC 5321 §4.5.3.2.7: five minutes at least for a command, however it trickles in.
+/// RFC 5321 §4.5.3.2.7: at least five minutes for a command, even if it arrives byte by byte.
 #[tokio::test]
 async fn an_idle_peer_is_dismissed_after_five_minutes() {
     let running = start(on_loopback()).await;
@@ -68,7 +68,7 @@ async fn a_message_that_comes_a_byte_at_a_time_is_cut_off() {
 }
 
 #[tokio::test]
-async fn there_are_so_many_connections_in_all() {
+async fn the_total_of_connections_is_limited() {
     let limits = Limits { connections: 2, ..Limits::default() };
     let running = start(ListenerSettings { limits, ..on_loopback() }).await;
     let mut first = running.client().await;
@@ -79,12 +79,12 @@ async fn there_are_so_many_connections_in_all() {
     assert_eq!(running.counters.turned_away.load(Relaxed), 1);
     first.say("QUIT").await;
     drop(first);
-    // The place is free as soon as the server sees that it is gone.
+    // The slot is free as soon as the server sees that the peer is gone.
     while !running.connect().await.reply().await.starts_with("220") {}
 }
 
 #[tokio::test]
-async fn a_stop_lets_messages_end_and_dismisses_the_others() {
+async fn a_stop_completes_messages_and_closes_other_connections() {
     let running = start(on_loopback()).await;
     let mut idle = running.client().await;
     let mut between = running.client().await;
@@ -111,7 +111,7 @@ async fn a_stop_does_not_wait_for_ever() {
     let mut sending = running.client().await;
     sending.begin().await;
     running.stop.send(()).unwrap();
-    // Once the idle one is dismissed, the stop has begun.
+    // When the idle connection is closed, the stop has begun.
     assert!(idle.reply().await.starts_with("421 4.3.2"));
     while !running.task.is_finished() {
         running.clock.advance(Duration::seconds(20));
@@ -124,7 +124,7 @@ async fn a_stop_does_not_wait_for_ever() {
 async fn lmtp_is_spoken_on_a_unix_socket_with_its_permissions() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lmtp.sock");
-    // What a daemon that was killed left.
+    // A socket left by a killed daemon.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let file = SocketFile { path: path.clone(), mode: 0o620, group: None };
     let settings = ListenerSettings { smtp: Vec::new(), lmtp_socket: Some(file), ..on_loopback() };

@@ -9,7 +9,7 @@ fn greeted() -> Dialogue {
     let mut dialogue = Dialogue::lmtp();
     assert_eq!(dialogue.send(b""), "220 mx.example.org LMTP Depesch\r\n");
     let offers = dialogue.say("LHLO postfix.example");
-    // RFC 2033 §5: both must be there.
+    // RFC 2033 §5: both must be offered.
     assert!(offers.contains("250-PIPELINING\r\n") && offers.contains("ENHANCEDSTATUSCODES\r\n"), "{offers}");
     dialogue
 }
@@ -26,7 +26,7 @@ fn each_accepted_recipient_gets_a_reply() {
     assert_eq!(dialogue.messages[0].recipients, ["media@lists.example.org", "members@lists.example.org"]);
     assert_eq!(dialogue.messages[0].arrival.via, Via::Lmtp);
     assert!(String::from_utf8_lossy(&dialogue.messages[0].bytes).contains(" with LMTP id "));
-    // Refusals too, whoever refuses.
+    // Refusals too, by the session or by the ingest.
     dialogue.endings.push(Err(Refusal::Full));
     assert_eq!(codes(&dialogue.say(&format!("{envelope}A: b\n\n.")))[6..], ["452 4.3.1"; 3]);
     let bare = format!("{envelope}A: b\n").replace('\n', "\r\n") + "bare\n\r\n.\r\n";
@@ -43,7 +43,7 @@ fn hello_is_lhlo_and_data_without_recipients_is_out_of_order() {
     assert_eq!(codes(&dialogue.say("DATA")), ["503 5.5.1"]);
 }
 
-/// Our own mail server passes on whatever it was given; that it knows no better is no reason to hang up.
+/// Our own mail server forwards any recipient that it was given, so unknown ones do not end the connection.
 #[test]
 fn refused_recipients_do_not_end_the_connection() {
     let mut dialogue = greeted();

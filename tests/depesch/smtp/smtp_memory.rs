@@ -26,12 +26,12 @@ async fn client_at(running: &Running, address: &str) -> Client<TcpStream> {
     client
 }
 
-/// Lines of so many bytes in all; `Client::message` sends them twice.
+/// Lines with this total of bytes; `Client::message` sends them twice.
 fn text(bytes: usize) -> String {
     format!("{}\r\n", "x".repeat(LINE - 2)).repeat(bytes / LINE)
 }
 
-/// Four clients, each of which sent `bytes` of a message and now waits, after the server has read it all.
+/// Four clients, each of which sent `bytes` of a message and now waits; the server has read everything.
 async fn slow(running: &Running, bytes: usize, address: impl Fn(usize) -> String) -> Vec<Client<TcpStream>> {
     let mut all = Vec::new();
     for number in 0..4 {
@@ -43,7 +43,7 @@ async fn slow(running: &Running, bytes: usize, address: impl Fn(usize) -> String
     all
 }
 
-/// Sends so many bytes and waits until the server holds them.
+/// Sends this many bytes and waits until the server holds them.
 async fn send(running: &Running, client: &mut Client<TcpStream>, bytes: usize) {
     let before = running.memory.free();
     client.send(text(bytes).as_bytes()).await;
@@ -53,7 +53,7 @@ async fn send(running: &Running, client: &mut Client<TcpStream>, bytes: usize) {
 }
 
 #[tokio::test]
-async fn large_and_small_mail_of_others_goes_on_beside_a_peer_with_many_connections() {
+async fn mail_of_others_continues_beside_a_peer_with_many_connections() {
     let running = small_memory().await;
     let slow = slow(&running, 700_000, |_| "127.0.0.2".to_owned()).await;
     let mut other = client_at(&running, "127.0.0.9").await;
@@ -65,7 +65,7 @@ async fn large_and_small_mail_of_others_goes_on_beside_a_peer_with_many_connecti
 }
 
 #[tokio::test]
-async fn slow_peers_give_way_and_are_told_to_come_again() {
+async fn slow_peers_give_way_and_are_told_to_retry() {
     let running = small_memory().await;
     let mut slow = slow(&running, 700_000, |number| format!("127.0.0.{}", number + 2)).await;
     running.clock.advance(Duration::seconds(60));
@@ -82,9 +82,9 @@ async fn slow_peers_give_way_and_are_told_to_come_again() {
     assert_eq!(running.memory.free(), 4_000_000);
 }
 
-/// What is given up is free at once, not when its sender says more.
+/// Memory of a message that is given up is free at once, not only when its sender continues.
 #[tokio::test]
-async fn memory_that_was_given_up_is_let_go_though_its_sender_is_silent() {
+async fn memory_of_a_message_given_up_is_freed_while_its_sender_is_silent() {
     let running = small_memory().await;
     let slow = slow(&running, 700_000, |_| "127.0.0.2".to_owned()).await;
     let mut other = client_at(&running, "127.0.0.9").await;
@@ -100,7 +100,7 @@ async fn memory_that_was_given_up_is_let_go_though_its_sender_is_silent() {
 }
 
 #[tokio::test]
-async fn a_large_message_that_hardly_comes_is_cut_off() {
+async fn a_large_message_that_arrives_too_slowly_is_cut_off() {
     let running = small_memory().await;
     let mut slow = slow(&running, 600_000, |number| format!("127.0.0.{}", number + 2)).await;
     running.clock.advance(Duration::seconds(60));

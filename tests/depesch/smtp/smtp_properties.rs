@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::support::smtp::{Dialogue, settings};
 
-/// Pieces of dialogues, right and wrong, out of which dialogues are made.
+/// Valid and invalid fragments from which dialogues are built.
 const WORDS: &[&[u8]] = &[
     b"EHLO a.example\r\n",
     b"LHLO a.example\r\n",
@@ -40,7 +40,7 @@ fn protocol() -> impl Strategy<Value = Protocol> {
     prop_oneof![Just(Protocol::Smtp), Just(Protocol::Lmtp)]
 }
 
-/// Dialogues that mostly make sense, with things in them that do not.
+/// Mostly valid dialogues with invalid parts.
 fn dialogue() -> impl Strategy<Value = Vec<u8>> {
     let word = prop_oneof![
         8 => prop::sample::select(WORDS).prop_map(<[u8]>::to_vec),
@@ -88,7 +88,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_borne(protocol in protocol(), bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+    fn any_bytes_are_handled(protocol in protocol(), bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         let (replies, messages, _) = outcome(protocol, &[&bytes]);
         prop_assert!(messages.is_empty());
         prop_assert!(replies.starts_with("220 "));
@@ -105,7 +105,7 @@ proptest! {
         }
     }
 
-    /// No message before its CRLF.CRLF, not even a byte before; and exactly what was sent after it.
+    /// A message is accepted at its CRLF.CRLF and not a byte earlier, with exactly the bytes that were sent.
     #[test]
     fn a_message_is_taken_whole_or_not_at_all(
         lines in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..30), 0..20),

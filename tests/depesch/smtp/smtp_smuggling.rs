@@ -47,14 +47,14 @@ fn bare_line_ends_do_not_divide_commands() {
         assert_eq!(codes(&dialogue.send(line)), ["500 5.5.2"], "{line:?}");
         assert_eq!(codes(&dialogue.send(b"NOOP\r\n")), ["250 2.0.0"], "{line:?}");
     }
-    // A line that only has an LF has not ended yet.
+    // A line with a bare LF has not ended yet.
     let mut dialogue = Dialogue::greeted();
     assert_eq!(dialogue.send(b"QUIT\n"), "");
 }
 
 /// RFC 5321 §4.5.2, to the byte.
 #[test]
-fn dots_come_out_as_they_were_meant() {
+fn dots_are_unstuffed() {
     let mut dialogue = Dialogue::greeted();
     dialogue.send(&[ENVELOPE, b"..\r\n...\r\n.a\r\na.\r\n. .\r\n\r\n..b\r\n.\r\n"].concat());
     assert_eq!(dialogue.content(), b".\r\n..\r\na\r\na.\r\n .\r\n\r\n.b\r\n");

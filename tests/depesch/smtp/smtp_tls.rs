@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::support::listener::{Client, Running, on_loopback, start};
 
-/// Writes a new certificate and key, and gives what a client must trust to see it.
+/// Writes a new certificate and key, and returns the certificate that a client must trust.
 fn renew(folder: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(vec!["mx.example.org".to_owned()]).unwrap();
     std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
@@ -44,7 +44,7 @@ async fn handshake(
     TlsConnector::from(Arc::new(config)).connect(name, client.stream).await
 }
 
-/// A client that has said STARTTLS, with what follows in the clear, and has read 220.
+/// A client that has sent STARTTLS, followed by this plaintext, and has read 220.
 async fn started(running: &Running, injected: &str) -> Client<TcpStream> {
     let mut client = running.client().await;
     assert!(client.say("EHLO peer.example").await.contains("250-STARTTLS\r\n"));
@@ -98,7 +98,7 @@ async fn a_listener_does_not_begin_with_a_broken_certificate() {
     assert!(Listener::bind(settings(folder.path()), Vec::new()).await.is_err());
 }
 
-/// RFC 3207 §4: garbage instead of a handshake ends the connection, and no other.
+/// RFC 3207 §4: garbage instead of a handshake ends this connection and no other.
 #[tokio::test]
 async fn a_failed_handshake_ends_only_its_connection() {
     let folder = tempfile::tempdir().unwrap();

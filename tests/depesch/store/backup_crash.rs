@@ -22,7 +22,7 @@ fn stop_at(nth: usize) -> impl Fn(Event) -> io::Result<()> + Send + Sync {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_at_any_step_leaves_the_earlier_backups_whole() {
+async fn a_crash_at_any_step_leaves_the_earlier_backups_intact() {
     let site = Site::new();
     let mut crashes = 0;
     for round in 0.. {
@@ -45,7 +45,7 @@ async fn a_crash_at_any_step_leaves_the_earlier_backups_whole() {
     assert!(crashes > 8, "{crashes}");
     assert_eq!(site.faults(), []);
     assert!(files(&site.repository().join("incoming")).is_empty());
-    // What the crashes left under its name is removed, too.
+    // Leftovers of the crashes under its name are removed, too.
     let repository = Repository::open_to_write(&site.repository(), &unwatched).unwrap();
     let week = Duration::from_secs(7 * 86_400);
     prune(&repository, Keep { all: week, daily: week }, site.clock.now(), &unwatched).unwrap();
@@ -59,7 +59,7 @@ async fn a_crash_at_any_step_leaves_the_earlier_backups_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_while_old_ones_are_forgotten_leaves_the_others_whole() {
+async fn a_crash_while_old_backups_are_removed_leaves_the_others_intact() {
     let site = Site::new();
     for round in 0..10 {
         site.put(round, &"value ".repeat(300)).await;

@@ -22,10 +22,10 @@ async fn as_of(site: &Site, minutes: i64) -> Result<Records, RestoreError> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_minute_between_two_backups_comes_back_as_it_was() {
+async fn every_minute_between_two_backups_can_be_restored() {
     let site = Site::new();
     let mut history = Vec::new();
-    // A change each minute, more than a segment; checkpoints drop journal in between; backups are made at 20 and 60.
+    // A change each minute, larger than a segment; checkpoints in between drop journal; backups at minutes 20 and 60.
     for at in 0..=60_i64 {
         assert_eq!(site.clock.now(), minute(at));
         for number in 0..5 {
@@ -49,9 +49,9 @@ async fn every_minute_between_two_backups_comes_back_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instant_that_no_backup_leads_to_is_said_to_be_lost() {
+async fn an_instant_that_no_backup_covers_is_reported_as_lost() {
     let site = Site::new();
-    // Nobody made backups, so that checkpoints dropped the first hour's journal.
+    // Without backups, checkpoints dropped the first hour's journal.
     let unheld = Settings { hold_bytes: 0, ..settings(&site.clock) };
     let place = site.directory.path().join("other/store");
     let site = Site { engine: Arc::new(EmbeddedEngine::open(&place, unheld).unwrap().engine), ..site };
@@ -88,7 +88,7 @@ async fn journal_that_checkpoints_need_no_more_waits_for_the_next_backup_and_not
         assert_eq!(done.lost_to_backups, 0);
     }
     assert!(segments() < waiting, "{}", segments());
-    // A store that nobody backs up holds no more than it may.
+    // A store without backups keeps no more journal than allowed.
     let small = Settings { hold_bytes: 9_000, ..settings(&site.clock) };
     let directory = tempfile::tempdir().unwrap();
     let engine = EmbeddedEngine::open(directory.path(), small).unwrap().engine;

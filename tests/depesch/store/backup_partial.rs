@@ -33,7 +33,7 @@ fn newest() -> Wanted {
     Wanted::Backup(None)
 }
 
-/// Records of a checkpoint and of the journal behind it, three messages and two attachments.
+/// Records in a checkpoint and in the journal after it, three messages and two attachments.
 async fn site() -> (Site, Manifest, Vec<Inbound>) {
     let site = Site::new();
     site.store().installation_key().await.unwrap();
@@ -78,7 +78,7 @@ async fn a_damaged_attachment_is_left_out_and_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_damaged_mail_every_whole_message_comes_back() {
+async fn every_intact_message_of_damaged_mail_is_restored() {
     let (site, manifest, came) = site().await;
     let second = came[1].place;
     flip(&path(&site, &manifest.spool[0].file), second.offset as usize + 40);
@@ -101,7 +101,7 @@ async fn of_damaged_mail_every_whole_message_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_marker_hinders_nothing_and_is_written_anew() {
+async fn a_damaged_marker_prevents_nothing_and_is_rewritten() {
     let (site, ..) = site().await;
     let marker = site.repository().join("repository");
     for damage in [Some("Backups of Depesch, version 3."), Some(""), None] {
@@ -121,7 +121,7 @@ async fn a_damaged_marker_hinders_nothing_and_is_written_anew() {
     }
 }
 
-/// The notes alone know of a backup whose manifest is gone.
+/// Only the notes know of a backup whose manifest is missing.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_notes_a_repository_does_not_claim_that_nothing_newer_is_missing() {
     let (site, first, _) = site().await;
@@ -138,7 +138,7 @@ async fn without_its_notes_a_repository_does_not_claim_that_nothing_newer_is_mis
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_newest_manifest_hinders_no_older_one() {
+async fn a_damaged_newest_manifest_does_not_affect_older_backups() {
     let (site, first, _) = site().await;
     site.put(7, "later").await;
     let second = site.back_up().await;
@@ -176,11 +176,11 @@ async fn damaged_records_are_taken_from_another_backup_where_that_leads_to_the_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_damaged_records_all_that_are_whole_come_back() {
+async fn every_intact_record_of_damaged_records_is_restored() {
     let (site, manifest, _) = site().await;
     let count = |all: &crate::support::site::Records| all.keys().filter(|key| key[0] == b'Z').count();
     let of_manifest = manifest.checkpoint.as_ref().unwrap();
-    // So that no other way leads to the same records.
+    // So that the same records cannot be reached in another way.
     for older in manifest.journal.iter().filter(|segment| segment.last <= of_manifest.since.group) {
         std::fs::remove_file(path(&site, &older.file)).unwrap();
     }
@@ -210,7 +210,7 @@ async fn of_damaged_records_all_that_are_whole_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rehearsal_may_be_held_while_a_store_stands_and_that_is_moved_aside_when_asked() {
+async fn a_dry_run_may_run_beside_a_store_which_is_moved_aside_on_request() {
     let (site, ..) = site().await;
     let target = tempfile::tempdir().unwrap();
     let pending = site.restoration(&target);
@@ -222,7 +222,7 @@ async fn a_rehearsal_may_be_held_while_a_store_stands_and_that_is_moved_aside_wh
     std::fs::create_dir(pending.target.join("backup")).unwrap();
     let rehearsed = rehearse(&pending, std::sync::Arc::new(unwatched)).await.unwrap();
     assert!(rehearsed.occupied.is_some() && rehearsed.is_whole());
-    assert!(restore(&pending).await.unwrap_err().to_string().contains("is there already"));
+    assert!(restore(&pending).await.unwrap_err().to_string().contains("already exists"));
     let busy = open(&target, &site.clock);
     let pending = Restoration { aside: true, ..pending };
     assert!(restore(&pending).await.unwrap_err().to_string().contains("in use"), "not from under a daemon");

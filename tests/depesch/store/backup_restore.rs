@@ -30,7 +30,7 @@ async fn a_restored_store_has_every_record_attachment_and_message() {
     assert_eq!(restored.records, 300);
     let engine = open(&target, &site.clock);
     let mut found = records(&*engine).await;
-    // The installation's key is made at the first look for it; a store that was never served has none.
+    // The installation's key is created when it is first read; a store that was never served has no key.
     found.retain(|key, _| key.first() == Some(&b'Z'));
     assert_eq!(found, site.records().await);
     let state = target.path().join("state");
@@ -39,7 +39,7 @@ async fn a_restored_store_has_every_record_attachment_and_message() {
     assert_eq!(files(&state.join("spool")).len(), 1);
     assert!(site.spool.read(place).await.is_ok());
     assert!(!state.join("restoring").exists());
-    // Attachments are kept by when they came, so that must come back too.
+    // Attachments are kept by their time of arrival, so that must be restored too.
     let written = |root: std::path::PathBuf| -> BTreeMap<_, _> {
         let all = files(&root).into_keys();
         all.map(|path| (path.clone(), std::fs::metadata(root.join(path)).unwrap().modified().unwrap())).collect()
@@ -53,7 +53,7 @@ async fn what_is_committed_meanwhile_is_in_it_up_to_its_mark_and_nothing_after()
     let site = Site::new();
     let (engine, done) = (site.engine.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
     let stop = done.clone();
-    // One commit after the other is one group each: group n sets record n % 50 to n.
+    // Sequential commits form one group each: group n sets record n % 50 to n.
     let writer = tokio::spawn(async move {
         let mut number = 0_u64;
         while !stop.load(std::sync::atomic::Ordering::Relaxed) || number < 200 {
@@ -110,7 +110,7 @@ async fn what_the_backup_before_has_is_not_written_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restored_store_goes_on_and_is_backed_up_into_the_same_repository() {
+async fn a_restored_store_continues_and_is_backed_up_into_the_same_repository() {
     let site = Site::new();
     for number in 0..100 {
         site.put(number, "old").await;
@@ -121,7 +121,7 @@ async fn a_restored_store_goes_on_and_is_backed_up_into_the_same_repository() {
     }
     site.back_up().await;
     let (target, _) = site.restore(Wanted::Backup(Some(old.id))).await.unwrap();
-    // The restored machine takes the place of the old one.
+    // The restored store replaces the old one.
     let Site { directory, engine, spool, clock } = site;
     engine.close().unwrap();
     spool.close();

@@ -12,7 +12,7 @@ use crate::support::site::{Records, Site, files, open, records};
 
 const ROUNDS: usize = 24;
 
-/// A small generator of numbers (xorshift), so that a failure comes again.
+/// A small random generator (xorshift), so that a failure can be repeated.
 struct Numbers(u64);
 
 impl Numbers {
@@ -51,7 +51,7 @@ fn write_back(site: &Site, whole: &Files) {
 /// Damages a file; says which, and how.
 fn damage(site: &Site, numbers: &mut Numbers, whole: &Files) -> (PathBuf, String) {
     let names: Vec<&PathBuf> = whole.keys().filter(|name| !whole[*name].is_empty()).collect();
-    // Manifests, notes and marker are few: they get their share.
+    // Manifests, notes and marker are few, so they are chosen more often.
     let few: Vec<&PathBuf> = names.iter().copied().filter(|name| !name.starts_with("files")).collect();
     let name = if numbers.below(3) == 0 { few[numbers.below(few.len())] } else { names[numbers.below(names.len())] };
     let (path, bytes) = (site.repository().join(name), &whole[name]);
@@ -76,7 +76,7 @@ fn damage(site: &Site, numbers: &mut Numbers, whole: &Files) -> (PathBuf, String
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restore_never_silently_gives_less() {
+async fn a_restore_never_silently_returns_less() {
     let site = Site::new();
     site.store().installation_key().await.unwrap();
     let mut ever: BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>> = BTreeMap::new();

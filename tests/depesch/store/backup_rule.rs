@@ -22,15 +22,15 @@ fn left(site: &Site) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_of_some_days_then_one_a_day_then_none() {
+async fn all_backups_for_some_days_then_one_a_day_then_none() {
     let site = Site::new();
-    // At 09, 17 and 01 o'clock, the next day already, for seven days from the 21st.
+    // At 09:00, 17:00 and 01:00 the next day, for seven days from the 21st.
     for number in 0..21 {
         site.put(number, "value").await;
         site.back_up().await;
         site.clock.advance(chrono::Duration::hours(8));
     }
-    // It is the 28th, 09 o'clock: the newest seven would stay anyway.
+    // It is the 28th, 09:00: the newest seven are kept in any case.
     let keep = Keep { all: DAY, daily: 5 * DAY };
     assert_eq!(forget(&site, keep).len(), 11);
     let newest = ["26.01", "26.09", "26.17", "27.01", "27.09", "27.17", "28.01"];
@@ -42,7 +42,7 @@ async fn all_of_some_days_then_one_a_day_then_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_newest_whole_ones_stay_when_newer_ones_are_broken() {
+async fn the_newest_intact_backups_are_kept_when_newer_ones_are_damaged() {
     let site = Site::new();
     let mut whole = Vec::new();
     for number in 0..9 {

@@ -62,7 +62,7 @@ async fn whatever_the_store_still_has_is_written_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_store_does_not_have_any_more_is_told_until_it_is_forgotten() {
+async fn lost_data_is_reported_until_its_backup_is_removed() {
     let site = site().await;
     let first = site.night(KEEP).unwrap().manifest;
     let lost = Repository::open_to_read(&site.repository()).unwrap().path(&first.blobs[0].file);
@@ -78,7 +78,7 @@ async fn what_the_store_does_not_have_any_more_is_told_until_it_is_forgotten() {
         assert_eq!(report.condition.faults[0].backups, std::slice::from_ref(&first.id));
         assert_eq!(now(&site).faults, report.condition.faults, "after a restart as well");
     }
-    // Put back by hand, it is well.
+    // Restored by hand, it is no fault any more.
     std::fs::write(&lost, &whole).unwrap();
     assert_eq!(site.night(KEEP).unwrap().condition.faults, []);
     std::fs::remove_file(&lost).unwrap();
@@ -106,7 +106,7 @@ async fn everything_is_read_within_a_week_and_not_all_of_it_each_night() {
     assert!(read.iter().all(|files| *files < all), "{read:?} of {all}");
     assert!(read.iter().sum::<u64>() >= all, "{read:?} of {all}");
     assert_eq!(site.read_part().unwrap().files, 0, "nothing is due twice at once");
-    // After a month without a night all is read at once, and by a clock that was set back nothing is forgotten.
+    // After a month without backups everything is read at once, and a clock that was set back leaves no file out.
     site.clock.advance(chrono::Duration::days(30));
     assert_eq!(site.read_part().unwrap().files, all);
     site.clock.advance(-chrono::Duration::days(300));
@@ -116,7 +116,7 @@ async fn everything_is_read_within_a_week_and_not_all_of_it_each_night() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_backup_is_noticed_and_one_forgotten_by_rule_is_not_missed() {
+async fn a_missing_backup_is_noticed_but_not_one_removed_by_rule() {
     let site = site().await;
     let mut made = Vec::new();
     for number in 0..12 {
@@ -126,13 +126,13 @@ async fn a_missing_backup_is_noticed_and_one_forgotten_by_rule_is_not_missed() {
     }
     assert_eq!(made.iter().map(|one| one.number.unwrap()).collect::<Vec<_>>(), (1..=12).collect::<Vec<_>>());
     assert_eq!(made[4].before.as_ref().unwrap().id, made[3].id);
-    // By rule the first five go, and nothing is missing.
+    // The rule removes the first five, and none counts as missing.
     let short = Keep { all: Duration::from_secs(86_400), daily: Duration::ZERO };
     site.put(1, "again").await;
     let report = site.night(short).unwrap();
     assert_eq!(report.pruned.backups.len(), 6);
     assert_eq!((report.condition.faults, site.faults()), (Vec::new(), Vec::new()));
-    // One in the middle, the newest, and the newest together with the notes.
+    // A backup in the middle, the newest, and the newest together with the notes.
     for (id, notes) in [(&made[8].id, true), (&report.manifest.id, true), (&made[9].id, false)] {
         let saved = files(&site.repository());
         std::fs::remove_file(manifest(&site, id)).unwrap();
@@ -147,7 +147,7 @@ async fn a_missing_backup_is_noticed_and_one_forgotten_by_rule_is_not_missed() {
         }
     }
     assert_eq!(site.faults(), []);
-    // While one is missing no file is removed; once a person said so, all is well.
+    // While one is missing no file is removed; after a user has removed it from the list, there is no fault.
     std::fs::remove_file(manifest(&site, &made[8].id)).unwrap();
     assert_eq!(site.night(short).unwrap().pruned.files, 0);
     forget(&Repository::open_to_write(&site.repository(), &unwatched).unwrap(), &made[8].id, &unwatched).unwrap();
@@ -155,7 +155,7 @@ async fn a_missing_backup_is_noticed_and_one_forgotten_by_rule_is_not_missed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repository_of_an_older_program_goes_on_being_read() {
+async fn a_repository_of_an_older_program_is_still_read() {
     let site = site().await;
     site.night(KEEP).unwrap();
     std::fs::remove_file(site.repository().join("health")).unwrap();

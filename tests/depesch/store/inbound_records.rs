@@ -38,7 +38,7 @@ async fn commit(store: &Store, write: impl FnOnce(&mut Batch)) -> Commit {
     store.commit(batch).await.unwrap()
 }
 
-/// So many records, with ids as they are given.
+/// This many records, with consecutive ids.
 async fn with(store: &Store, count: u64) -> Vec<InboundId> {
     let ids: Vec<InboundId> = InboundIds::new(store.clone()).take(count).await.unwrap().collect();
     for id in &ids {
@@ -85,7 +85,7 @@ async fn a_record_goes_from_waiting_to_handled_or_stuck_and_back() {
 }
 
 #[tokio::test]
-async fn every_kind_and_state_comes_back() {
+async fn every_kind_and_state_is_read_back() {
     use InboundKind::*;
     let store = store();
     let kinds = [Command, Bounce, Complaint, AutoReply, Notice, Post, Decision, Rsvp, Forwarded, Loop];
@@ -129,7 +129,7 @@ async fn they_are_listed_from_both_ends_also_across_gaps() {
 }
 
 #[tokio::test]
-async fn ids_are_given_once_whoever_gives_them() {
+async fn ids_are_allocated_once_by_concurrent_callers() {
     let store = store();
     let givers = [InboundIds::new(store.clone()), InboundIds::new(store.clone())];
     let mut given = Vec::new();

@@ -7,7 +7,7 @@ use depesch::store::engine::{Batch, Commit, Engine, Key, KeyRange, Value};
 
 use crate::support::damage::{Dice, KINDS, Kind, damage};
 
-/// With so little memory that most reads come from the disk.
+/// A cache so small that most reads come from the disk.
 fn settings() -> Settings {
     Settings { create: true, reserve_bytes: 0, cache_bytes: 64 * 1024, ..Settings::default() }
 }
@@ -43,11 +43,11 @@ async fn every_read_is_right_and_every_write_is_kept() {
         let directory = tempfile::tempdir().unwrap();
         let engine = written(directory.path()).await;
         let kind = KINDS[(round % 5) as usize];
-        // Much of sled's files is free space: so that something is hit, it is hit often.
+        // Much of sled's files is free space, so the damage is repeated until it hits data.
         let times = if kind == Kind::Removed { 1 } else { 12 };
         let done: Vec<String> = (0..times).map(|_| damage(directory.path(), kind, &mut dice)).collect();
         let done = done.join(", ");
-        // In an order of its own, so that what was read last is not what comes next.
+        // In a scattered order, so that the cache does not have the next record.
         for number in (0..8000).map(|number| number * 2657 % 8000).take(3000) {
             let found = engine.get(&key(number)).await.unwrap_or_else(|e| panic!("{done}: {e}"));
             assert_eq!(found, Some(value(number, 0)), "{done}");

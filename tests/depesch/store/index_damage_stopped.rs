@@ -17,7 +17,7 @@ async fn content(engine: &EmbeddedEngine) -> Vec<(Key, Value)> {
     engine.scan(KeyRange::new(Key(Vec::new()), None), usize::MAX).await.unwrap()
 }
 
-/// Records of several sizes, written, changed and removed on both sides of a checkpoint; stopped in order.
+/// Records of several sizes, written, changed and removed before and after a checkpoint; stopped in an orderly way.
 async fn stopped(directory: &Path) -> Vec<(Key, Value)> {
     let engine = EmbeddedEngine::open(directory, settings()).unwrap().engine;
     for round in 0..6_u32 {
@@ -61,7 +61,7 @@ async fn the_next_start_has_every_record() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_promises_what_the_next_start_does() {
+async fn a_check_predicts_what_the_next_start_does() {
     let mut dice = Dice(0xc0ffee);
     for round in 0..15 {
         let directory = tempfile::tempdir().unwrap();

@@ -32,7 +32,7 @@ fn open_with_clock(directory: &Path) -> (Spool, FaultyDisk, Arc<FakeClock>) {
     (spool, disk, clock)
 }
 
-/// After anything that the file system's clock says.
+/// Later than any time of the file system's clock.
 fn later() -> Timestamp {
     "2999-01-01T00:00:00Z".parse().unwrap()
 }
@@ -51,7 +51,7 @@ async fn file_of(spool: &Spool, place: SpoolPlace) -> PathBuf {
 }
 
 #[tokio::test]
-async fn messages_are_read_as_they_came_also_after_a_restart() {
+async fn messages_are_read_unchanged_also_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path().join("state/spool");
     let (spool, _) = open(&folder);
@@ -74,7 +74,7 @@ async fn messages_are_read_as_they_came_also_after_a_restart() {
 }
 
 #[tokio::test]
-async fn messages_that_wait_together_share_a_sync_and_none_goes_without() {
+async fn messages_that_wait_together_share_one_sync() {
     let directory = tempfile::tempdir().unwrap();
     let (spool, disk) = open(directory.path());
     for number in 0..5 {
@@ -85,7 +85,7 @@ async fn messages_that_wait_together_share_a_sync_and_none_goes_without() {
     let before = disk.0.lock().unwrap().synced;
     let mut appends: Vec<_> = (0..50).map(|number| Box::pin(spool.append(message(number)))).collect();
     {
-        // The disk is held still: the thread gets to the first group at most, and all others wait for the second.
+        // The disk is blocked: the thread reaches the first group at most, and all others wait for the second.
         let _held = disk.0.lock().unwrap();
         let mut context = Context::from_waker(Waker::noop());
         assert!(appends.iter_mut().all(|append| append.as_mut().poll(&mut context).is_pending()));
@@ -120,7 +120,7 @@ async fn after_a_failed_sync_or_write_the_segment_is_left_and_a_new_one_begun() 
 }
 
 #[tokio::test]
-async fn a_full_disk_is_said_and_forgotten_when_there_is_room() {
+async fn a_full_disk_is_reported_until_there_is_space() {
     let directory = tempfile::tempdir().unwrap();
     let (spool, disk) = open(directory.path());
     let first = spool.append(message(1)).await.unwrap();
@@ -137,7 +137,7 @@ async fn a_full_disk_is_said_and_forgotten_when_there_is_room() {
     assert!(matches!(spool.append(message(200)).await, Err(SpoolError::Full(_))), "the reserve is left alone");
     assert!(spool.append(message(3)).await.is_ok(), "what leaves the reserve alone is taken");
     disk.0.lock().unwrap().free = None;
-    // Some file systems say only at the sync that there is no room.
+    // Some file systems report a full disk only at the sync.
     disk.0.lock().unwrap().sync = Some(ErrorKind::StorageFull);
     assert!(matches!(spool.append(message(4)).await, Err(SpoolError::Full(_))));
     let last = spool.append(message(5)).await.unwrap();
@@ -149,7 +149,7 @@ async fn a_full_disk_is_said_and_forgotten_when_there_is_room() {
 }
 
 #[tokio::test]
-async fn a_torn_last_message_is_left_behind_and_harms_none() {
+async fn a_torn_last_message_affects_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let (spool, _) = open(directory.path());
     let first = spool.append(message(1)).await.unwrap();
@@ -188,7 +188,7 @@ async fn every_flipped_byte_is_found_and_stops_only_its_own_message() {
         let hit = usize::from(position as u64 >= places[1].offset);
         let found = spool.read(places[hit]).await;
         let is_named = matches!(&found, Err(SpoolError::Damaged { offset, .. }) if *offset == places[hit].offset)
-            // The version of the form lies in the open, so that a newer one is told from damage.
+            // The version is stored outside the checksum, so that a newer form is not taken for damage.
             || matches!(&found, Err(SpoolError::Newer { .. }));
         assert!(is_named, "byte {position}: {found:?}");
         assert_eq!(spool.read(places[1 - hit]).await.unwrap(), message(2 - hit));
@@ -249,7 +249,7 @@ async fn an_erased_message_is_gone_from_the_disk_and_all_others_stay() {
     assert_eq!(spool.read(after).await.unwrap(), message(2));
     let more = spool.append(message(3)).await.unwrap();
     assert_eq!(spool.read(more).await.unwrap(), message(3));
-    // A place where no message begins is nobody's to overwrite.
+    // A place where no message begins cannot be read.
     let wrong = SpoolPlace { offset: after.offset + 1, ..after };
     assert!(matches!(spool.erase(wrong).await, Err(SpoolError::Damaged { .. })));
     assert_eq!(spool.read(after).await.unwrap(), message(2));
@@ -265,7 +265,7 @@ async fn an_erasure_that_stopped_half_way_reads_as_erased_and_is_ended_by_the_ne
     let path = file_of(&spool, place).await;
     let whole = std::fs::read(&path).unwrap();
     spool.erase(place).await.unwrap();
-    // As after a crash: the head was written, the message was not yet.
+    // As after a crash: the header was written, the message was not.
     let half = [&std::fs::read(&path).unwrap()[..16], &whole[16..]].concat();
     std::fs::write(&path, half).unwrap();
     assert!(matches!(spool.read(place).await, Err(SpoolError::Erased { .. })));

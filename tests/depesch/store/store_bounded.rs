@@ -28,7 +28,7 @@ async fn a_checkpoint_is_written_within_a_minute_of_being_due_by_size() {
     };
     let bounding = tokio::spawn(keep_bounded(engine.clone(), Arc::new(clock.clone()), until));
     let segments = || std::fs::read_dir(directory.path().join("journal")).unwrap().count();
-    // The same hundred records again and again: what they need does not grow.
+    // The same hundred records again and again, whose size does not grow.
     for round in 0..4u8 {
         for number in 0..100u32 {
             let mut batch = Batch::new();
@@ -43,7 +43,7 @@ async fn a_checkpoint_is_written_within_a_minute_of_being_due_by_size() {
     }
     stop.send(()).unwrap();
     bounding.await.unwrap();
-    // Four rounds take some fifty segments; one to fall back on and one since remain, with a little over.
+    // Four rounds write some fifty segments; those since the older of the two checkpoints remain.
     assert!(segments() < 35, "{}", segments());
     engine.close().unwrap();
 }

@@ -21,7 +21,7 @@ use crate::support::mailings::{put_frozen, put_subscriber};
 use crate::support::notices::inbound as message;
 use crate::support::site::{Site, files};
 
-/// A store that was stopped in order: journal on both sides of a checkpoint, two messages, an attachment.
+/// A store after an orderly stop: journal before and after a checkpoint, two messages, an attachment.
 async fn stopped() -> (tempfile::TempDir, BTreeMap<PathBuf, Vec<u8>>) {
     let site = Site::new();
     let store = site.store();
@@ -61,7 +61,7 @@ fn put_back(state: &Path, whole: &BTreeMap<PathBuf, Vec<u8>>) {
     }
 }
 
-async fn look(state: &Path) -> Check {
+async fn checked(state: &Path) -> Check {
     check(&state.join("store"), &Settings::default()).await.unwrap()
 }
 
@@ -71,7 +71,7 @@ async fn flipped(state: &Path, whole: &BTreeMap<PathBuf, Vec<u8>>, name: &Path, 
     let mut bytes = whole[name].clone();
     bytes[at] ^= 1 << (at % 8);
     std::fs::write(state.join(name), bytes).unwrap();
-    look(state).await
+    checked(state).await
 }
 
 fn kind(name: &Path) -> String {
@@ -86,13 +86,13 @@ fn kind(name: &Path) -> String {
 async fn a_flipped_bit_is_found_in_every_kind_of_file() {
     let (directory, whole) = stopped().await;
     let state = directory.path().join("state");
-    let sound = look(&state).await;
+    let sound = checked(&state).await;
     assert!(sound.is_sound() && sound.findings.is_empty(), "{:?}", sound.findings);
     let mut kinds: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for (name, bytes) in &whole {
         let kind = kind(name);
         if bytes.is_empty() || kind == "lock" {
-            // The lock holds nothing but the number of a process, to be shown.
+            // The lock contains only a process number, for display.
             continue;
         }
         let count = if kind == "index" { 8 } else { 12 };
@@ -114,7 +114,7 @@ async fn a_flipped_bit_is_found_in_every_kind_of_file() {
             assert!(is_told, "{name:?} at {at}: {:?}", found.findings);
             let only_after_a_crash = found.findings.iter().all(|finding| finding.harmless);
             assert!(!found.is_sound() || only_after_a_crash, "{name:?} at {at}: {:?}", found.findings);
-            // Whatever else may happen to be so: nothing but an empty segment's header may be called harmless.
+            // Only damage to an empty segment's header may be called harmless.
             assert!(!only_after_a_crash || bytes.len() == 60, "{name:?} at {at}: {:?}", found.findings);
         }
     }
@@ -126,7 +126,7 @@ async fn a_flipped_bit_is_found_in_every_kind_of_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_it_hits_is_said_in_words() {
+async fn the_affected_records_are_named() {
     let (directory, whole) = stopped().await;
     let state = directory.path().join("state");
     let place = |folder: &str, bytes: &[u8]| {
@@ -150,7 +150,7 @@ async fn what_it_hits_is_said_in_words() {
 
     put_back(&state, &whole);
     std::fs::remove_file(state.join(&name)).unwrap();
-    assert_eq!(hits(&look(&state).await), ["message i12", "message i13"]);
+    assert_eq!(hits(&checked(&state).await), ["message i12", "message i13"]);
 
     let (name, _) = place("store/checkpoints", b"depeschC");
     let found = flipped(&state, &whole, &name, 200).await;

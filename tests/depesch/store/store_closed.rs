@@ -2,7 +2,7 @@
 
 use crate::support::house::{code_of, module_of, root, rust_files};
 
-/// What is wrong with the code of one file: words that only the store itself, or only a test, may use.
+/// The faults in the code of one file: names that only the store itself, or only a test, may use.
 fn wrong(module: &str, text: &str) -> Vec<String> {
     let code = code_of(text);
     let in_store = module == "store" || module.starts_with("store::");

@@ -27,7 +27,7 @@ async fn content(engine: &EmbeddedEngine) -> Content {
     engine.scan(everything, usize::MAX).await.unwrap().iter().map(|(k, v)| (text(&k.0), text(v))).collect()
 }
 
-/// Commits `count` groups that put, change and delete; gives what the store holds after each of them.
+/// Commits `count` groups that put, change and delete; returns the store's content after each of them.
 async fn history(engine: &EmbeddedEngine, from: u32, count: u32) -> Vec<Content> {
     let mut states = vec![content(engine).await];
     for number in from..from + count {
@@ -62,7 +62,7 @@ fn copy(from: &Path, to: &Path) {
         let target = to.join(entry.file_name());
         match entry.file_type().unwrap().is_dir() {
             true => copy(&entry.path(), &target),
-            // While the store is open, files come and go; one that has just gone is not part of the copy.
+            // Files come and go while the store is open; one that was just removed is not part of the copy.
             false => drop(fs::copy(entry.path(), target)),
         }
     }
@@ -74,7 +74,7 @@ fn segments(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// And every note of how far the journal reached: only its own bytes are left to judge by.
+/// Also removes every note of how far the journal reached, so that only its own bytes remain.
 fn lose_index(directory: &Path) {
     fs::remove_dir_all(directory.join("index")).unwrap();
     for note in ["clean", "journal-head"] {
@@ -147,7 +147,7 @@ async fn a_flipped_byte_anywhere_in_the_journal_is_refused_or_harmless() {
         let mut damaged = whole.clone();
         damaged[position] ^= 0x40;
         fs::write(&segment, &damaged).unwrap();
-        // With the index: everything is there, or it is refused, with the place named.
+        // With the index: the store is complete, or it is refused and the error names the place.
         match reopen(directory.path()).await {
             Ok((found, _)) => assert_eq!(found, states[5], "byte {position}"),
             Err(e) => {
@@ -156,7 +156,7 @@ async fn a_flipped_byte_anywhere_in_the_journal_is_refused_or_harmless() {
                 refusals += 1;
             }
         }
-        // Without it, and without any note: a wrong bit in the last group is put right, anything before is refused.
+        // Without it, and without any note: a wrong bit in the last group is corrected, earlier damage is refused.
         if position % 5 == 0 {
             let copied = tempfile::tempdir().unwrap();
             copy(directory.path(), copied.path());
@@ -173,7 +173,7 @@ async fn a_flipped_byte_anywhere_in_the_journal_is_refused_or_harmless() {
 }
 
 #[tokio::test]
-async fn a_damaged_rolled_back_or_lost_index_is_built_anew() {
+async fn a_damaged_rolled_back_or_lost_index_is_rebuilt() {
     let (directory, states) = store(40).await;
     let old = tempfile::tempdir().unwrap();
     copy(directory.path(), old.path());
@@ -248,7 +248,7 @@ async fn a_copy_taken_while_commits_run_holds_all_that_was_acknowledged() {
         }
         let before: Vec<u64> = acknowledged.iter().map(|number| number.load(Ordering::SeqCst)).collect();
         let copied = tempfile::tempdir().unwrap();
-        // What a power cut leaves of the index may be anything; of the journal, no less than was acknowledged.
+        // A power cut may leave any part of the index, but of the journal at least what was acknowledged.
         copy(&directory.path().join("index"), &copied.path().join("index"));
         copy(&directory.path().join("checkpoints"), &copied.path().join("checkpoints"));
         copy(&directory.path().join("journal"), &copied.path().join("journal"));
@@ -276,7 +276,7 @@ fn tamper(directory: &Path) {
 }
 
 #[tokio::test]
-async fn an_index_that_silently_differs_is_found_out_at_the_next_start_however_the_last_stop_was() {
+async fn an_index_that_silently_differs_is_detected_at_the_next_start() {
     for is_clean in [true, false] {
         let (directory, states) = store(10).await;
         tamper(directory.path());
@@ -291,7 +291,7 @@ async fn an_index_that_silently_differs_is_found_out_at_the_next_start_however_t
 }
 
 #[tokio::test]
-async fn a_checkpoint_is_due_after_so_much_journal() {
+async fn a_checkpoint_is_due_after_a_size_of_journal() {
     let directory = tempfile::tempdir().unwrap();
     let eager = Settings { checkpoint_bytes: 2000, ..settings() };
     let engine = EmbeddedEngine::open(directory.path(), eager.clone()).unwrap().engine;
@@ -308,7 +308,7 @@ async fn a_checkpoint_is_due_after_so_much_journal() {
 }
 
 #[test]
-fn a_second_opener_is_turned_away_and_told_by_whom() {
+fn a_second_opener_is_refused_and_told_by_whom() {
     let directory = tempfile::tempdir().unwrap();
     let engine = EmbeddedEngine::open(directory.path(), settings()).unwrap().engine;
     let Err(refused) = EmbeddedEngine::open(directory.path(), settings()) else { panic!("opened twice") };
@@ -318,7 +318,7 @@ fn a_second_opener_is_turned_away_and_told_by_whom() {
 }
 
 #[test]
-fn an_empty_store_is_begun_only_when_told_to() {
+fn an_empty_store_is_created_only_when_told_to() {
     let directory = tempfile::tempdir().unwrap();
     let careful = Settings { create: false, ..settings() };
     assert!(matches!(EmbeddedEngine::open(directory.path(), careful.clone()), Err(OpenError::Absent(_))));

@@ -15,7 +15,7 @@ fn settings(create: bool) -> Settings {
     Settings { create, reserve_bytes: 0, cache_bytes: 4 * 1024 * 1024, ..Settings::default() }
 }
 
-/// Nothing but the files that `keep` names is left of a store that was just created; then it is created, and used.
+/// Removes all files of a new store except those in `keep`; then creates and uses it.
 async fn check(named: &str, is_there: bool, prepare: impl Fn(&Path)) {
     for create in [false, true] {
         let directory = tempfile::tempdir().unwrap();

@@ -58,12 +58,12 @@ async fn after_a_failed_sync_nothing_is_acknowledged_until_a_restart() {
     disk.0.lock().unwrap().sync = Some(ErrorKind::Other);
     assert!(matches!(put(&engine, 2).await, Err(EngineError::Ambiguous { .. })));
     assert!(matches!(put(&engine, 3).await, Err(EngineError::Stopped(_))));
-    assert!(engine.broken().await.contains("could not be synced"), "whoever runs it is told, also when nobody commits");
+    assert!(engine.broken().await.contains("could not be synced"), "the operator is told, even without a commit");
     assert_eq!(holds(&engine, 0..5).await, [1], "what was not acknowledged is not shown");
     engine.close().unwrap();
     drop(engine);
     let (engine, _) = open(directory.path());
-    // The second was written all the same; it may or may not have survived, as with any lost answer.
+    // The second was written nevertheless; it may or may not survive, as with any lost response.
     let found = holds(&engine, 0..5).await;
     assert!(found.starts_with(&[1]) && !found.contains(&3), "{found:?}");
     assert_eq!(put(&engine, 4).await.unwrap(), Commit::Applied);
@@ -83,7 +83,7 @@ async fn after_a_failed_write_nothing_is_acknowledged_until_a_restart() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_said_and_forgotten_when_there_is_room() {
+async fn a_full_disk_is_reported_until_there_is_space() {
     let directory = tempfile::tempdir().unwrap();
     let (engine, disk) = open(directory.path());
     put(&engine, 1).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_full_disk_is_said_and_forgotten_when_there_is_room() {
 async fn a_disk_that_is_full_where_a_segment_ends_loses_and_hides_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let disk = FaultyDisk::default();
-    // Each group begins a segment of its own: the disk fills up in its header, between header and group, and in the group.
+    // Each group begins a new segment: the disk fills up in its header, between header and group, and in the group.
     let settings = || Settings { segment_bytes: 100, ..settings() };
     let engine = EmbeddedEngine::open_on(Arc::new(disk.clone()), directory.path(), settings()).unwrap().engine;
     put(&engine, 1).await.unwrap();
@@ -128,12 +128,12 @@ async fn a_disk_that_is_full_where_a_segment_ends_loses_and_hides_nothing() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_that_fails_leaves_nothing_that_takes_room() {
+async fn a_failed_checkpoint_leaves_no_file() {
     let directory = tempfile::tempdir().unwrap();
     let (engine, _) = open(directory.path());
     put(&engine, 1).await.unwrap();
     let checkpoints = directory.path().join("checkpoints");
-    // It is written whole, and cannot be given its name.
+    // It is written completely, but cannot be renamed.
     let place = checkpoints.join(format!("{:020}.checkpoint", 1));
     std::fs::create_dir_all(&place).unwrap();
     engine.checkpoint().await.unwrap_err();

@@ -128,7 +128,7 @@ async fn memory_conforms() {
 }
 
 #[tokio::test]
-async fn embedded_conforms_and_keeps_it_over_a_restart() {
+async fn the_embedded_engine_conforms_also_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let settings = Settings { create: true, reserve_bytes: 0, ..Settings::default() };
     let engine = EmbeddedEngine::open(directory.path(), settings.clone()).unwrap().engine;
@@ -145,7 +145,7 @@ async fn embedded_conforms_and_keeps_it_over_a_restart() {
 }
 
 #[tokio::test]
-async fn the_failing_twin_conforms_as_long_as_it_does_not_fail() {
+async fn the_failing_engine_conforms_until_it_fails() {
     conforms(&FailingEngine::over(std::sync::Arc::new(MemoryEngine::new()))).await;
 }
 

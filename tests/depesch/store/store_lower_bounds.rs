@@ -38,11 +38,11 @@ async fn content(engine: &EmbeddedEngine) -> BTreeSet<u64> {
 enum Stop {
     Orderly,
     Kill,
-    /// As a kill, and the machine was started anew: what was not synced of `journal-head` is gone.
+    /// As a kill, and the machine was restarted: unsynced writes to `journal-head` are lost.
     PowerFailure,
 }
 
-/// A store with two checkpoints and a note of a backup. The journal goes on in its first segment, or a while after it.
+/// A store with two checkpoints and a note of a backup. The journal's end is in its first segment, or in a later one.
 async fn store(stop: Stop) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let settings = Settings { create: true, hold_bytes: u64::MAX, ..settings() };
@@ -78,7 +78,7 @@ enum Journal {
     Whole,
     /// The newest segment ends after its first group.
     Cut,
-    /// The newest segment holds nothing, not even its header.
+    /// The newest segment is empty, without even its header.
     Emptied,
     NewestGone,
     TwoNewestGone,
@@ -131,9 +131,9 @@ async fn check(whole: &Path, case: Case) {
     mangle(directory, case);
     let mangled = files(directory);
     let all: BTreeSet<u64> = (1..=GROUPS).collect();
-    // Something that is left knows the last group.
+    // A remaining note knows the last group.
     let is_known = case.clean || (case.head && case.stop == Stop::Kill);
-    // Where the newest segment is gone as a whole, also a note of it is enough to know that something is missing.
+    // If the whole newest segment is missing, a note of it is enough to detect that.
     let is_seen =
         is_known || (case.head && matches!(case.journal, Journal::NewestGone | Journal::TwoNewestGone | Journal::Gone));
 
@@ -165,7 +165,7 @@ async fn check(whole: &Path, case: Case) {
         }
     }
 
-    // Recovery says before what it loses, and does no worse.
+    // Recovery reports its losses beforehand, and loses no more.
     fs::remove_dir_all(directory).unwrap();
     put_files(directory, &mangled);
     let Some(plan) = plan else { return };
@@ -180,7 +180,7 @@ async fn check(whole: &Path, case: Case) {
         );
     }
     assert!(held == all || !recovery.exact || (!is_seen && !plan.end_is_proven), "{case:?}: {recovery:?}");
-    // What is committed after it is not taken for missing, nor lost.
+    // Later commits are neither reported as missing nor lost.
     commit(&engine, 900..=905).await;
     engine.close().unwrap();
     drop(engine);
@@ -221,7 +221,7 @@ async fn after_a_power_failure() {
 }
 
 #[tokio::test]
-async fn a_start_that_is_refused_forgets_nothing_of_what_it_knew() {
+async fn a_refused_start_forgets_nothing() {
     let directory = store(Stop::Orderly).await;
     let newest = segments(directory.path()).pop().unwrap();
     fs::remove_file(&newest).unwrap();
@@ -271,7 +271,7 @@ fn lose_index_and_notes(directory: &Path, notes: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_damaged_last_group_is_no_write_cut_short_where_it_is_known_to_have_been_acknowledged() {
+async fn a_damaged_last_group_known_to_be_acknowledged_is_not_taken_for_a_torn_write() {
     for (stop, lost) in [(Stop::Orderly, "journal-head"), (Stop::Kill, "clean")] {
         let directory = store(stop).await;
         let (path, at) = last_group(directory.path());
@@ -288,7 +288,7 @@ async fn a_damaged_last_group_is_no_write_cut_short_where_it_is_known_to_have_be
 }
 
 #[tokio::test]
-async fn a_last_group_that_may_be_damaged_is_said_to_be_and_is_kept() {
+async fn a_last_group_that_may_be_damaged_is_reported_and_kept() {
     let directory = store(Stop::PowerFailure).await;
     let (path, at) = last_group(directory.path());
     change(&path, &[at + 30, at + 70]);
@@ -304,7 +304,7 @@ async fn a_last_group_that_may_be_damaged_is_said_to_be_and_is_kept() {
 }
 
 #[tokio::test]
-async fn one_wrong_bit_in_the_last_group_is_put_right() {
+async fn one_wrong_bit_in_the_last_group_is_corrected() {
     for stop in [Stop::Orderly, Stop::Kill, Stop::PowerFailure] {
         let directory = store(stop).await;
         let (path, at) = last_group(directory.path());

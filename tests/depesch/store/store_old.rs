@@ -57,7 +57,7 @@ async fn ids<T>(store: &Store, query: Query<T>, id: impl Fn(T) -> u64) -> Vec<u6
     ids
 }
 
-/// Everything is there, and found by the tables.
+/// Checks that everything is there and found through the tables.
 async fn is_whole(store: &Store) {
     assert_eq!(store.lists().await.unwrap().len(), 3);
     assert_eq!(store.scan_subscribers(SubscriberId(0), 100).await.unwrap().len(), 6);
@@ -76,7 +76,7 @@ async fn is_whole(store: &Store) {
 }
 
 #[tokio::test]
-async fn a_store_of_before_gets_its_tables_once() {
+async fn an_old_store_gets_its_tables_once() {
     let directory = old();
     let store = Store::new(open(&directory.path().join("store")));
     assert!(ids(&store, mailings::open(), |read| read.value.id.0).await.is_empty(), "there are no tables yet");
@@ -88,7 +88,7 @@ async fn a_store_of_before_gets_its_tables_once() {
 }
 
 #[tokio::test]
-async fn an_upgrade_that_is_broken_off_is_done_again() {
+async fn an_interrupted_upgrade_is_repeated() {
     let directory = old();
     let whole = Store::new(open(&directory.path().join("store")));
     whole.upgrade().await.unwrap();
@@ -109,7 +109,7 @@ async fn an_upgrade_that_is_broken_off_is_done_again() {
 }
 
 #[tokio::test]
-async fn a_backup_of_before_is_restored_and_gets_its_tables() {
+async fn an_old_backup_is_restored_and_gets_its_tables() {
     let directory = old();
     let repository = Repository::open_to_read(&directory.path().join("backup")).unwrap();
     let point = find(&repository, &Wanted::Backup(None)).unwrap();

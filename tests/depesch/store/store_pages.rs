@@ -57,9 +57,9 @@ async fn a_record_that_cannot_be_read_hides_no_other() {
     }
 }
 
-/// What is added and removed while pages are read neither breaks the walk nor makes a record come twice.
+/// Records added and removed while pages are read do not break the walk, and no record comes twice.
 #[tokio::test]
-async fn changes_meanwhile_break_no_walk() {
+async fn changes_meanwhile_do_not_break_a_walk() {
     let store = filled(PAGE + 10).await;
     let mut pages = store.pages(subscribers::all());
     assert_eq!(pages.next().await.unwrap().unwrap().value.id, SubscriberId(1));
@@ -71,7 +71,7 @@ async fn changes_meanwhile_break_no_walk() {
     }
     put_subscriber(&store, PAGE as u64 + 11, &[], |_| {}).await;
     let (rest, _) = ids(pages).await;
-    // The first page was read before; what comes after it is as it is now.
+    // The first page was read before the change; the following pages show the current state.
     assert_eq!(rest.len(), PAGE - 1 + 9 + 1);
     assert!(rest.is_sorted() && rest.contains(&2) && !rest.contains(&(PAGE as u64 + 3)));
     assert_eq!(rest.last(), Some(&(PAGE as u64 + 11)));

@@ -74,7 +74,7 @@ fn lose_index(directory: &Path) {
 }
 
 #[tokio::test]
-async fn a_checkpoint_and_the_journal_after_it_make_the_whole_store() {
+async fn a_checkpoint_and_the_journal_after_it_restore_the_whole_store() {
     let directory = store().await;
     assert!(survey(directory.path(), &settings()).unwrap().is_sound());
     lose_index(directory.path());
@@ -84,7 +84,7 @@ async fn a_checkpoint_and_the_journal_after_it_make_the_whole_store() {
     opened.engine.close().unwrap();
     drop(opened);
 
-    // The newest checkpoint damaged: the one before and more of the journal do as well.
+    // The newest checkpoint is damaged: the one before it and more of the journal replace it.
     let mut checkpoints: Vec<_> =
         fs::read_dir(directory.path().join("checkpoints")).unwrap().map(|entry| entry.unwrap().path()).collect();
     checkpoints.sort();
@@ -175,7 +175,7 @@ async fn a_lost_journal_end_is_taken_from_the_index() {
 }
 
 #[tokio::test]
-async fn a_sound_store_is_recovered_to_itself() {
+async fn recovering_an_intact_store_changes_nothing() {
     let directory = store().await;
     let recovery = recover(directory.path(), &settings()).unwrap();
     assert!(recovery.exact && recovery.records == 30, "{recovery:?}");

@@ -40,7 +40,7 @@ async fn broken(store: &Store, how: usize) {
         5 => batch.delete(keys::open_mailing(MailingId(7))),
         6 => batch.put(keys::open_mailing(MailingId(8)), Vec::new()),
         _ => {
-            // A record that went without its rows.
+            // A record deleted without its rows.
             batch.delete(keys::subscriber(SubscriberId(4)));
         }
     }
@@ -48,7 +48,7 @@ async fn broken(store: &Store, how: usize) {
 }
 
 #[tokio::test]
-async fn a_wrong_row_is_found_and_written_anew() {
+async fn a_wrong_row_is_found_and_rewritten() {
     for how in 0..=7 {
         let directory = tempfile::tempdir().unwrap();
         let engine = open(directory.path());
@@ -81,7 +81,7 @@ async fn a_wrong_row_is_found_and_written_anew() {
     }
 }
 
-/// Whatever changes a subscriber or a mailing, the tables follow.
+/// The tables follow every change of a subscriber or a mailing.
 #[tokio::test]
 async fn the_tables_follow_every_change() {
     use depesch::model::consent::ConsentSource;
@@ -122,7 +122,7 @@ async fn the_tables_follow_every_change() {
 }
 
 #[tokio::test]
-async fn tables_of_a_store_that_lost_records_are_built_anew() {
+async fn tables_of_a_store_that_lost_records_are_rebuilt() {
     let store = crate::support::mailings::store();
     filled(&store).await;
     broken(&store, 7).await;

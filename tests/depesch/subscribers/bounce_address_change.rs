@@ -63,7 +63,7 @@ async fn a_new_address_forgets_the_score_and_ends_the_suspension() {
 }
 
 #[tokio::test]
-async fn another_spelling_of_the_address_is_no_new_address() {
+async fn another_spelling_of_the_address_is_not_a_new_address() {
     let store = office().await;
     noted(&store, &gone(1, 1, 1)).await;
     let fields = PersonFields { address: Some("Reader1@Example.com".into()), ..PersonFields::default() };
@@ -72,7 +72,7 @@ async fn another_spelling_of_the_address_is_no_new_address() {
 }
 
 #[tokio::test]
-async fn what_the_reader_ended_is_not_begun_again() {
+async fn a_subscription_ended_by_its_reader_is_not_started_again() {
     let store = office().await;
     noted(&store, &gone(1, 1, 1)).await;
     let media = "media".parse().unwrap();

@@ -85,7 +85,7 @@ async fn accepted_by_the_relay(audience: u64, domain: impl Fn(u64) -> String) ->
     store
 }
 
-/// Address faults by mail about these readers, in turn; how many were believed.
+/// Receives address faults by mail about these readers, in turn; returns how many were believed.
 async fn come(store: &Store, doubts: &Doubts, ids: impl Iterator<Item = u64>) -> usize {
     let mut believed = 0;
     for id in ids {
@@ -104,7 +104,7 @@ async fn bounces_of_half_an_audience_are_taken_back_also_after_a_restart() {
     let doubts = Doubts::default();
     assert_eq!(come(&store, &doubts, 1..=25).await, 25, "25 of 60 may be true");
     assert_eq!(suspended(&store, 60).await, 25);
-    // A daemon that was started anew learns from the store.
+    // A restarted daemon learns from the store.
     let doubts = Doubts::default();
     come(&store, &doubts, 26..=60).await;
     assert_eq!(suspended(&store, 60).await, 0);
@@ -123,7 +123,7 @@ async fn bounces_of_half_an_audience_are_taken_back_also_after_a_restart() {
 
 #[tokio::test]
 async fn a_domain_that_bounces_all_it_took_is_not_believed_and_others_are() {
-    // Every fifth of 300 is at the domain that refuses all.
+    // Every fifth of 300 readers is at the domain that refuses everything.
     let domain = |id: u64| if id.is_multiple_of(5) { "closed.example" } else { "well.example" };
     let store = accepted_by_the_relay(300, |id| domain(id).to_owned()).await;
     let doubts = Doubts::default();

@@ -57,7 +57,7 @@ async fn a_later_bounce_is_shown_beside_the_counts_and_in_its_row() {
 }
 
 #[tokio::test]
-async fn bounces_are_listed_shown_forgiven_and_part_of_the_persons_record() {
+async fn bounces_are_listed_shown_reset_and_part_of_the_persons_record() {
     let store = store();
     put_frozen(&store, 1, 3).await;
     put_frozen(&store, 2, 3).await;
@@ -90,12 +90,12 @@ async fn bounces_are_listed_shown_forgiven_and_part_of_the_persons_record() {
     assert_eq!(shown.bounces.len(), 1, "what happened stays known");
     let s1 = store.subscriber(SubscriberId(1)).await.unwrap().unwrap().value;
     assert_eq!(s1.state_on(&"media".parse().unwrap()).unwrap().word(), "active");
-    // A relay that refused everybody by mistake: all of it is taken back at once.
+    // A relay that refused all recipients by mistake: all refusals are taken back at once.
     for id in 1..=3 {
         noted(&store, &gone(2, id, 2)).await;
     }
     let forgiven: serde_json::Value = office.client.post("/v1/mailings/m2/forgive", &()).await.unwrap();
     assert_eq!(forgiven["subscribers"], 2, "what counts already for a mailing does not count again");
-    let nobody = office.client.get::<PersonBouncesView>("/v1/bounces/s99").await.unwrap_err();
-    assert!(nobody.to_string().contains("s99"), "{nobody}");
+    let missing = office.client.get::<PersonBouncesView>("/v1/bounces/s99").await.unwrap_err();
+    assert!(missing.to_string().contains("s99"), "{missing}");
 }

@@ -29,7 +29,7 @@ fn mail(evidence: Option<[u8; 32]>) -> ConsentSource {
     ConsentSource::Mail { message_id: "a@press.example".into(), evidence }
 }
 
-/// Puts a subscriber with these changes of their subscription to `media`.
+/// Stores a subscriber with these changes to their subscription to `media`.
 async fn put(daemon: &TestApi, id: u64, changes: &[(SubscriptionState, ConsentSource, &str)]) {
     let at = daemon.clock.now();
     let mut subscriber = Subscriber {
@@ -66,7 +66,7 @@ fn short(row: &ConsentRowView) -> String {
 }
 
 #[tokio::test]
-async fn each_subscription_rests_on_something_or_on_nothing() {
+async fn each_subscription_has_a_basis_or_none() {
     let daemon = api::start().await;
     daemon.control.store.create_list(&list("media")).await.unwrap();
     let mut incoming = Blobs::in_state_directory(daemon.directory.path()).receive().await.unwrap();
@@ -103,7 +103,7 @@ async fn each_subscription_rests_on_something_or_on_nothing() {
     assert_eq!(same, summary, "all are counted, whatever is shown");
     let one: Vec<ConsentRowView> = daemon.client.get("/v1/subscribers/p5@press.example/consent").await.unwrap();
     assert_eq!(one.iter().map(short).collect::<Vec<_>>(), expected[4..5]);
-    let missing = daemon.client.download("/v1/lists/nobody/consent").await;
+    let missing = daemon.client.download("/v1/lists/nosuch/consent").await;
     assert!(matches!(missing, Err(ClientError::Refused(refusal)) if refusal.status == 404));
 }
 
@@ -140,7 +140,7 @@ async fn more_than_are_read_at_once_are_all_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_table_for_spreadsheets_runs_nothing_and_says_what_is_unproven() {
+async fn a_spreadsheet_export_runs_nothing_and_shows_what_is_unproven() {
     let daemon = api::start().await;
     daemon.control.store.create_list(&list("media")).await.unwrap();
     put(&daemon, 1, &[(Active, operator(), "=HYPERLINK(\"x\"), said by telephone")]).await;
@@ -151,7 +151,7 @@ async fn a_table_for_spreadsheets_runs_nothing_and_says_what_is_unproven() {
         command.arg("--socket").arg(&socket).args(arguments).output().unwrap()
     };
     let done = run(&["list", "consent", "media", "--csv", "--output", file.to_str().unwrap()]);
-    assert_eq!(done.status.code(), Some(1), "somebody has no proof: {}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(done.status.code(), Some(1), "a subscription has no proof: {}", String::from_utf8_lossy(&done.stderr));
     let text = std::fs::read_to_string(&file).unwrap();
     let mut rows = csv::Reader::from_reader(text.as_bytes());
     let row = rows.records().next().unwrap().unwrap();

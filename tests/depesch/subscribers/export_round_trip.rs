@@ -24,7 +24,7 @@ async fn the_same_store_is_not_changed_by_its_own_export() {
         assert_eq!(again.reasons(), []);
         assert_eq!(again.summary.unwrap().unchanged, 3);
         assert_eq!(everything(&first).await, before);
-        // And another installation gets the same people.
+        // Another installation imports the same people.
         let second = store().await;
         import_text(&second, &file).await.summary.unwrap();
         for address in ["karin@example.org", "+tips@example.org", "eva@example.org"] {
@@ -61,7 +61,7 @@ async fn an_export_of_a_list_has_only_those_who_get_its_mail() {
     service(&store, 5).change_subscription(eva, &media, SubscriptionChange::Unsubscribe, "").await.unwrap();
     let file = export(&store, ExportSettings { list: Some(media), excel: false }).await;
     assert!(file.contains("karin@") && !file.contains("eva@"));
-    // Who left is in the whole export, on no list: imported again nobody is put back.
+    // People who left are in the full export, on no list: importing it puts none of them back.
     let whole = export(&store, ExportSettings::default()).await;
     let no_lists = depesch::subscribers::import::ImportSettings { lists: Vec::new(), ..settings() };
     let again = import_with(&store, no_lists, whole.as_bytes(), 100).await.summary.unwrap();
@@ -95,9 +95,9 @@ async fn no_spreadsheet_finds_a_formula_wherever_it_cuts_the_file() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever an operator may note of a person comes back as it was.
+    /// Any text that an operator stores about a person is imported unchanged.
     #[test]
-    fn any_text_comes_back(name in "['=+@\\-; ,|\"a-cåÖ＝]{0,12}", value in "['=+@\\-;,|\"\n\ta-c ＝]{0,12}") {
+    fn any_text_survives_the_round_trip(name in "['=+@\\-; ,|\"a-cåÖ＝]{0,12}", value in "['=+@\\-;,|\"\n\ta-c ＝]{0,12}") {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let first = store().await;

@@ -49,7 +49,7 @@ async fn a_failing_store_stops_it_and_the_next_run_completes_it() {
 }
 
 #[tokio::test]
-async fn what_was_said_to_be_done_is_done() {
+async fn acknowledged_work_is_done() {
     use crate::support::people::{key, settings};
     let inner = Arc::new(MemoryEngine::new());
     let engine = Arc::new(FailingEngine::over(inner.clone()));
@@ -72,7 +72,7 @@ async fn what_was_said_to_be_done_is_done() {
 }
 
 #[tokio::test]
-async fn a_file_that_breaks_off_is_no_whole_file() {
+async fn an_interrupted_file_is_incomplete() {
     use crate::support::people::{key, settings};
     let store = store().await;
     let (events, _told) = tokio::sync::mpsc::channel(1000);

@@ -5,7 +5,7 @@ use depesch::subscribers::import::{ImportError, ImportSettings};
 
 use crate::support::people::{import_text, import_with, settings, store, subscriber};
 
-/// Imports a file with one person, Eva, and gives her name and organisation.
+/// Imports a file with one person, Eva, and checks her name and organisation.
 async fn check(file: &str, name: &str, organisation: &str) {
     let store = store().await;
     let done = import_text(&store, file).await;
@@ -59,7 +59,7 @@ async fn exports_of_usual_programs_are_read_as_they_are() {
 }
 
 #[tokio::test]
-async fn a_column_that_no_heading_names_is_named_by_a_person() {
+async fn a_column_without_a_known_heading_is_named_by_a_user() {
     let store = store().await;
     let file = "Vem;Kontaktväg\nEva Ek;eva@press.example\n";
     match import_text(&store, file).await.summary {
@@ -76,7 +76,7 @@ async fn a_column_that_no_heading_names_is_named_by_a_person() {
 }
 
 #[tokio::test]
-async fn of_two_columns_of_addresses_a_person_says_which() {
+async fn a_user_chooses_between_two_columns_of_addresses() {
     let store = store().await;
     let file = "namn;e-post;e-mail\nEva;eva@press.example;eva@hemma.example\n";
     let refused = import_text(&store, file).await.summary.unwrap_err().to_string();
@@ -98,7 +98,7 @@ async fn several_addresses_in_a_cell_are_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_country_is_no_language() {
+async fn a_country_is_not_a_language() {
     let store = store().await;
     let file = "e-post;språk\neva@press.example;se\nbo@press.example;sv\nkim@press.example;Svenska\n";
     let done = import_text(&store, file).await;
@@ -112,6 +112,6 @@ async fn text_that_a_program_wrote_as_a_formula_is_text() {
     let file = "e-post;telefon;kod\n=\"eva@press.example\";=\"0701740605\";'=\"x\"\n";
     assert!(import_text(&store, file).await.summary.unwrap().is_clean());
     let eva = subscriber(&store, "eva@press.example").await.unwrap();
-    // What our own export wrote comes back as it was.
+    // The columns of our own export are imported unchanged.
     assert_eq!((eva.attributes["telefon"].as_str(), eva.attributes["kod"].as_str()), ("0701740605", "=\"x\""));
 }

@@ -40,7 +40,7 @@ async fn a_dry_run_equals_the_real_run_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_dry_run_shows_what_is_known_and_what_the_file_says() {
+async fn a_dry_run_shows_old_and_new_values() {
     let store = store().await;
     let first = "email,name,beats,phone\nkarin@example.org,Karin,culture,070-174 06 05\nbo@example.org,Bo,,\n";
     import_text(&store, first).await.summary.unwrap();

@@ -7,7 +7,7 @@ use crate::support::people::{import_with, settings, store, subscriber};
 
 const TEXT: &str = "e-post;namn;ämnen\r\nake@press.example;Åke Öberg;Vård\r\nbjorn@press.example;Björn Näs;Miljö\r\n";
 
-/// Imports the text written in an encoding, and looks at what arrived.
+/// Imports the text in an encoding, and checks the result.
 async fn check(written: &str, before: &str, said: Option<&str>, known: Known) {
     let encoding = Encoding::named(written).unwrap();
     let file = encoding.encode(&format!("{before}{TEXT}")).into_owned();
@@ -36,13 +36,13 @@ async fn what_spreadsheets_write_is_read_without_being_told() {
 }
 
 #[tokio::test]
-async fn a_person_may_say_the_encoding() {
+async fn a_user_may_name_the_encoding() {
     check("windows-1252", "", Some("latin1"), Known::Said).await;
     check("UTF-16LE", "", Some("utf-16le"), Known::Said).await;
 }
 
 #[tokio::test]
-async fn a_letter_that_was_lost_is_not_taken_for_one() {
+async fn a_lost_letter_is_not_accepted() {
     let store = store().await;
     let file = "email;name\nake@press.example;\u{fffd}ke\neva@press.example;Eva\n";
     let done = import_with(&store, settings(), file.as_bytes(), 100).await;
@@ -58,5 +58,5 @@ async fn one_broken_line_is_refused_and_the_others_are_read() {
     file.extend_from_slice(b"eva@press.example;Eva \xd6rn;\r\n");
     let done = import_with(&store, settings(), &file, 100).await;
     assert_eq!(done.summary.as_ref().unwrap().created, 22);
-    assert_eq!(done.reasons(), [(24, "it is not UTF-8, as the rest is")]);
+    assert_eq!(done.reasons(), [(24, "it is not UTF-8, unlike the rest")]);
 }

@@ -12,7 +12,7 @@ const ROWS: [[&str; 4]; 3] = [
     ["bo@example.com", "Bo \"Bosse\" Å", "", ""],
 ];
 
-/// One file as a program would write it, and what it must say.
+/// Imports one file as a program would write it, and checks its content.
 async fn check(before: &str, delimiter: char, end: &str) {
     let quoted = |cell: &&str| format!("\"{}\"", cell.replace('"', "\"\""));
     let line = |row: &[&str; 4]| row.iter().map(quoted).collect::<Vec<_>>().join(&delimiter.to_string()) + end;
@@ -87,7 +87,7 @@ async fn refusal(file: &[u8]) -> FormatError {
 }
 
 #[tokio::test]
-async fn what_is_no_text_is_refused_and_nothing_is_imported() {
+async fn a_file_that_is_not_text_is_refused() {
     assert_eq!(refusal(b"PK\x03\x04\x14\x00").await, FormatError::NotText);
     assert_eq!(refusal(b"").await, FormatError::Empty);
     assert_eq!(refusal(b"\r\n\r\n").await, FormatError::Empty);
@@ -104,7 +104,7 @@ async fn a_file_without_headings_is_refused_unless_it_has_addresses_alone() {
 }
 
 #[tokio::test]
-async fn quotation_marks_behind_a_space_are_none_of_the_name() {
+async fn quotation_marks_after_a_space_are_not_part_of_the_name() {
     let store = store().await;
     let done = import_text(&store, "email, name, city\neva@press.example, \"Ek, Eva\", Malmö\n").await;
     assert!(done.summary.unwrap().is_clean());
@@ -141,22 +141,22 @@ async fn a_backslash_before_a_quotation_mark_is_read_as_it_is_meant() {
 }
 
 #[tokio::test]
-async fn a_title_above_the_headings_is_passed_over_and_told() {
+async fn a_title_above_the_headings_is_skipped_and_reported() {
     let store = store().await;
     let file = "Medlemslista 2026-11-28;;\r\n;;\r\ne-post;namn;ort\r\neva@press.example;Eva Ek;Malmö\r\n";
     let done = import_text(&store, file).await;
     assert_eq!(done.summary.unwrap().created, 1);
-    assert_eq!(done.notes, ["line 1 stands above the headings and was passed over: Medlemslista 2026-11-28"]);
-    // A word in the title is no heading.
+    assert_eq!(done.notes, ["line 1 is above the headings and was skipped: Medlemslista 2026-11-28"]);
+    // A word in the title is not a heading.
     let file = "Mejllista för media\r\nnamn;e-postadress\r\nEva Ek;eva@press.example\r\n";
     assert_eq!(import_text(&store, file).await.summary.unwrap().rows, 1);
 }
 
 #[tokio::test]
-async fn headings_in_the_middle_of_joined_files_cost_nobody() {
+async fn repeated_headings_in_joined_files_lose_no_row() {
     let store = store().await;
     let file = "email,name\r\neva@press.example,Eva Ek\r\n\u{feff}email,name\r\nbo@press.example,Bo\r\n";
     let done = import_text(&store, file).await;
-    assert_eq!(done.reasons(), [(3, "these are the headings once more")]);
+    assert_eq!(done.reasons(), [(3, "the headings are repeated")]);
     assert_eq!(done.summary.unwrap().created, 2);
 }

@@ -44,7 +44,7 @@ async fn a_header_cannot_be_injected_through_an_address() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// However a file is cut into pieces, the same is read.
+    /// A file is read the same in any pieces.
     #[test]
     fn reading_does_not_depend_on_the_pieces(
         text in "(email|e-post)[;,\t](\"|name)?\n([a-c@.;,\"\r\n\t ]|å|\\x00){0,200}",
@@ -59,7 +59,7 @@ proptest! {
         prop_assert_eq!(read(piece), read(usize::MAX >> 1));
     }
 
-    /// Any bytes at all: an answer, no panic, and rows that add up.
+    /// Any bytes get a result without a panic, and the rows add up.
     #[test]
     fn any_bytes_get_an_answer(
         head in prop_oneof![Just(&b"email;name;lists\n"[..]), Just(&b"sep=,\nepost,namn\n"[..]), Just(&b""[..])],

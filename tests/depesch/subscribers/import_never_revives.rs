@@ -26,7 +26,7 @@ async fn who_left_stays_away_and_is_named_in_the_rejects() {
     let done = import_text(&store, "email,name\nkarin@example.org,Karin Ek\n").await;
     assert_eq!(state(&store, "karin@example.org", "media").await, Some(SubscriptionState::Ended));
     assert!(done.rejects[0].reason.contains("once left media"), "{:?}", done.rejects);
-    // What else the row says is taken over.
+    // The row's other fields are imported.
     let karin = subscriber(&store, "karin@example.org").await.unwrap();
     assert_eq!(karin.name.as_deref(), Some("Karin Ek"));
     assert_eq!(karin.subscriptions.values().next().unwrap().events.len(), 2);
@@ -56,7 +56,7 @@ async fn the_suppressed_and_the_erased_do_not_come_back() {
     assert!(store.has_no_subscribers().await.unwrap());
 }
 
-/// Lets somebody else act on the store just before the import's first commit of subscribers.
+/// Runs another change on the store just before the import's first commit of subscribers.
 struct Meanwhile {
     inner: Arc<MemoryEngine>,
     armed: AtomicBool,
@@ -85,7 +85,7 @@ impl Engine for Meanwhile {
     }
 }
 
-/// Imports while, between its reads and its commit, somebody does `act` through another door of the same store.
+/// Imports while `act` runs on the same store between the import's reads and its commit.
 async fn import_while<F: Future<Output = ()>>(before: &str, file: &str, act: impl FnOnce(Store) -> F) -> Store {
     let inner = Arc::new(MemoryEngine::new());
     let other_door = Store::new(inner.clone());
@@ -138,7 +138,7 @@ async fn an_erasure_during_the_import_counts() {
 }
 
 #[tokio::test]
-async fn somebody_added_during_the_import_is_not_there_twice() {
+async fn a_person_added_during_the_import_is_not_duplicated() {
     let act = async |store: Store| {
         let fields = depesch::subscribers::profile::PersonFields {
             address: Some("karin@example.org".to_owned()),

@@ -23,7 +23,7 @@ async fn each_reject_has_its_line_its_reason_and_its_cells() {
     let lines: Vec<u64> = done.rejects.iter().map(|reject| reject.line).collect();
     assert_eq!(lines, [3, 4, 5, 6, 7, 8]);
     for (reject, part) in
-        done.rejects.iter().zip(["no @", "empty", "klingonska!", "nowhere", "stands on line 2", "4 headings"])
+        done.rejects.iter().zip(["no @", "empty", "klingonska!", "nowhere", "is on line 2", "4 headings"])
     {
         assert!(reject.reason.contains(part), "{reject:?}");
     }
@@ -51,12 +51,12 @@ async fn the_parts_add_up_over_many_batches() {
 }
 
 #[tokio::test]
-async fn nobody_is_put_on_a_list_without_words_of_consent() {
+async fn a_person_is_added_to_a_list_only_with_consent() {
     let store = store().await;
     let no_words = ImportSettings { consent: None, ..settings() };
     let done = import_with(&store, no_words.clone(), b"email\nkarin@example.org\n", 100).await;
     assert!(matches!(done.summary, Err(ImportError::NoConsent)));
-    // The file's own column puts people on lists, too.
+    // A column of the file can name the lists, too.
     let no_lists = ImportSettings { lists: Vec::new(), ..no_words };
     let done = import_with(&store, no_lists.clone(), b"email,lists\nkarin@example.org,media\n", 100).await;
     assert!(matches!(done.summary, Err(ImportError::NoConsent)));
@@ -66,7 +66,7 @@ async fn nobody_is_put_on_a_list_without_words_of_consent() {
 }
 
 #[tokio::test]
-async fn a_list_that_is_not_there_stops_the_import_before_it_begins() {
+async fn a_missing_list_stops_the_import_before_it_begins() {
     let nowhere = ImportSettings { lists: vec!["nowhere".parse().unwrap()], ..settings() };
     let done = import_with(&store().await, nowhere, b"email\nkarin@example.org\n", 100).await;
     assert!(matches!(done.summary, Err(ImportError::NoList(_))));

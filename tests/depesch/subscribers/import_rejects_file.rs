@@ -17,7 +17,7 @@ fn import(place: &Place, file: &Path, more: &[&str]) -> (String, Option<i32>) {
     (String::from_utf8(text).unwrap(), done.status.code())
 }
 
-/// Imports a file with one bad row, written in an encoding, and gives the file of rejects as it is on disk.
+/// Imports a file with one bad row, written in an encoding, and returns the file of rejects as it is on disk.
 fn rejects(place: &Place, encoding: &str, text: &str) -> Vec<u8> {
     let (file, rejected) = (place.directory.path().join("media.csv"), place.directory.path().join("rejected.csv"));
     std::fs::write(&file, Encoding::named(encoding).unwrap().encode(text)).unwrap();
@@ -41,7 +41,7 @@ fn a_file_of_rejects_is_written_as_the_file_is() {
         let expected = Encoding::named(encoding).unwrap().encode(&format!("{mark}{expected}")).into_owned();
         assert_eq!(written, expected, "{encoding}: {}", String::from_utf8_lossy(&written));
     }
-    // Corrected, it is imported itself.
+    // The corrected file can be imported.
     let rejected = place.directory.path().join("rejected.csv");
     let corrected = std::fs::read_to_string(&rejected).unwrap().replace("åke;", "ake@press.example;");
     std::fs::write(&rejected, corrected).unwrap();
@@ -50,7 +50,7 @@ fn a_file_of_rejects_is_written_as_the_file_is() {
 }
 
 #[test]
-fn a_column_is_named_and_a_dry_run_shows_what_would_change() {
+fn a_column_can_be_named_and_a_dry_run_shows_the_changes() {
     let place = Place::new("");
     let _daemon = place.serve();
     assert!(place.run(&["list", "import", LISTS]).status.success());
@@ -70,6 +70,6 @@ fn a_column_is_named_and_a_dry_run_shows_what_would_change() {
     let (said, code) = import(&place, &file, &["--column", "address=Vag"]);
     assert!(code != Some(0) && said.contains("no column has the heading \u{201c}Vag\u{201d}"), "{said}");
     let (said, code) = import(&place, &file, &["--encoding", "klingon"]);
-    assert!(code != Some(0) && said.contains("usual ones are UTF-8"), "{said}");
+    assert!(code != Some(0) && said.contains("use one such as UTF-8"), "{said}");
     assert!(place.run(&["subscriber", "edit", "eva@press.example", "--language", "se"]).status.code() != Some(0));
 }

@@ -45,7 +45,7 @@ async fn exports_of_mailing_programs_bring_only_those_who_may_get_mail() {
     let file = "Email,First Name,Unsubscribed from all email,Email hard bounce reason\neva@press.example,Eva,false,\n\
         bo@press.example,Bo,true,\ncia@press.example,Cia,false,UNKNOWN_USER\n";
     check(file, &three).await;
-    // Mailchimp, the file of those who left.
+    // Mailchimp, the file of unsubscribed contacts.
     let file = "Email Address,OPTIN_TIME,CONFIRM_TIME,UNSUB_TIME\neva@press.example,,2024-01-01 10:00:00,\n\
         bo@press.example,2024-01-01 10:00:00,2024-01-01 10:00:00,2025-05-01 08:00:00\n\
         cia@press.example,,2024-01-01 10:00:00,2025-05-01 08:00:00\n";
@@ -53,7 +53,7 @@ async fn exports_of_mailing_programs_bring_only_those_who_may_get_mail() {
 }
 
 #[tokio::test]
-async fn a_word_that_is_not_known_is_refused_until_a_person_says_what_it_means() {
+async fn an_unknown_word_is_refused_until_a_user_defines_it() {
     let file = "e-post;status\neva@press.example;Hedersmedlem\nbo@press.example;B\n";
     let empty = store().await;
     let done = import_text(&empty, file).await;
@@ -69,13 +69,13 @@ async fn a_word_that_is_not_known_is_refused_until_a_person_says_what_it_means()
 }
 
 #[tokio::test]
-async fn a_column_of_another_name_that_says_an_end_is_refused() {
+async fn an_end_in_a_column_with_another_heading_is_refused() {
     let file = "email,Läge\neva@press.example,Utträder aldrig\nbo@press.example,Avregistrerad\n";
     let store = store().await;
     let done = import_text(&store, file).await;
     assert!(subscriber(&store, "bo@press.example").await.is_none());
     assert!(done.rejects[0].reason.contains("--column \"subscription state=Läge\""), "{:?}", done.rejects);
-    // Said by a person, it is what they say.
+    // A user's statement about the column counts.
     let named = [("Läge".to_owned(), "anteckning".to_owned())].into();
     import_with(&store, ImportSettings { columns: named, ..settings() }, file.as_bytes(), 4096).await.summary.unwrap();
     assert_eq!(subscriber(&store, "bo@press.example").await.unwrap().attributes["anteckning"], "Avregistrerad");

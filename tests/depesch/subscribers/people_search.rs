@@ -109,7 +109,7 @@ async fn any_part_of_any_word_finds_them() {
 }
 
 #[tokio::test]
-async fn a_change_moves_them_and_who_is_gone_is_not_found() {
+async fn a_change_updates_the_search_and_erased_people_are_not_found() {
     let store = newsroom().await;
     let changed = store.change_subscriber::<StoreError>(SubscriberId(1), |karin| {
         karin.name = Some("Karin Lind".to_owned());

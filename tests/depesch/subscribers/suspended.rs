@@ -48,8 +48,8 @@ async fn answered(mail_in: &MailIn, answer: Reply) {
     mail_in.store.commit(batch).await.unwrap();
 }
 
-/// Days pass, then somebody looks.
-async fn look(mail_in: &MailIn, suspended: &Suspended, days: i64) -> (usize, usize) {
+/// Lets days pass, then runs the job.
+async fn run_after(mail_in: &MailIn, suspended: &Suspended, days: i64) -> (usize, usize) {
     mail_in.clock.advance(Duration::days(days));
     let Looked { probed, reinstated } = suspended.look_after(mail_in.clock.now()).await.unwrap();
     (probed, reinstated)
@@ -66,9 +66,9 @@ async fn only_the_first(mail_in: &MailIn) {
 }
 
 #[tokio::test]
-async fn the_owner_is_told_once_of_everybody_and_why() {
+async fn the_owner_is_notified_once_of_all_subscribers_and_why() {
     let (mail_in, suspended) = office(false).await;
-    assert_eq!(suspended.tell_owners().await.unwrap(), 2);
+    assert_eq!(suspended.notify_owners().await.unwrap(), 2);
     let sent = notices(&mail_in).await;
     assert_eq!((sent.len(), sent[0].recipient.as_str()), (1, "press@example.org"));
     let bytes = mail_in.store.notice_bytes(sent[0].id).await.unwrap().unwrap();
@@ -76,64 +76,64 @@ async fn the_owner_is_told_once_of_everybody_and_why() {
     for words in ["reader1@example.com", "reader2@example.com", "no such user"] {
         assert!(message.text().contains(words), "{}", message.text());
     }
-    assert_eq!(suspended.tell_owners().await.unwrap(), 0, "nothing new");
-    assert_eq!(look(&mail_in, &suspended, 100).await, (0, 0), "nobody is probed where the policy is to report");
+    assert_eq!(suspended.notify_owners().await.unwrap(), 0, "nothing new");
+    assert_eq!(run_after(&mail_in, &suspended, 100).await, (0, 0), "no probe is sent if the policy is to report");
 }
 
 #[tokio::test]
 async fn a_probe_that_arrives_lets_mail_go_out_again() {
     let (mail_in, suspended) = office(true).await;
-    assert_eq!(suspended.tell_owners().await.unwrap(), 0, "first the address is tried");
+    assert_eq!(suspended.notify_owners().await.unwrap(), 0, "first the address is tried");
     only_the_first(&mail_in).await;
-    assert_eq!(look(&mail_in, &suspended, 13).await, (0, 0));
-    assert_eq!(look(&mail_in, &suspended, 1).await, (1, 0));
+    assert_eq!(run_after(&mail_in, &suspended, 13).await, (0, 0));
+    assert_eq!(run_after(&mail_in, &suspended, 1).await, (1, 0));
     let probe = notices(&mail_in).await.remove(0);
     assert_eq!(probe.recipient.as_str(), "reader1@example.com");
     let token = key().sign(Purpose::Bounce, &[0, 1]);
     assert_eq!(probe.sender.unwrap().as_str(), format!("media-bounces+{token}@lists.example.org"));
-    assert_eq!(look(&mail_in, &suspended, 5).await, (0, 0), "it has not gone out yet");
+    assert_eq!(run_after(&mail_in, &suspended, 5).await, (0, 0), "it has not been sent yet");
     answered(&mail_in, Reply::new(250, "2.0.0 taken")).await;
-    assert_eq!(look(&mail_in, &suspended, 3).await, (0, 0), "it may yet come back");
+    assert_eq!(run_after(&mail_in, &suspended, 3).await, (0, 0), "it may yet come back");
     assert_eq!(standing(&mail_in.store, 1).await, Off);
-    assert_eq!(look(&mail_in, &suspended, 1).await, (0, 1));
+    assert_eq!(run_after(&mail_in, &suspended, 1).await, (0, 1));
     assert_eq!(standing(&mail_in.store, 1).await, Active);
     let score = mail_in.store.score(SubscriberId(1)).await.unwrap();
     assert!(score.is_none(), "nothing is held against the address: {score:?}");
-    assert_eq!(look(&mail_in, &suspended, 100).await, (0, 0));
+    assert_eq!(run_after(&mail_in, &suspended, 100).await, (0, 0));
 }
 
 #[tokio::test]
-async fn probes_that_come_back_are_few_and_then_the_owner_is_told() {
+async fn after_a_few_bounced_probes_the_owner_is_notified() {
     let (mail_in, suspended) = office(true).await;
     only_the_first(&mail_in).await;
     let words = "550 5.1.1 <reader1@example.com>: no such user";
     let back = notification(&sender_of(0, 1), "failed", "reader1@example.com", "5.1.1", words);
     let delay = notification(&sender_of(0, 1), "delayed", "reader1@example.com", "4.4.1", "451 4.4.1 later");
     for round in 0..3 {
-        assert_eq!(suspended.tell_owners().await.unwrap(), 0);
-        assert_eq!(look(&mail_in, &suspended, 14).await, (1, 0), "round {round}");
+        assert_eq!(suspended.notify_owners().await.unwrap(), 0);
+        assert_eq!(run_after(&mail_in, &suspended, 14).await, (1, 0), "round {round}");
         match round {
             // Refused at once.
             0 => {
                 answered(&mail_in, Reply::new(550, "5.1.1 no such user")).await;
-                assert_eq!(look(&mail_in, &suspended, 0).await, (0, 0));
+                assert_eq!(run_after(&mail_in, &suspended, 0).await, (0, 0));
             }
-            // Taken, late, and back by mail.
+            // Accepted late, then bounced by mail.
             _ => {
                 answered(&mail_in, Reply::new(250, "2.0.0 taken")).await;
                 comes(&mail_in, &sender_of(0, 1), &delay).await;
                 comes(&mail_in, &sender_of(0, 1), &back).await;
             }
         }
-        assert_eq!(look(&mail_in, &suspended, 5).await, (0, 0));
+        assert_eq!(run_after(&mail_in, &suspended, 5).await, (0, 0));
         assert_eq!(standing(&mail_in.store, 1).await, Off);
     }
-    assert_eq!(look(&mail_in, &suspended, 100).await, (0, 0), "three are enough");
-    assert_eq!(suspended.tell_owners().await.unwrap(), 1);
+    assert_eq!(run_after(&mail_in, &suspended, 100).await, (0, 0), "three are enough");
+    assert_eq!(suspended.notify_owners().await.unwrap(), 1);
 }
 
 #[tokio::test]
-async fn who_was_let_in_again_by_a_person_is_neither_probed_nor_told_of() {
+async fn a_person_resumed_by_an_operator_is_neither_probed_nor_reported() {
     for probe in [false, true] {
         let (mail_in, suspended) = office(probe).await;
         let service = depesch::subscribers::profile::SubscriberService {
@@ -145,8 +145,8 @@ async fn who_was_let_in_again_by_a_person_is_neither_probed_nor_told_of() {
         for who in ["s1", "s2"] {
             assert_eq!(service.reset_bounces(who).await.unwrap().len(), 1);
         }
-        assert_eq!(look(&mail_in, &suspended, 20).await, (0, 0));
-        assert_eq!(suspended.tell_owners().await.unwrap(), 0);
+        assert_eq!(run_after(&mail_in, &suspended, 20).await, (0, 0));
+        assert_eq!(suspended.notify_owners().await.unwrap(), 0);
         assert_eq!(standing(&mail_in.store, 1).await, Active);
     }
 }

@@ -45,7 +45,7 @@ async fn the_same_answer_is_the_same_by_each_way() {
 }
 
 #[tokio::test]
-async fn what_nothing_proves_is_for_the_press_contact_and_replaces_nothing() {
+async fn an_unproven_answer_is_for_the_press_contact_and_replaces_nothing() {
     for by in by_each_way() {
         let hosts = Hosts::with_one().await;
         answers(&hosts, &yes(&hosts, by.clone(), Proof::Own)).await.unwrap();
@@ -72,9 +72,9 @@ async fn a_uid_alone_counts_only_from_those_who_are_known() {
     assert_eq!((known.doubted, known.rsvp.answer()), (None, RsvpAnswer::Yes));
 }
 
-/// The newest release of the event says what is late, also for an operator who names the first.
+/// The newest release of the event decides what is late, even for an operator who names the first.
 #[tokio::test]
-async fn the_newest_release_says_what_is_late() {
+async fn the_newest_release_decides_what_is_late() {
     let hosts = Hosts::new().await;
     let first = hosts.invite("Så bygger vi", "2026-12-26T09:30:00", "deadline = 2026-12-20").await;
     hosts.send(1, first).await;
@@ -87,7 +87,7 @@ async fn the_newest_release_says_what_is_late() {
 }
 
 #[tokio::test]
-async fn what_invites_to_nothing_takes_no_answer() {
+async fn a_release_without_an_event_takes_no_answer() {
     let hosts = Hosts::with_one().await;
     let [_, _, operator] = by_each_way();
     let unknown = Answering { release: ReleaseId(9), ..yes(&hosts, operator, Proof::Stated) };

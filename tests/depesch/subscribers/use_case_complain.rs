@@ -24,7 +24,7 @@ async fn complains(world: &World, proof: ComplaintProof) -> Complained {
     world.store.carry_out::<_, StoreError, _>(|| world.rules.complain(&complaint)).await.unwrap()
 }
 
-/// A world with a member of `media` and `members`, to whom mailing 1 to `media` went.
+/// A world with a member of `media` and `members` who received mailing 1 to `media`.
 async fn mailed() -> (World, SubscriberId) {
     let world = World::new().await;
     put(&world.store, &mailing(1, MissedPolicy::Send)).await;
@@ -45,7 +45,7 @@ async fn the_delivery_itself_ends_its_lists_and_suppresses() {
     let hash = world.rules.key.hash_address(&karin.address);
     let reason = world.store.suppression(&hash).await.unwrap().unwrap().value.reason;
     assert_eq!(reason, SuppressionReason::Complaint);
-    // Said twice it ends nothing more.
+    // A repetition ends nothing more.
     assert_eq!(complains(&world, proof).await, Complained::Suppressed(Vec::new()));
     assert_eq!(world.person(KARIN).await.unwrap().subscriptions[&media()].events.len(), 2);
 }
@@ -60,7 +60,7 @@ async fn a_link_ends_its_own_list_and_suppresses_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_not_known_any_more_changes_nothing() {
+async fn a_report_about_something_unknown_changes_nothing() {
     let (world, subscriber) = mailed().await;
     let gone = MailingId(9);
     let of_delivery = |mailing, subscriber| ComplaintProof::Delivery(BounceToken { mailing, subscriber });
@@ -88,7 +88,7 @@ fn refusal(mailing: MailingId, subscriber: SubscriberId) -> Report {
 }
 
 #[tokio::test]
-async fn a_bounce_that_comes_later_suspends_as_one_in_the_session_and_a_probes_does_not() {
+async fn a_later_bounce_suspends_like_one_in_the_session_but_a_probe_bounce_does_not() {
     let (world, karin) = mailed().await;
     let (policy, doubts) = (BouncePolicy::default(), Doubts::default());
     let person = world.person(KARIN).await.unwrap();

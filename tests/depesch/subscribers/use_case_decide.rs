@@ -3,7 +3,7 @@
 use depesch::base::clock::Clock;
 use depesch::base::id::{MailingId, PostId};
 use depesch::mailings::decide::{
-    MailingDecided, PostDecided, PostWord, Says, approve_mailing, decide_post, refuse_mailing,
+    MailingDecided, PostDecided, PostVote, Vote, approve_mailing, decide_post, refuse_mailing,
 };
 use depesch::model::list::{List, ListKind, Moderation};
 use depesch::model::mailing::{MissedPolicy, Stage};
@@ -34,36 +34,36 @@ async fn held(rules: impl FnOnce(&mut List)) -> PostOffice {
     office
 }
 
-/// What a word comes to, committed; whether by mail or by an operator, `by` is all that differs.
-async fn says(office: &PostOffice, says: Says<'_>, by: &str) -> PostDecided {
+/// Commits a decision and returns its outcome; by mail or by an operator, only `by` differs.
+async fn says(office: &PostOffice, says: Vote<'_>, by: &str) -> PostDecided {
     let post = office.store.post(PostId(1)).await.unwrap().unwrap();
     let list = office.store.list(&post.value.list).await.unwrap().unwrap();
-    let word = PostWord { post: &post, list: &list, says, by, at: office.clock.now() };
+    let word = PostVote { post: &post, list: &list, says, by, at: office.clock.now() };
     let decided = decide_post(&office.store, office.service.zone, &word).await.unwrap();
     assert_eq!(office.store.commit(decided.batch).await.unwrap(), Commit::Applied);
     decided.outcome
 }
 
 #[tokio::test]
-async fn a_yes_sends_a_post_once_whoever_says_it() {
+async fn a_yes_sends_a_post_once_whoever_approves() {
     for by in [EVA, "root"] {
         let office = held(|_| {}).await;
-        let PostDecided::Sent(mailing) = says(&office, Says::Approve, by).await else { panic!("{by}") };
+        let PostDecided::Sent(mailing) = says(&office, Vote::Approve, by).await else { panic!("{by}") };
         assert_eq!(office.mailings().await.len(), 1);
         assert_eq!(office.mailings().await[0].id, mailing);
-        let again = says(&office, Says::Refuse { why: "for late" }, by).await;
+        let again = says(&office, Vote::Refuse { why: "for late" }, by).await;
         assert_eq!(again, PostDecided::Not(DecisionError::Decided { id: PostId(1), state: "approved" }));
         assert_eq!(office.mailings().await.len(), 1);
     }
 }
 
 #[tokio::test]
-async fn two_words_at_once_count_once() {
+async fn two_simultaneous_decisions_count_once() {
     let office = held(|_| {}).await;
     let post = office.store.post(PostId(1)).await.unwrap().unwrap();
     let list = office.store.list(&post.value.list).await.unwrap().unwrap();
-    let word = |says, by| PostWord { post: &post, list: &list, says, by, at: office.clock.now() };
-    let (yes, no) = (word(Says::Approve, EVA), word(Says::Refuse { why: "" }, "root"));
+    let word = |says, by| PostVote { post: &post, list: &list, says, by, at: office.clock.now() };
+    let (yes, no) = (word(Vote::Approve, EVA), word(Vote::Refuse { why: "" }, "root"));
     let yes = decide_post(&office.store, office.service.zone, &yes).await.unwrap();
     let no = decide_post(&office.store, office.service.zone, &no).await.unwrap();
     assert_eq!(office.store.commit(no.batch).await.unwrap(), Commit::Applied);
@@ -72,15 +72,15 @@ async fn two_words_at_once_count_once() {
 }
 
 #[tokio::test]
-async fn an_author_is_no_second_person() {
+async fn an_author_is_not_a_second_person() {
     let office = held(|list| list.approval = true).await;
-    let PostDecided::AsksAgain(post) = says(&office, Says::Approve, ANNA).await else { panic!() };
+    let PostDecided::AsksAgain(post) = says(&office, Vote::Approve, ANNA).await else { panic!() };
     assert_eq!(post.hold().unwrap().reason, HoldReason::Approval);
     let asked: Vec<_> = post.hold().unwrap().asked.iter().map(|one| one.as_str()).collect();
     assert_eq!(asked, [EVA]);
-    let own = says(&office, Says::Approve, ANNA).await;
+    let own = says(&office, Vote::Approve, ANNA).await;
     assert!(matches!(own, PostDecided::Not(DecisionError::OwnApproval { .. })), "{own:?}");
-    assert!(matches!(says(&office, Says::Approve, EVA).await, PostDecided::Sent(_)));
+    assert!(matches!(says(&office, Vote::Approve, EVA).await, PostDecided::Sent(_)));
     assert!(office.mailings().await[0].approval.as_ref().is_some_and(|approval| approval.by == EVA));
 }
 
@@ -88,7 +88,7 @@ async fn an_author_is_no_second_person() {
 async fn a_no_stops_it_and_a_stranger_is_told_nothing_without_a_reason() {
     for (why, tells) in [("", false), ("inte vår fråga", true)] {
         let office = held(|_| {}).await;
-        let refused = says(&office, Says::Refuse { why }, EVA).await;
+        let refused = says(&office, Vote::Refuse { why }, EVA).await;
         assert!(matches!(&refused, PostDecided::Refused { may_tell, .. } if *may_tell == tells), "{refused:?}");
         assert!(matches!(office.post(1).await.state, PostState::Refused { .. }));
     }

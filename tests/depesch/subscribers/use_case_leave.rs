@@ -35,7 +35,7 @@ async fn by_every_channel_it_is_the_same() {
         assert_eq!((event.source.channel(), event.became), (channel, Ended));
         assert_eq!(world.standing(KARIN).await, Some(Ended));
         assert_eq!(world.person(KARIN).await.unwrap().state_on(&"members".parse().unwrap()), Some(Active));
-        // Said again it changes nothing.
+        // A repetition changes nothing.
         let again = leaves(&world, Leaving::List(karin, media()), channel).await;
         assert!(matches!(again, Left::Before(_)), "{channel:?}: {again:?}");
         assert_eq!(world.person(KARIN).await.unwrap().subscriptions[&media()].events.len(), 2);
@@ -89,7 +89,7 @@ async fn leaving_wins_over_what_others_want() {
     let media = media();
     service(&world.store, 5).change_subscription(karin, &media, SubscriptionChange::Pause, "").await.unwrap();
     assert_eq!(world.standing(KARIN).await, Some(Paused));
-    // A wish of theirs for mail again that was never confirmed, and an import, an operator: none undoes an end.
+    // Neither an unconfirmed request for mail again, nor an import, nor an operator undoes an end.
     world.asks(1, KARIN, &[Action::Resume]).await;
     leaves(&world, Leaving::List(karin, media.clone()), Channel::Web).await;
     let confirmed = world.confirms(1, &said(Channel::Mail, 30)).await;
@@ -102,9 +102,9 @@ async fn leaving_wins_over_what_others_want() {
     assert_eq!(world.standing(KARIN).await, Some(Ended));
 }
 
-/// As an operator does it, too: an end needs no list.
+/// Leaving works without the list, also by an operator.
 #[tokio::test]
-async fn a_list_that_is_gone_can_be_left() {
+async fn a_removed_list_can_be_left() {
     let world = World::new().await;
     let (karin, gone) = (world.member(KARIN).await, "gone".parse().unwrap());
     let was_on = |one: &mut depesch::model::subscriber::Subscriber| {
@@ -121,7 +121,7 @@ async fn a_list_that_is_gone_can_be_left() {
 }
 
 #[tokio::test]
-async fn who_is_not_there_leaves_nothing() {
+async fn an_unknown_person_leaves_no_trace_in_the_store() {
     let world = World::new().await;
     let unknown = depesch::base::id::SubscriberId(99);
     assert_eq!(leaves(&world, Leaving::All(unknown), Channel::Mail).await, Left::NoSubscriber);

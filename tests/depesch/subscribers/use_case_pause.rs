@@ -16,7 +16,7 @@ use crate::support::mailings::minute;
 
 const KARIN: &str = "karin@press.example";
 
-/// By the person with a question's token, and by others without one.
+/// By the person with a question's token, and by operators without one.
 #[tokio::test]
 async fn by_every_channel_it_is_the_same() {
     for channel in [Channel::Mail, Channel::Web, Channel::Api, Channel::Operator] {
@@ -42,7 +42,7 @@ async fn by_every_channel_it_is_the_same() {
 }
 
 #[tokio::test]
-async fn what_has_ended_is_neither_paused_nor_resumed() {
+async fn an_ended_subscription_is_neither_paused_nor_resumed() {
     let world = World::new().await;
     let (karin, media) = (world.member(KARIN).await, media());
     let leave = |one: &mut depesch::model::subscriber::Subscriber| {
@@ -75,7 +75,7 @@ async fn no_mail_begins_again_to_a_suppressed_address() {
 }
 
 #[tokio::test]
-async fn another_address_is_taken_by_no_other_and_begins_again_what_bounces_stopped() {
+async fn a_new_address_must_be_free_and_resumes_what_bounces_suspended() {
     for channel in [Channel::Web, Channel::Api, Channel::Operator] {
         let world = World::new().await;
         let karin = world.member(KARIN).await;

@@ -20,7 +20,7 @@ use crate::support::mailings::minute;
 
 const KARIN: &str = "karin@press.example";
 
-/// What a stranger must see of an answer: whether a question goes out, and with which statements.
+/// The part of an outcome visible to the outside: whether a question is sent, and with which statements.
 fn outward(asked: &Asked) -> Vec<String> {
     match asked {
         Asked::Open { question: Some(question), invitation_only: false } => question.statements.clone(),
@@ -33,7 +33,7 @@ async fn by_every_channel_of_the_person_it_is_the_same() {
     for channel in OWN {
         let world = World::new().await;
         world.asks(1, KARIN, &[Action::Subscribe]).await;
-        assert_eq!(world.person(KARIN).await, None, "nobody is on a list before they confirm");
+        assert_eq!(world.person(KARIN).await, None, "they are on no list before they confirm");
         assert!(matches!(world.rules.pending(PendingRequestId(1), minute(10)).await.unwrap(), Pending::Open(_)));
         let confirmed = world.confirms(1, &said(channel, 10)).await;
         let Confirmed::Now(done) = confirmed else { panic!("{channel:?}: {confirmed:?}") };
@@ -42,7 +42,7 @@ async fn by_every_channel_of_the_person_it_is_the_same() {
         assert_eq!((karin.state_on(&media()), karin.name.as_deref()), (Some(Active), Some("Karin Ek")), "{channel:?}");
         let [event] = &karin.subscriptions[&media()].events[..] else { panic!("{karin:?}") };
         assert_eq!((&event.source, event.at), (&source(channel), minute(10)));
-        // Said twice it is done once.
+        // A repetition is carried out once.
         assert_eq!(world.confirms(1, &said(channel, 11)).await, Confirmed::Before);
         assert_eq!(world.person(KARIN).await.unwrap(), karin);
     }
@@ -59,7 +59,7 @@ async fn two_confirmations_at_once_do_it_once() {
 }
 
 #[tokio::test]
-async fn a_member_a_stranger_and_one_who_left_see_the_same() {
+async fn members_strangers_and_former_members_see_the_same() {
     let world = World::new().await;
     let stranger = world.asks(1, "stranger@press.example", &[Action::Subscribe]).await;
     world.member(KARIN).await;
@@ -73,7 +73,7 @@ async fn a_member_a_stranger_and_one_who_left_see_the_same() {
     let left = world.asks(3, KARIN, &[Action::Subscribe]).await;
     assert_eq!(outward(&stranger), outward(&member));
     assert_eq!(outward(&stranger), outward(&left));
-    // The outcome says what really is.
+    // The outcome contains the actual state.
     let standing = |asked: &Asked| match asked {
         Asked::Open { question: Some(question), .. } => question.standing,
         _ => None,
@@ -82,13 +82,13 @@ async fn a_member_a_stranger_and_one_who_left_see_the_same() {
 }
 
 #[tokio::test]
-async fn a_list_by_invitation_takes_nobody_who_asks() {
+async fn an_invitation_only_list_accepts_no_requests() {
     let world = World::new().await;
     world.asks(1, KARIN, &[Action::Subscribe]).await;
     world.store.change_list(&media(), |list| list.joining = Joining::Closed).await.unwrap();
     let asked = world.asks(2, KARIN, &[Action::Subscribe]).await;
     assert_eq!(asked, Asked::Open { question: None, invitation_only: true });
-    // Also where it was closed after the question had gone out.
+    // Also if the list was closed after the question was sent.
     for channel in OWN {
         let confirmed = world.confirms(1, &said(channel, 10)).await;
         assert_eq!(confirmed, Confirmed::Not(NotDone::InvitationOnly(media())), "{channel:?}");
@@ -97,7 +97,7 @@ async fn a_list_by_invitation_takes_nobody_who_asks() {
 }
 
 #[tokio::test]
-async fn a_suppressed_address_begins_anew_only_by_its_own_word() {
+async fn a_suppressed_address_returns_only_by_its_own_request() {
     for (reason, may) in [
         (SuppressionReason::Complaint, false),
         (SuppressionReason::Operator, false),
@@ -108,7 +108,7 @@ async fn a_suppressed_address_begins_anew_only_by_its_own_word() {
         world.asks(1, KARIN, &[Action::Subscribe]).await;
         world.asks(2, KARIN, &[Action::Resume]).await;
         world.suppress(KARIN, reason).await;
-        // Nothing but joining begins anew: a resumption lifts no suppression.
+        // Only joining starts again: resuming lifts no suppression.
         assert_eq!(world.asks(3, KARIN, &[Action::Resume]).await, Asked::Suppressed(reason));
         assert_eq!(world.confirms(2, &said(Channel::Web, 9)).await, Confirmed::Not(NotDone::Suppressed(reason)));
         for channel in [Channel::Operator, Channel::Api] {
@@ -120,7 +120,7 @@ async fn a_suppressed_address_begins_anew_only_by_its_own_word() {
         let confirmed = world.confirms(1, &said(Channel::Web, 10)).await;
         assert_eq!(matches!(&confirmed, Confirmed::Now(done) if done.lifted), may, "{reason:?}: {confirmed:?}");
         let karin = world.person(KARIN).await.unwrap();
-        // What else they were on before they asked for no mail at all stays ended.
+        // Their other subscriptions, ended when they asked for no mail at all, stay ended.
         let others = karin.state_on(&"members".parse().unwrap());
         assert_eq!(others, Some(if may { Ended } else { Active }), "{reason:?}");
     }
@@ -144,7 +144,7 @@ async fn a_no_ends_the_request_for_every_channel() {
 }
 
 #[tokio::test]
-async fn after_its_time_it_is_over_for_every_channel() {
+async fn it_expires_for_every_channel() {
     let world = World::new().await;
     world.asks(1, KARIN, &[Action::Subscribe]).await;
     for channel in OWN {
@@ -155,7 +155,7 @@ async fn after_its_time_it_is_over_for_every_channel() {
 }
 
 #[tokio::test]
-async fn what_a_form_said_stands_in_the_ledger() {
+async fn the_text_of_a_form_is_in_the_ledger() {
     let world = World::new().await;
     world.asks(1, KARIN, &[Action::Subscribe]).await;
     world.confirms(1, &said(Channel::Web, 10)).await;
@@ -164,7 +164,7 @@ async fn what_a_form_said_stands_in_the_ledger() {
     let view = ConsentView::from(&event);
     assert_eq!((view.way.as_str(), view.from.as_str()), ("web", "192.0.2.0/24, form 2026-11-01"));
     assert_eq!((view.words.as_str(), view.at), ("Yes, send me press releases", minute(10)));
-    // A reply by mail keeps the question's words, and its own.
+    // The ledger keeps the words of the question and of the reply.
     world.asks(2, "bo@press.example", &[Action::Subscribe]).await;
     world.confirms(2, &Instruction { words: "ja".into(), ..said(Channel::Mail, 10) }).await;
     let bo = world.person("bo@press.example").await.unwrap();

@@ -1,4 +1,4 @@
-//! A desk where notices are written, a relay that answers as scripted, and the worker between them.
+//! A service that writes notices, a relay that answers as scripted, and the worker between them.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -67,7 +67,7 @@ impl World {
         Self::put_together(engine, FakeClock::at(noon()), Arc::default(), directory)
     }
 
-    /// The same desk after its daemon was killed: only what is on disk remains.
+    /// The same world after its daemon was killed: only what is on disk remains.
     pub fn reborn(&self, engine: Arc<dyn Engine>) -> Self {
         Self::put_together(engine, self.clock.clone(), self.relay.clone(), self.directory.clone())
     }
@@ -79,7 +79,7 @@ impl World {
         directory: Arc<TempDir>,
     ) -> Self {
         let (store, key) = (Store::new(engine), Key::new([3; 32]));
-        // Loaded once, because tests create desks very often.
+        // Loaded once, because tests create worlds very often.
         static CONTENT: LazyLock<Content> = LazyLock::new(|| Content {
             templates: Arc::new(templates(&GREETING).unwrap()),
             ..Content::built_in().unwrap()
@@ -97,7 +97,7 @@ impl World {
         self.directory.path().to_owned()
     }
 
-    /// A worker for this desk.
+    /// A worker for this world.
     pub fn notice_worker(&self) -> NoticeWorker {
         NoticeWorker::start(NoticeWorkerParts {
             store: self.store.clone(),

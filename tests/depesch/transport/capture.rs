@@ -44,7 +44,7 @@ async fn a_folder_that_cannot_be_made_is_named() {
 }
 
 #[tokio::test]
-async fn a_folder_that_went_away_loses_nothing() {
+async fn a_missing_capture_folder_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut connection = capture(folder.path().join("mail")).connect().await.unwrap();
     std::fs::remove_dir_all(folder.path().join("mail")).unwrap();

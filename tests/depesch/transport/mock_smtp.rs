@@ -50,7 +50,7 @@ fn what_is_too_big_is_refused() {
 }
 
 #[tokio::test]
-async fn its_log_and_maildir_hold_what_it_took_before_it_says_so() {
+async fn its_log_and_maildir_contain_a_message_before_it_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let (log, maildir) = (folder.path().join("log"), folder.path().join("mail"));
     let keep = Keep { log: Some(log.clone()), maildir: Some(maildir.clone()), ..Keep::default() };

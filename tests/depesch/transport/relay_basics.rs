@@ -67,7 +67,7 @@ async fn a_message_with_a_shared_end_arrives_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn a_content_that_begins_with_a_dot_is_stuffed() {
+async fn content_that_begins_with_a_dot_is_stuffed() {
     let mock = mock();
     let mut connection = connect(&mock).await;
     let outcome = connection.send(&envelope("a@example.org"), b".\r\nrest\r\n").await;
@@ -89,7 +89,7 @@ async fn a_bare_line_end_never_leaves() {
 }
 
 #[tokio::test]
-async fn offers_are_used_and_only_they() {
+async fn only_offered_extensions_are_used() {
     let cases: [(&[&str], &str, &str); 3] = [
         (&[], "", ""),
         (&["PIPELINING", "SIZE"], "SIZE=88", ""),
@@ -112,7 +112,7 @@ async fn offers_are_used_and_only_they() {
 }
 
 #[tokio::test]
-async fn what_a_relay_cannot_carry_is_impossible_for_that_message_alone() {
+async fn a_message_that_a_relay_cannot_carry_fails_alone() {
     let mock = offering(&["PIPELINING", "SIZE 200"]);
     let mut connection = connect(&mock).await;
     let big = [b'a'; 300];
@@ -254,7 +254,7 @@ async fn a_connection_that_the_relay_ended_between_messages_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_connection_carries_so_many_messages_and_no_more() {
+async fn a_connection_accepts_a_limited_number_of_messages() {
     let mock = mock();
     let relay = Relay::new(RelaySettings { messages_per_connection: 2, ..settings(&mock) }).unwrap();
     let mut connection = relay.connect().await.unwrap();

@@ -23,7 +23,7 @@ fn without_pipelining() -> MockServer {
 }
 
 #[tokio::test]
-async fn every_code_at_every_command_is_told_with_its_stage() {
+async fn every_code_at_every_command_is_reported_with_its_stage() {
     let stages = [
         (Point::Mail, Stage::Mail),
         (Point::Recipient, Stage::Recipient),
@@ -92,7 +92,7 @@ async fn cut_everywhere(mock: &MockServer, cut: fn(usize) -> Cut) -> Vec<(Option
 }
 
 #[tokio::test]
-async fn a_connection_cut_at_any_byte_tells_what_is_known() {
+async fn a_connection_cut_at_any_byte_has_a_definite_outcome() {
     for mock in [mock(), without_pipelining()] {
         for (number, (outcome, taken)) in cut_everywhere(&mock, Cut::AfterReceived).await.into_iter().enumerate() {
             match outcome {
@@ -214,7 +214,7 @@ const HELLO: &str = "250-by hand\r\n250 PIPELINING\r\n";
 const BEGUN: &str = "250 ok\r\n250 ok\r\n354 go\r\n";
 
 #[tokio::test]
-async fn a_relay_that_stops_reading_in_the_middle_has_surely_not_taken_it() {
+async fn a_relay_that_stops_reading_midway_has_not_accepted_it() {
     let (relay, task) =
         by_hand(&[READY, HELLO, HELLO, BEGUN], false, Timeouts { block: SHORT * 4, ..timeouts(LONG) }).await;
     let mut connection = relay.connect().await.unwrap();
@@ -241,7 +241,7 @@ async fn an_answer_before_the_content_is_through_is_believed() {
 }
 
 #[tokio::test]
-async fn what_speaks_no_smtp_is_no_relay() {
+async fn a_server_without_smtp_is_not_a_relay() {
     let greetings: [&'static [&'static str]; 4] = [
         &["HTTP/1.1 400 Bad Request\r\n\r\n"],
         &["\r\n"],
@@ -254,7 +254,7 @@ async fn what_speaks_no_smtp_is_no_relay() {
         assert!(matches!(error, Some(ConnectError::Unreachable(_))), "{lines:?}: {error:?}");
         task.abort();
     }
-    // A line without end is cut off before it fills the memory.
+    // An endless line is cut off before it fills the memory.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let task = tokio::spawn(async move {
@@ -263,7 +263,7 @@ async fn what_speaks_no_smtp_is_no_relay() {
     });
     let endless = RelaySettings { port, timeouts: timeouts(LONG), ..settings(&mock()) };
     let error = Relay::new(endless).unwrap().connect().await.err();
-    assert!(matches!(&error, Some(ConnectError::Unreachable(text)) if text.contains("without end")), "{error:?}");
+    assert!(matches!(&error, Some(ConnectError::Unreachable(text)) if text.contains("endless line")), "{error:?}");
     task.abort();
 }
 
@@ -285,7 +285,7 @@ async fn a_strange_answer_to_data_or_message_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_port_is_unreachable() {
+async fn a_closed_port_is_unreachable() {
     let mut mock = mock();
     let relay = relay(&mock);
     mock.stop();

@@ -18,7 +18,7 @@ fn without_pipelining() -> MockServer {
 }
 
 #[tokio::test]
-async fn where_ehlo_is_refused_helo_is_said() {
+async fn where_ehlo_is_refused_helo_is_sent() {
     for code in [500, 501, 502, 504, 550] {
         let refused = Action::Reply(format!("{code} 5.5.1 not implemented"));
         let mock = scripted(Rules::new().once_at(Point::Ehlo, refused));
@@ -34,7 +34,7 @@ async fn where_ehlo_is_refused_helo_is_said() {
 }
 
 #[tokio::test]
-async fn where_helo_is_refused_too_its_words_are_told() {
+async fn where_helo_is_refused_too_its_reply_is_reported() {
     let rules = Rules::new()
         .once_at(Point::Ehlo, Action::Reply("502 5.5.1 no EHLO".to_owned()))
         .at(Point::Ehlo, Action::Reply("550 5.7.1 we do not know you".to_owned()));
@@ -74,7 +74,7 @@ const GARBLED: [(&str, &str); 5] = [
 ];
 
 #[tokio::test]
-async fn a_reply_that_is_none_defers_its_recipient_with_its_words() {
+async fn a_malformed_reply_defers_its_recipient_with_its_text() {
     for (said, words) in GARBLED {
         for (point, stage) in
             [(Point::Mail, Stage::Mail), (Point::Recipient, Stage::Recipient), (Point::Data, Stage::Data)]
@@ -203,9 +203,9 @@ async fn only_2xx_is_a_yes_to_rset() {
 }
 
 #[tokio::test]
-async fn a_greeting_of_thousands_of_lines_is_no_smtp() {
+async fn a_greeting_of_thousands_of_lines_is_not_smtp() {
     let many = format!("{}250 end", "250-X-EXTENSION\r\n".repeat(5000));
     let mock = scripted(Rules::new().at(Point::Ehlo, Action::Reply(many)));
     let error = relay(&mock).connect().await.err().unwrap().to_string();
-    assert!(error.contains("a reply without end"), "{error}");
+    assert!(error.contains("an endless reply"), "{error}");
 }

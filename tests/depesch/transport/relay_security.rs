@@ -89,7 +89,7 @@ async fn starttls_and_implicit_tls_carry_mail_and_login() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_somebody_else_is_refused() {
+async fn a_certificate_for_another_name_is_refused() {
     let (theirs, others, misnamed) =
         (certificate(&["127.0.0.1"]), certificate(&["127.0.0.1"]), certificate(&["mail.example.org"]));
     for encryption in [Encryption::StartTls, Encryption::Implicit] {
@@ -114,7 +114,7 @@ async fn without_starttls_on_offer_nothing_is_sent_where_it_is_demanded() {
 }
 
 #[tokio::test]
-async fn opportunistic_tls_takes_what_it_gets() {
+async fn opportunistic_tls_accepts_any_certificate() {
     let certificate = certificate(&["mail.example.org"]);
     let mock = tls_server(&certificate, false);
     assert_accepted(try_sending(RelaySettings { encryption: Encryption::Opportunistic, ..settings(&mock) }).await);
@@ -163,7 +163,7 @@ async fn both_mechanisms_work_and_loopback_may_be_excused() {
 }
 
 #[tokio::test]
-async fn a_login_that_is_not_offered_is_a_matter_for_a_person() {
+async fn a_login_that_is_not_offered_needs_a_person() {
     let certificate = certificate(&["127.0.0.1"]);
     let mock =
         MockServer::start(MockSettings { tls: Some(certificate.server.clone()), ..MockSettings::default() }).unwrap();
@@ -184,7 +184,7 @@ async fn a_refused_starttls_turns_away_and_nothing_goes_in_the_clear() {
 }
 
 #[tokio::test]
-async fn what_was_said_before_the_handshake_is_not_believed() {
+async fn text_sent_before_the_handshake_is_ignored() {
     // CVE-2011-0411 and its kin: a reply injected behind the answer to STARTTLS would be read as if it came inside TLS.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -12,7 +12,7 @@ use super::{Ended, Job, Worker};
 /// A worker that waits longer than this for its turn closes its connection, since the relay asked for less.
 const IDLE_WHILE_SLOWED: chrono::Duration = chrono::Duration::seconds(5);
 /// Interval at which a waiting worker checks whether its mailing is stopped.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// An open connection, and its place among the allowed ones.
 pub(super) struct Open {
@@ -136,7 +136,7 @@ impl Worker {
 
     pub(super) fn slow_down(&self, what: &str) {
         if self.shared.pace.slow_down(self.shared.parts.clock.now(), what) {
-            tracing::info!("the relay asks for fewer mails; sending more slowly until it takes more again");
+            tracing::info!("the relay asks for fewer mails; sending more slowly until it accepts more again");
         }
     }
 
@@ -154,7 +154,7 @@ impl Worker {
         self.heartbeat.waits_for_relay();
         let shared = &self.shared;
         tokio::select! {
-            () = shared.parts.clock.wait_until(at, LOOK_AGAIN) => {}
+            () = shared.parts.clock.wait_until(at, CHECK_EVERY) => {}
             () = shared.until_draining() => {}
         }
     }

@@ -61,7 +61,7 @@ impl Worker {
         let watch = Stopwatch::start();
         // A message whose composition panics must not affect the connection and all other deliveries.
         let made = catch_unwind(AssertUnwindSafe(|| job.run.prepared.make(&subscriber)))
-            .unwrap_or_else(|_| Err("the message could not be made: an error in Depesch, see its log".to_owned()));
+            .unwrap_or_else(|_| Err("the message could not be composed: an error in Depesch, see its log".to_owned()));
         add(&self.shared.stats.compose_nanoseconds, watch.nanoseconds());
         Ok(match made {
             Ok(message) => Precheck::Send(message),

@@ -101,7 +101,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether what is finished stands in the store: all of a batch does, or none of it.
+    /// Whether the finished deliveries are in the store: a batch is stored completely or not at all.
     pub(super) async fn is_committed(&mut self) -> Result<bool, Ended> {
         let Some(finished) = self.finished.first() else { return Ok(true) };
         let stamp = Some(ledger::stamp_of(&finished.delivery));
@@ -110,7 +110,7 @@ impl Worker {
         self.stands(mailing, &row).await
     }
 
-    /// Whether a delivery stands in the store just as `row` says.
+    /// Whether a delivery is stored exactly as in `row`.
     pub(super) async fn stands(&mut self, mailing: MailingId, row: &Row) -> Result<bool, Ended> {
         loop {
             match self.shared.parts.store.delivery(mailing, row.sequence).await {
@@ -121,7 +121,7 @@ impl Worker {
     }
 
     /// Others changed a delivery that we have an outcome for: the lease ran out and another node took over, or the
-    /// acknowledgement of our own commit was lost. What is known to have happened wins over what was supposed.
+    /// acknowledgement of our own commit was lost. A known outcome replaces an assumed one.
     pub(super) async fn reconcile(&mut self, key: &Conflict) -> Result<(), Ended> {
         for finished in &mut self.finished {
             let mailing = finished.job.run.current().value.id;
@@ -155,7 +155,7 @@ impl Worker {
                 DeliveryState::Waiting | DeliveryState::InDoubt { .. } | DeliveryState::Cancelled { .. } => {}
             }
             self.shared.outcomes.count(finished.delivery.state.word(), finished.class, finished.group);
-            log::tell(&finished);
+            log::outcome(&finished);
             self.job_done(&finished.job).await?;
         }
         Ok(())

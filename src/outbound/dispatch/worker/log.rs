@@ -9,7 +9,7 @@ use crate::model::ledger::{Cause, Delivery, DeliveryState};
 use super::Finished;
 
 /// Maximum number of outcomes of one mailing logged one by one at `info`, each time it begins to be sent.
-const MOST_TOLD: u32 = 1000;
+const MOST_LOGGED: u32 = 1000;
 
 macro_rules! outcome {
     ($level:ident, $finished:ident, $code:expr, $words:literal) => {
@@ -30,16 +30,16 @@ macro_rules! outcome {
 
 /// Logs the outcome of a delivery, once it is durable. Server replies, which include the queue id, are logged without
 /// addresses.
-pub(super) fn tell(finished: &Finished) {
+pub(super) fn outcome(finished: &Finished) {
     match &finished.delivery.state {
         DeliveryState::Accepted { reply, .. } => outcome!(debug, finished, reply.code, "delivery accepted"),
         DeliveryState::Suppressed { .. } => outcome!(debug, finished, None::<u16>, "delivery not wanted any more"),
         DeliveryState::Uncertain { .. } => outcome!(warn, finished, None::<u16>, "delivery uncertain"),
-        DeliveryState::Failed { .. } if is_told(finished) => {
+        DeliveryState::Failed { .. } if is_logged(finished) => {
             outcome!(info, finished, code(&finished.delivery), "delivery failed");
         }
         DeliveryState::Failed { .. } => outcome!(debug, finished, code(&finished.delivery), "delivery failed"),
-        DeliveryState::Deferred { .. } if is_told(finished) => {
+        DeliveryState::Deferred { .. } if is_logged(finished) => {
             outcome!(info, finished, code(&finished.delivery), "delivery deferred");
         }
         DeliveryState::Deferred { .. } => outcome!(debug, finished, code(&finished.delivery), "delivery deferred"),
@@ -53,15 +53,15 @@ fn id(finished: &Finished) -> String {
 }
 
 /// Whether this one is still logged at `info`; logs so when it is the last.
-fn is_told(finished: &Finished) -> bool {
+fn is_logged(finished: &Finished) -> bool {
     let told = finished.job.run.told.fetch_add(1, Relaxed);
-    if told == MOST_TOLD {
+    if told == MOST_LOGGED {
         tracing::info!(
             mailing = %finished.job.run.current().value.id,
             "many deliveries failed or were deferred; the rest is only in \u{201c}depesch mailing report\u{201d}"
         );
     }
-    told < MOST_TOLD
+    told < MOST_LOGGED
 }
 
 /// The server's reply or the failure, without addresses.

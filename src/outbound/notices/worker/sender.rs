@@ -19,7 +19,7 @@ use crate::transport::{Connection, Envelope, Outcome};
 use super::Shared;
 
 /// Interval of checks while waiting, so that a person's request for the next attempt takes effect soon.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// One connection.
 pub(super) struct NoticeSender {
@@ -35,7 +35,7 @@ impl NoticeSender {
         Self { shared, connection: None, heartbeat }
     }
 
-    /// Sends the notices that it is given until there will be no more.
+    /// Sends the notices from the channel until it is closed.
     pub(super) async fn run(mut self, notices: Arc<tokio::sync::Mutex<mpsc::Receiver<NoticeId>>>) {
         while let Some(id) = self.next(&notices).await {
             self.heartbeat.works();
@@ -120,7 +120,7 @@ impl NoticeSender {
             let now = shared.now();
             if let Some(at) = shared.backoff.ask(now) {
                 tokio::select! {
-                    () = shared.parts.clock.wait_until(at, LOOK_AGAIN) => {}
+                    () = shared.parts.clock.wait_until(at, CHECK_EVERY) => {}
                     () = shared.until_draining() => {}
                 }
                 continue;
@@ -169,7 +169,7 @@ impl NoticeSender {
                 }
             }
         }
-        shared.tell(&after);
+        shared.log(&after);
         Ok(())
     }
 }
@@ -182,7 +182,7 @@ impl Shared {
         Ok(match &notice.body {
             NoticeBody::Kept => match parts.store.notice_bytes(notice.id).await? {
                 Some(bytes) => Ok(bytes.to_vec()),
-                None => Err(failed("its text is not there any more".to_owned())),
+                None => Err(failed("its text no longer exists".to_owned())),
             },
             NoticeBody::Forwarded { header, place } => match parts.spool.read(*place).await {
                 Ok(message) => Ok([header.as_slice(), &message].concat()),
@@ -224,7 +224,7 @@ impl Shared {
     }
 
     /// Counts and logs the state of a notice.
-    fn tell(&self, notice: &Notice) {
+    fn log(&self, notice: &Notice) {
         let (id, about, recipient) = (notice.id, &notice.about, notice.recipient.masked());
         match &notice.state {
             NoticeState::Accepted { .. } => {

@@ -61,15 +61,15 @@ impl Repository {
         let is_there = marker.try_exists().map_err(BackupError::io(&marker, "read"))?;
         if !is_marked && !has_manifests(directory)? {
             return Err(match is_there {
-                true => BackupError::damaged(&marker, "it does not say that backups of this version lie here"),
+                true => BackupError::damaged(&marker, "it does not identify backups of this version"),
                 false => BackupError::NoRepository(directory.to_owned()),
             });
         }
         let mut repository = Self::locked(directory, take_lock(directory, false)?);
         if !is_marked {
             let what = match is_there {
-                true => "it does not say what it should; the next backup writes it anew",
-                false => "it is not there; the next backup writes it anew",
+                true => "its content is wrong; the next backup rewrites it",
+                false => "it is missing; the next backup rewrites it",
             };
             repository.faults.push(Fault { path: marker, what: what.to_owned(), backups: Vec::new() });
         }
@@ -111,7 +111,7 @@ impl Repository {
         if listed.iter().any(|one| one.manifest.as_ref().is_ok_and(|manifest| manifest.number.is_some())) {
             let what = format!(
                 "{what}: when each file was last read is not known, nor whether a backup is missing, also a newer one; the next backup \
-                 writes it anew"
+                 rewrites it"
             );
             self.faults.push(Fault { path: self.directory.join(health_file::NAME), what, backups: Vec::new() });
         }

@@ -16,13 +16,13 @@ const ODD: &[u8] = b"Received: from a by b; Mon, 23 Nov 2026 08:00:00 +0000\r\nF
 async fn pass(world: &World, sender: Option<&str>, bytes: &[u8], list: Option<&List>) -> Forwarded {
     let (inbound, message) = world.take_in(sender, bytes).await;
     let mut batch = Batch::new();
-    // To one person a message goes once a day.
+    // A message is forwarded to one person once a day.
     let owner = match list.map(|list| list.name.as_str()) {
         Some("media" | "strejk") => "kansli@office.example".parse().unwrap(),
         Some(other) => format!("{other}@office.example").parse().unwrap(),
         None => "postmaster@office.example".parse().unwrap(),
     };
-    let done = world.notices.pass_on(&mut batch, &inbound, &message, &owner, list).await.unwrap();
+    let done = world.notices.forward(&mut batch, &inbound, &message, &owner, list).await.unwrap();
     assert_eq!(batch.is_empty(), done == Forwarded::Loop);
     assert_eq!(world.store.commit(batch).await.unwrap(), Commit::Applied);
     world.notices.notify();
@@ -44,7 +44,7 @@ fn carried(world: &World) -> (String, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn the_original_arrives_byte_by_byte_below_what_is_added() {
+async fn the_original_arrives_unchanged_below_the_added_fields() {
     let world = World::new();
     let notice_worker = world.notice_worker();
     let id = notice(pass(&world, Some("kare@reader.example"), ODD, Some(&list("media"))).await);
@@ -86,7 +86,7 @@ async fn what_was_forwarded_before_is_not_forwarded_again() {
 }
 
 #[tokio::test]
-async fn nobody_else_can_make_the_mark() {
+async fn the_mark_cannot_be_forged() {
     let world = World::new();
     let media = list("media");
     for mark in ["media@lists.example.org", "media", "", "0123456789abcdef"] {
@@ -96,7 +96,7 @@ async fn nobody_else_can_make_the_mark() {
 }
 
 #[tokio::test]
-async fn what_came_with_the_null_sender_goes_on_with_it() {
+async fn mail_with_the_null_sender_is_forwarded_with_it() {
     let world = World::new();
     let notice_worker = world.notice_worker();
     for list in [Some(&list("media")), None] {
@@ -126,13 +126,13 @@ async fn a_sensitive_list_is_not_named() {
 }
 
 #[tokio::test]
-async fn what_the_spool_has_no_more_fails_and_says_so() {
+async fn a_notice_whose_message_was_dropped_fails_with_a_reason() {
     let world = World::new();
     let (mut inbound, message) = world.take_in(Some("kare@reader.example"), ODD).await;
     inbound.place.segment += 7;
     let mut batch = Batch::new();
     let owner = "kansli@office.example".parse().unwrap();
-    let done = world.notices.pass_on(&mut batch, &inbound, &message, &owner, Some(&list("media"))).await.unwrap();
+    let done = world.notices.forward(&mut batch, &inbound, &message, &owner, Some(&list("media"))).await.unwrap();
     world.store.commit(batch).await.unwrap();
     let notice_worker = world.notice_worker();
     world.until_settled(notice(done)).await;
@@ -144,7 +144,7 @@ async fn what_the_spool_has_no_more_fails_and_says_so() {
 }
 
 #[test]
-fn a_forwarded_message_is_no_command_of_a_person() {
+fn a_forwarded_message_is_not_a_command() {
     let marked = [b"X-Loop: x\r\n".as_slice(), ODD].concat();
     assert!(!Incoming::parse(&marked).unwrap().may_be_answered());
     assert_eq!(field(&marked, "X-Loop").as_deref(), Some("x"));
