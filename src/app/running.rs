@@ -53,6 +53,7 @@ impl RunningApp {
     }
 
     /// Local addresses that accept mail over TCP: SMTP first, then LMTP.
+    #[cfg(feature = "bench")]
     pub(crate) fn mail_addresses(&self) -> &[std::net::SocketAddr] {
         &self.mail_in.addresses
     }
@@ -68,6 +69,7 @@ impl RunningApp {
     }
 
     /// The store's engine.
+    #[cfg(feature = "bench")]
     pub(crate) fn engine(&self) -> &Arc<EmbeddedEngine> {
         &self.engine
     }
