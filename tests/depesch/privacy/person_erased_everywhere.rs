@@ -106,7 +106,7 @@ async fn no_byte_of_the_installation_names_them_and_of_others_nothing_is_missing
 
     let clock = Arc::new(FakeClock::at(minute(100)));
     let (eraser, spool) = (planted.eraser(), planted.files.spool.clone());
-    let storage_eraser = StorageEraser { eraser, spool, engine: engine.clone(), backups: None, clock };
+    let storage_eraser = StorageEraser { eraser, spool, backups: None, clock };
     let said = storage_eraser.run().await.unwrap();
     assert!(said.starts_with("completed 1 erasures, 0 stay open"), "{said}");
     assert_eq!(tables(&engine).await, BTreeSet::new());

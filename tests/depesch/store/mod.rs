@@ -21,6 +21,7 @@ mod store_creation;
 mod store_disk;
 mod store_engines;
 mod store_lower_bounds;
+mod store_maintenance;
 mod store_old;
 mod store_pages;
 mod store_recover;
