@@ -11,6 +11,7 @@ mod backup_upkeep;
 mod inbound_records;
 mod index_damage_running;
 mod index_damage_stopped;
+mod kept_elsewhere;
 mod records_of_old;
 mod spool;
 mod store_bounded;

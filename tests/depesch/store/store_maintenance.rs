@@ -43,7 +43,8 @@ async fn a_store_in_memory_needs_nothing_and_says_so() {
     assert_eq!(upkeep.snapshot_file(SnapshotFile::Segment(1)), None);
     upkeep.close().await.unwrap();
 
-    let health = Observer::new(store, Arc::new(FakeClock::at(minute(0)))).look(std::time::Duration::ZERO).await.unwrap();
+    let health =
+        Observer::new(store, Arc::new(FakeClock::at(minute(0)))).look(std::time::Duration::ZERO).await.unwrap();
     assert_eq!((health.disk, health.records, health.index.clone()), (None, None, None));
 }
 
