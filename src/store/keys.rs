@@ -37,6 +37,7 @@
 //! | `t` | mailing, chunk | the tally of a chunk whose deliveries are all settled |
 //! | `u` | mailing, due time, sequence | a deferred delivery, by due time |
 //! | `v` | subscriber | the subscriber's bounce score |
+//! | `M` | `e`, time, mailing | index: a mailing that has a ledger finished or was cancelled then |
 //! | `M` | `o`, mailing | index: an open mailing (scheduled, being frozen or sent, or cancelled and not yet closed) |
 //! | `M` | `r`, release, mailing | index: a mailing sends this release |
 //! | `L` | notice | the bytes of a notice, until it is taken |

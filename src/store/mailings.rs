@@ -33,6 +33,20 @@ impl Store {
         Ok(Some(Read { value: decode(&stamp)?, stamp }))
     }
 
+    /// Whether a mailing of this release has started to be sent.
+    ///
+    /// # Errors
+    /// [`StoreError`]: never treat it as "no".
+    pub(crate) async fn is_sent(&self, release: ReleaseId) -> Result<bool, StoreError> {
+        let mut mailings = self.pages(of_release(release));
+        while let Some(Read { value: Mailing { stage, .. }, .. }) = mailings.next().await? {
+            if matches!(stage, Stage::Sending(_) | Stage::Finished { .. } | Stage::Cancelled { frozen: Some(_), .. }) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The end time of the mailing for which its server replies were deleted; `None` if they were not.
     ///
     /// # Errors
@@ -78,6 +92,10 @@ pub(crate) fn expect(batch: &mut Batch, read: &Read<Mailing>) {
 pub fn put_mailing(batch: &mut Batch, mailing: &Mailing, before: Option<Value>) -> Value {
     let key = keys::mailing(mailing.id);
     let stamp = record::encode(3, &MailingV3::from(mailing));
+    // What is overwritten was read before, so it can be read; if not, a check of the store reports the row left over.
+    if let Some(Ok(old)) = before.as_ref().map(|before| decode(before)) {
+        ended_row(&old).into_iter().for_each(|row| batch.delete(row));
+    }
     batch.expect_read(key.clone(), before);
     batch.put(key, stamp.clone());
     put_rows(batch, mailing);
@@ -92,6 +110,17 @@ pub(super) fn put_rows(batch: &mut Batch, mailing: &Mailing) {
     }
     if let Some(release) = mailing.content.release() {
         batch.put(keys::mailing_of(release, mailing.id), Vec::new());
+    }
+    ended_row(mailing).into_iter().for_each(|row| batch.put(row, Vec::new()));
+}
+
+/// The index row of a mailing that ended and has a ledger.
+pub(super) fn ended_row(mailing: &Mailing) -> Option<Key> {
+    match &mailing.stage {
+        Stage::Finished { at, .. } | Stage::Cancelled { frozen: Some(_), at, .. } => {
+            Some(keys::ended_mailing(*at, mailing.id))
+        }
+        _ => None,
     }
 }
 
@@ -123,6 +152,11 @@ pub(super) fn after(id: u64) -> Query<Read<Mailing>> {
 /// first.
 pub fn open() -> Query<Read<Mailing>> {
     Query::indexed(keys::open_mailings(), named, read)
+}
+
+/// The mailings with a ledger that finished or were cancelled at or after `since`, in order of their end.
+pub(crate) fn ended_since(since: Timestamp) -> Query<Read<Mailing>> {
+    Query::indexed(keys::ended_mailings(since), named, read)
 }
 
 /// The mailings of a release, oldest first.

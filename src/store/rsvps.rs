@@ -4,8 +4,6 @@
 //! Table `j` holds, for each invitation, its RSVP address, its UID's hash and its event, each under its own key,
 //! written in the commit that adds the release; `J` holds the answers.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::base::address::Address;
@@ -14,6 +12,7 @@ use crate::base::token::content_hash;
 use crate::model::rsvp::{Detail, Rsvp, RsvpAnswer, RsvpChange, RsvpPerson, RsvpSource};
 
 use super::engine::{Batch, Key, Value};
+use super::pages::Query;
 use super::record::{self, RecordError};
 use super::suppressions::AddressHash;
 use super::{Read, Store, StoreError, keys};
@@ -243,22 +242,21 @@ impl Store {
         Ok(found.map(|bytes| record::decode_counter(&bytes)).transpose()?.map(ReleaseId))
     }
 
-    /// Every event with the releases about it, oldest first.
+    /// The releases about an event, oldest first. Goes through the rows of all invitations, in pages: 17 bytes each.
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "none".
-    pub(crate) async fn events(&self) -> Result<BTreeMap<ReleaseId, Vec<ReleaseId>>, StoreError> {
-        let (mut range, mut events) = (keys::events(), BTreeMap::<ReleaseId, Vec<ReleaseId>>::new());
-        loop {
-            let step = self.engine.scan(range.clone(), STEP).await?;
-            for (key, bytes) in &step {
-                events.entry(ReleaseId(record::decode_counter(bytes)?)).or_default().push(last_id(key)?);
-            }
-            match step.last() {
-                Some((last, _)) if step.len() == STEP => range = range.after(last),
-                _ => return Ok(events),
+    pub(crate) async fn releases_about(&self, event: ReleaseId) -> Result<Vec<ReleaseId>, StoreError> {
+        let mut rows = self.pages(Query::new(keys::events(), |key, bytes| {
+            Ok((ReleaseId(record::decode_counter(&bytes)?), last_id(key)?))
+        }));
+        let mut releases = Vec::new();
+        while let Some((of, release)) = rows.next().await? {
+            if of == event {
+                releases.push(release);
             }
         }
+        Ok(releases)
     }
 
     /// The answer to an event from the address with this keyed hash.

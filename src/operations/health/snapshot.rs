@@ -132,15 +132,9 @@ impl Observer {
         }
         let (watch, at) = (Stopwatch::start(), self.clock.now());
         let mut value = Slow::default();
-        let mut mailings = self.store.pages(mailings::all());
+        let mut mailings = self.store.pages(mailings::ended_since(at - OVER_FOR));
         while let Some(Read { value: mailing, .. }) = mailings.next().await? {
-            let over = match &mailing.stage {
-                Stage::Finished { at, .. } | Stage::Cancelled { at, .. } => *at,
-                _ => continue,
-            };
-            if at - over < OVER_FOR {
-                value.uncertain += self.store.tally(&mailing).await?.uncertain;
-            }
+            value.uncertain += self.store.tally(&mailing).await?.uncertain;
         }
         value.stuck = self.stuck().await?;
         *last = Some(Taken { value, at, took: Duration::from_nanos(watch.nanoseconds()) });
