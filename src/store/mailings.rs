@@ -15,7 +15,7 @@ use crate::model::mailing::{
 
 use super::engine::{Batch, Key, Value};
 use super::pages::Query;
-use super::record::{self, RecordError};
+use super::record::{self, RecordError, stored_enum};
 use super::{Change, Changeable, Read, Store, StoreError, keys};
 
 const FAMILY: &str = "mailing";
@@ -261,18 +261,9 @@ struct MailingV1 {
     created_by: String,
 }
 
-#[derive(Serialize, Deserialize)]
-enum MissedV1 {
-    Send,
-    Ask,
-    Expire,
-}
+stored_enum!(MissedV1 is MissedPolicy { Send, Ask, Expire });
 
-#[derive(Serialize, Deserialize)]
-enum UncertainV1 {
-    Resend,
-    Hold,
-}
+stored_enum!(UncertainV1 is UncertainPolicy { Resend, Hold });
 
 #[derive(Serialize, Deserialize)]
 enum StageV1 {
@@ -311,16 +302,9 @@ impl From<&Mailing> for MailingV1 {
             reached_by: m.audience.reached_by.map(|id| id.0),
             at: m.schedule.at.timestamp_millis(),
             zone: m.schedule.zone.clone(),
-            missed: match m.schedule.missed {
-                MissedPolicy::Send => MissedV1::Send,
-                MissedPolicy::Ask => MissedV1::Ask,
-                MissedPolicy::Expire => MissedV1::Expire,
-            },
+            missed: m.schedule.missed.into(),
             grace_seconds: m.schedule.grace_seconds,
-            uncertain: match m.uncertain {
-                UncertainPolicy::Resend => UncertainV1::Resend,
-                UncertainPolicy::Hold => UncertainV1::Hold,
-            },
+            uncertain: m.uncertain.into(),
             stage: stage_to_disk(&m.stage),
             pause: m.pause.as_ref().map(|p| (p.since.timestamp_millis(), pause_to_disk(&p.reason))),
             approval_required: m.approval_required,
@@ -395,17 +379,10 @@ impl TryFrom<MailingV1> for Mailing {
             schedule: Schedule {
                 at: instant(FAMILY, m.at)?,
                 zone: m.zone,
-                missed: match m.missed {
-                    MissedV1::Send => MissedPolicy::Send,
-                    MissedV1::Ask => MissedPolicy::Ask,
-                    MissedV1::Expire => MissedPolicy::Expire,
-                },
+                missed: m.missed.into(),
                 grace_seconds: m.grace_seconds,
             },
-            uncertain: match m.uncertain {
-                UncertainV1::Resend => UncertainPolicy::Resend,
-                UncertainV1::Hold => UncertainPolicy::Hold,
-            },
+            uncertain: m.uncertain.into(),
             stage: stage_from_disk(m.stage)?,
             pause: pause.transpose()?,
             approval_required: m.approval_required,

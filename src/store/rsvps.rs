@@ -13,7 +13,7 @@ use crate::model::rsvp::{Detail, Rsvp, RsvpAnswer, RsvpChange, RsvpPerson, RsvpS
 
 use super::engine::{Batch, Key, Value};
 use super::pages::Query;
-use super::record::{self, RecordError};
+use super::record::{self, RecordError, stored_enum};
 use super::suppressions::AddressHash;
 use super::{Read, Store, StoreError, keys};
 
@@ -58,13 +58,7 @@ struct ChangeV1 {
     late: bool,
 }
 
-#[derive(Serialize, Deserialize)]
-enum AnswerV1 {
-    Yes,
-    No,
-    Maybe,
-    Unclear,
-}
+stored_enum!(AnswerV1 is RsvpAnswer { Yes, No, Maybe, Unclear });
 
 #[derive(Serialize, Deserialize)]
 enum SourceV1 {
@@ -92,12 +86,7 @@ fn encode(rsvp: &Rsvp) -> Value {
 fn change_form(change: &RsvpChange) -> ChangeV1 {
     ChangeV1 {
         at: change.at.timestamp_millis(),
-        answer: match change.answer {
-            RsvpAnswer::Yes => AnswerV1::Yes,
-            RsvpAnswer::No => AnswerV1::No,
-            RsvpAnswer::Maybe => AnswerV1::Maybe,
-            RsvpAnswer::Unclear => AnswerV1::Unclear,
-        },
+        answer: change.answer.into(),
         source: match &change.source {
             RsvpSource::Calendar { inbound } => SourceV1::Calendar(inbound.0),
             RsvpSource::Words { inbound } => SourceV1::Words(inbound.0),
@@ -131,12 +120,7 @@ fn decode(event: ReleaseId, bytes: &Value) -> Result<Read<Rsvp>, StoreError> {
     let changes = form.changes.into_iter().map(|change| {
         Ok(RsvpChange {
             at: record::instant(FAMILY, change.at)?,
-            answer: match change.answer {
-                AnswerV1::Yes => RsvpAnswer::Yes,
-                AnswerV1::No => RsvpAnswer::No,
-                AnswerV1::Maybe => RsvpAnswer::Maybe,
-                AnswerV1::Unclear => RsvpAnswer::Unclear,
-            },
+            answer: change.answer.into(),
             source: match change.source {
                 SourceV1::Calendar(id) => RsvpSource::Calendar { inbound: InboundId(id) },
                 SourceV1::Words(id) => RsvpSource::Words { inbound: InboundId(id) },
