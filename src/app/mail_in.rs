@@ -1,6 +1,5 @@
 //! Assembles incoming mail: addresses, ingest, listener, and the worker that handles messages.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -83,7 +82,8 @@ pub(crate) struct Prepared {
 /// Incoming mail, running.
 pub(crate) struct Running {
     /// Local addresses of the TCP listeners.
-    pub addresses: Vec<SocketAddr>,
+    #[cfg(feature = "bench")]
+    pub addresses: Vec<std::net::SocketAddr>,
     ingest: Arc<SpoolIngest>,
     tls: Option<Arc<Tls>>,
     /// Heartbeats of the worker.
@@ -198,12 +198,19 @@ impl Prepared {
         for (protocol, address) in &listening {
             tracing::info!(%address, ?protocol, "listening for mail");
         }
-        let addresses = listening.into_iter().map(|(_, address)| address).collect();
         let tls = self.listener.tls();
         let listener = self.listener.run(self.ingest.clone(), self.clock, until(stopping.subscribe()));
         let worker = self.worker.run(until(stopping.subscribe()));
         let (listener, worker) = (tokio::spawn(listener), tokio::spawn(worker));
-        Running { addresses, ingest: self.ingest, tls, heartbeats: self.heartbeats, listener, worker }
+        Running {
+            #[cfg(feature = "bench")]
+            addresses: listening.into_iter().map(|(_, address)| address).collect(),
+            ingest: self.ingest,
+            tls,
+            heartbeats: self.heartbeats,
+            listener,
+            worker,
+        }
     }
 }
 

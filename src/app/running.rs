@@ -52,6 +52,7 @@ impl RunningApp {
     }
 
     /// Local addresses that accept mail over TCP: SMTP first, then LMTP.
+    #[cfg(feature = "bench")]
     pub(crate) fn mail_addresses(&self) -> &[std::net::SocketAddr] {
         &self.mail_in.addresses
     }

@@ -138,6 +138,7 @@ impl Listener {
     }
 
     /// The first TCP address.
+    #[cfg(feature = "bench")]
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         self.addresses().first().map(|(_, address)| *address)
     }

@@ -106,7 +106,7 @@ impl ReplyReader {
     }
 }
 
-/// "Re", "SV", "Re[2]", "Re (3)", "Re^2", "Réf. :" and the text after the colon.
+/// "Re", "SV", `Re[2]`, "Re (3)", "Re^2", "Réf. :" and the text after the colon.
 fn split_prefix(subject: &str) -> Option<(String, String)> {
     let at = subject.find([':', '\u{ff1a}', '\u{fe55}'])?;
     let (prefix, rest) = subject.split_at(at);

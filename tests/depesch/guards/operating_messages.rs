@@ -20,7 +20,7 @@ const STATUS: [(&str, &str, &str); 4] = [
     ("src/operations/health/problems.rs", "", "#[cfg(test)]"),
     ("src/subscribers/bounces/doubt.rs", "fn problems", "\n    }\n"),
     ("src/store/embedded/open_report.rs", "fn doubt", "\n    }\n"),
-    ("src/monitor/mod.rs", "/// The address cannot be used.", "pub struct"),
+    ("src/monitor/mod.rs", "/// The address cannot be used.", " struct "),
 ];
 
 fn root() -> &'static Path {
