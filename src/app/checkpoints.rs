@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
-use crate::store::embedded::EmbeddedEngine;
+use crate::store::Store;
 
 /// Interval between checks; each compares only two counters.
 const EVERY: Duration = Duration::from_secs(60);
@@ -15,7 +15,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(10 * 60);
 
 /// Writes a checkpoint whenever the journal written since the last one reaches the limit, until
 /// `stop` completes. A checkpoint that has begun is awaited.
-pub async fn keep_bounded(engine: Arc<EmbeddedEngine>, clock: Arc<dyn Clock>, stop: impl Future<Output = ()>) {
+pub async fn keep_bounded(store: Store, clock: Arc<dyn Clock>, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
     let mut pause = EVERY;
     loop {
@@ -24,11 +24,12 @@ pub async fn keep_bounded(engine: Arc<EmbeddedEngine>, clock: Arc<dyn Clock>, st
             () = clock.wait_for(pause) => {}
         }
         pause = EVERY;
-        if !engine.checkpoint_due() {
+        if !store.maintenance().checkpoint_due() {
             continue;
         }
-        match engine.checkpoint().await {
-            Ok(done) => tracing::info!(
+        match store.maintenance().checkpoint().await {
+            Ok(None) => {}
+            Ok(Some(done)) => tracing::info!(
                 records = done.records,
                 bytes = done.bytes,
                 dropped_segments = done.dropped_segments,

@@ -14,7 +14,7 @@ use crate::privacy::erasure::{StorageLayer, note_forgotten};
 use crate::privacy::personal_data::Files;
 use crate::privacy::retention::rules::Rules;
 use crate::store::blobs::Blobs;
-use crate::store::embedded::EmbeddedEngine;
+use crate::store::maintenance::History;
 use crate::store::spool::Spool;
 use crate::store::{Store, erasures};
 
@@ -27,8 +27,6 @@ pub struct StorageEraser {
     pub eraser: Eraser,
     /// The spool of incoming mail.
     pub spool: Spool,
-    /// The store's engine.
-    pub engine: Arc<EmbeddedEngine>,
     /// Automatic backups, if configured: one is made before the journal is dropped, so that every
     /// earlier instant can still be restored.
     pub backups: Option<Arc<Backups>>,
@@ -76,7 +74,7 @@ impl StorageEraser {
                     return Ok(0);
                 }
             }
-            StorageLayer::Index => self.engine.renew_index().await.map_err(|error| error.to_string())?,
+            StorageLayer::Index => store.maintenance().erase_free_space().await.map_err(|error| error.to_string())?,
         }
         let now: Timestamp = self.clock.now();
         note_forgotten(store, layer, aging, now).await.map_err(|error| error.to_string())
@@ -86,7 +84,7 @@ impl StorageEraser {
 impl StorageEraser {
     /// Drops the journal and checkpoints from before; `false` when that has to wait for a backup.
     async fn forget_journal(&self) -> Result<bool, String> {
-        let done = match self.backups.clone() {
+        let history = match self.backups.clone() {
             Some(backups) => {
                 let made = tokio::task::spawn_blocking(move || backups.create(&|_| {})).await;
                 match made.map_err(|panic| panic.to_string())? {
@@ -100,11 +98,12 @@ impl StorageEraser {
                         return Ok(false);
                     }
                 }
-                self.engine.forget_backed_up().await
+                History::BackedUp
             }
-            None => self.engine.forget_past().await,
+            None => History::All,
         };
-        let lost = done.map_err(|error| error.to_string())?.lost_to_backups;
+        let erased = self.eraser.store.maintenance().erase_history(history).await;
+        let lost = erased.map_err(|error| error.to_string())?;
         if lost > 0 {
             tracing::error!(
                 segments = lost,
@@ -121,13 +120,12 @@ pub(crate) fn storage_eraser(
     store: &Store,
     key: &Key,
     spool: &Spool,
-    engine: &Arc<EmbeddedEngine>,
     backups: &Arc<Backups>,
     clock: &Arc<dyn Clock>,
 ) -> StorageEraser {
     let eraser = Eraser { store: store.clone(), key: key.clone(), files: Some(files(config, spool)) };
     let backups = config.backup.schedule.is_some().then(|| backups.clone());
-    StorageEraser { eraser, spool: spool.clone(), engine: engine.clone(), backups, clock: clock.clone() }
+    StorageEraser { eraser, spool: spool.clone(), backups, clock: clock.clone() }
 }
 
 /// Applies the retention rules, completes the erasures that they began, and rebuilds the index

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
-use crate::store::embedded::{CheckStep, EmbeddedEngine};
+use crate::store::Store;
 use crate::store::engine::EngineError;
+use crate::store::maintenance::CheckStep;
 
 /// Time from the end of one comparison to the start of the next.
 const BETWEEN: Duration = Duration::from_secs(12 * 3600);
@@ -18,7 +19,7 @@ const LOOK: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Compares the index repeatedly, until `stop` completes.
-pub(crate) async fn keep_checked(engine: Arc<EmbeddedEngine>, clock: Arc<dyn Clock>, stop: impl Future<Output = ()>) {
+pub(crate) async fn keep_checked(store: Store, clock: Arc<dyn Clock>, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
     // The start has just compared it.
     let (mut last, mut under_way) = (clock.now(), false);
@@ -33,12 +34,13 @@ pub(crate) async fn keep_checked(engine: Arc<EmbeddedEngine>, clock: Arc<dyn Clo
         if !under_way && !is_due {
             continue;
         }
-        match engine.check_some().await {
+        match store.maintenance().check_some().await {
             Ok(CheckStep::More) => under_way = true,
             Ok(CheckStep::Whole(records)) => {
                 tracing::debug!(records, "the index of the store was compared with the journal: it is whole");
                 (last, under_way) = (clock.now(), false);
             }
+            Ok(CheckStep::Nothing) => (last, under_way) = (clock.now(), false),
             // Already logged, and repaired now or soon: then compare again.
             Err(EngineError::Damaged(_)) => (last, under_way) = (clock.now(), false),
             // The store has stopped, which also ends the daemon.

@@ -33,7 +33,6 @@ use crate::operations::jobs::{Job, Jobs};
 use crate::outbound::dispatch::{DispatchParts, Dispatcher};
 use crate::runtime::notifier::Notifier;
 use crate::smtp::listener::Inherited;
-use crate::store::embedded::EmbeddedEngine;
 use crate::store::{Store, StoreError};
 use crate::transport::Transport;
 
@@ -109,11 +108,11 @@ pub(crate) async fn start_with(
     if begin == Begin::WhereNone {
         parts::make_directory(&config.state_directory)?;
     }
-    let engine = parts::open_store(config, begin, clock.clone()).await?;
-    match start_on(config, prepared, clock, engine.clone(), inherited).await {
+    let store = parts::open_store(config, begin, clock.clone()).await?;
+    match start_on(config, prepared, clock, store.clone(), inherited).await {
         Ok(app) => Ok(app),
         Err(error) => {
-            parts::close_store(engine).await;
+            parts::close_store(&store).await;
             Err(error)
         }
     }
@@ -123,10 +122,9 @@ async fn start_on(
     config: &Config,
     prepared: Prepared,
     clock: Arc<dyn Clock>,
-    engine: Arc<EmbeddedEngine>,
+    store: Store,
     inherited: Vec<Inherited>,
 ) -> Result<RunningApp, StartError> {
-    let store = Store::new(engine.clone());
     let key = store.installation_key().await?;
     complete(&store).await?;
     parts::clear_attachments(config).await;
@@ -136,8 +134,8 @@ async fn start_on(
     let notices = parts::notices(config, &store, &key, &clock, &content);
     let posts = posts::service(config, &store, &key, &clock, &notices)?;
     let log = AuditLog::new(store.clone(), clock.clone(), key.clone());
-    let backups = parts::backups(config, &engine, &spool, &clock);
-    let storage_eraser = erasures::storage_eraser(config, &store, &key, &spool, &engine, &backups, &clock);
+    let backups = parts::backups(config, &store, &spool, &clock);
+    let storage_eraser = erasures::storage_eraser(config, &store, &key, &spool, &backups, &clock);
     let mut jobs = jobs(config, &storage_eraser, &notices, &posts, &log, &backups)?;
     jobs.extend(posts::later_jobs(config, &posts, &spool)?);
     let server = Server::bind(&config.control).await?;
@@ -176,17 +174,16 @@ async fn start_on(
     let stopping = watch::Sender::new(false);
     let scheduler = Scheduler::new(store.clone(), clock.clone(), notifier).checking(messages.clone());
     let heartbeats = scheduler.heartbeats().clone();
-    let watched = monitoring::Watched::of(&engine, &spool, &jobs, &mail_in);
+    let watched = monitoring::Watched::of(&spool, &jobs, &mail_in);
     let monitor_address = monitoring.address();
     let monitor = monitoring.start(&control, watched, &stopping);
-    let mut loops = begin_loops(scheduler, Jobs::new(store, clock.clone(), jobs), engine.clone(), clock, &stopping);
+    let mut loops = begin_loops(scheduler, Jobs::new(store.clone(), clock.clone(), jobs), store, clock, &stopping);
     loops.extend(monitor);
     let server = tokio::spawn(server.run(control.clone(), until(stopping.subscribe())));
     Ok(RunningApp {
         monitor_address,
         control,
         client: Client::new(&config.control.path),
-        engine,
         dispatcher,
         notice_worker,
         mail_in: mail_in.start(&stopping),
@@ -235,15 +232,15 @@ fn jobs(
 fn begin_loops(
     scheduler: Scheduler,
     jobs: Jobs,
-    engine: Arc<EmbeddedEngine>,
+    store: Store,
     clock: Arc<dyn Clock>,
     stopping: &watch::Sender<bool>,
 ) -> Vec<JoinHandle<()>> {
     let stop = until(stopping.subscribe());
     let scheduler = tokio::spawn(async move { scheduler.run(stop).await });
     let jobs = tokio::spawn(jobs.run(until(stopping.subscribe())));
-    let bounded = checkpoints::keep_bounded(engine.clone(), clock.clone(), until(stopping.subscribe()));
-    let checked = index_check::keep_checked(engine, clock, until(stopping.subscribe()));
+    let bounded = checkpoints::keep_bounded(store.clone(), clock.clone(), until(stopping.subscribe()));
+    let checked = index_check::keep_checked(store, clock, until(stopping.subscribe()));
     vec![scheduler, jobs, tokio::spawn(bounded), tokio::spawn(checked)]
 }
 

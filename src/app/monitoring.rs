@@ -17,7 +17,6 @@ use crate::operations::health;
 use crate::operations::health::MailConnections;
 use crate::operations::jobs::Job;
 use crate::operations::listeners::Listeners;
-use crate::store::embedded::EmbeddedEngine;
 use crate::store::spool::Spool;
 use crate::subscribers::bounces::Doubts;
 
@@ -25,8 +24,6 @@ use super::{mail_in, until};
 
 /// What is watched in addition to what the control API uses.
 pub(crate) struct Watched {
-    /// The store's engine.
-    pub engine: Arc<EmbeddedEngine>,
     /// The spool of incoming mail.
     pub spool: Spool,
     /// The jobs with their schedules.
@@ -41,9 +38,8 @@ pub(crate) struct Watched {
 
 impl Watched {
     /// Collects them.
-    pub(crate) fn of(engine: &Arc<EmbeddedEngine>, spool: &Spool, jobs: &[Job], mail_in: &mail_in::Prepared) -> Self {
+    pub(crate) fn of(spool: &Spool, jobs: &[Job], mail_in: &mail_in::Prepared) -> Self {
         Self {
-            engine: engine.clone(),
             spool: spool.clone(),
             jobs: jobs.iter().map(Job::times).collect(),
             mail_connections: mail_in.connections.clone(),
@@ -93,10 +89,9 @@ impl Monitoring {
         seen: Watched,
         stopping: &watch::Sender<bool>,
     ) -> Option<JoinHandle<()>> {
-        let Watched { engine, spool, jobs, mail_connections, doubts, listeners } = seen;
-        let commits = engine.metrics();
+        let Watched { spool, jobs, mail_connections, doubts, listeners } = seen;
+        let commits = control.store.maintenance().metrics();
         control.observer.watch(health::Parts {
-            engine: Some(engine),
             dispatcher: control.dispatcher.clone(),
             notice_worker: control.notices.as_ref().map(|notices| notices.notice_worker.clone()),
             spool: Some(spool),

@@ -24,8 +24,9 @@ use crate::render::template_files::TemplateError;
 use crate::runtime::notifier::Notifier;
 use crate::store::Store;
 use crate::store::blobs::Blobs;
-use crate::store::embedded::{EmbeddedEngine, Settings};
+use crate::store::embedded::Settings;
 use crate::store::journal::disk::make_directories;
+use crate::store::opening;
 use crate::store::spool::{Spool, SpoolSettings};
 use crate::subscribers::suspended::Suspended;
 use crate::transport::Transport;
@@ -51,11 +52,7 @@ pub(crate) fn make_directory(path: &Path) -> Result<(), StartError> {
 const HELD_FOR_BACKUP: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Opens the store, which may take a while after a crash.
-pub(crate) async fn open_store(
-    config: &Config,
-    begin: Begin,
-    clock: Arc<dyn Clock>,
-) -> Result<Arc<EmbeddedEngine>, StartError> {
+pub(crate) async fn open_store(config: &Config, begin: Begin, clock: Arc<dyn Clock>) -> Result<Store, StartError> {
     let directory = config.store_directory();
     let settings = Settings {
         create: begin == Begin::WhereNone,
@@ -63,12 +60,11 @@ pub(crate) async fn open_store(
         clock: Some(clock),
         ..Settings::default()
     };
-    let opened = tokio::task::spawn_blocking(move || EmbeddedEngine::open(&directory, settings)).await;
-    let opened = match opened {
+    let opened = tokio::task::spawn_blocking(move || opening::open(&directory, settings)).await;
+    let (store, report) = match opened {
         Ok(opened) => opened?,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     };
-    let report = &opened.report;
     if report.created {
         tracing::info!("began an empty store in {}", config.store_directory().display());
     } else if let Some(reason) = &report.rebuilt {
@@ -99,14 +95,13 @@ pub(crate) async fn open_store(
     for checkpoint in &report.unusable_checkpoints {
         tracing::warn!("a checkpoint cannot be used: {checkpoint}");
     }
-    Ok(Arc::new(opened.engine))
+    Ok(store)
 }
 
 /// Closes the store. Even if this fails, everything acknowledged is durable.
-pub(crate) async fn close_store(engine: Arc<EmbeddedEngine>) {
-    match tokio::task::spawn_blocking(move || engine.close()).await {
-        Ok(Ok(())) => tracing::info!("closed the store"),
-        Ok(Err(error)) => tracing::error!(%error, "the store was not closed cleanly; the next start verifies it"),
+pub(crate) async fn close_store(store: &Store) {
+    match store.maintenance().close().await {
+        Ok(()) => tracing::info!("closed the store"),
         Err(error) => tracing::error!(%error, "the store was not closed cleanly; the next start verifies it"),
     }
 }
@@ -209,15 +204,16 @@ pub(crate) async fn clear_attachments(config: &Config) {
 
 /// The daemon's own jobs.
 pub fn jobs(config: &Config, storage_eraser: &StorageEraser) -> Result<Vec<Job>, StartError> {
-    let StorageEraser { engine, clock, .. } = storage_eraser;
+    let StorageEraser { eraser, clock, .. } = storage_eraser;
     let zone = &config.schedule.zone;
     let times =
         |key, expression: &str| Recurrence::new(expression, zone).map_err(|error| StartError::Times { key, error });
-    let (engine, clock) = (engine.clone(), clock.clone());
+    let (store, clock) = (eraser.store.clone(), clock.clone());
     let checkpoint = Job::new("checkpoint", times("schedule.checkpoint", &config.schedule.checkpoint)?, move || {
-        let engine = engine.clone();
+        let store = store.clone();
         Box::pin(async move {
-            let done = engine.checkpoint().await.map_err(|error| error.to_string())?;
+            let done = store.maintenance().checkpoint().await.map_err(|error| error.to_string())?;
+            let Some(done) = done else { return Ok("this store needs no checkpoints".to_owned()) };
             if done.lost_to_backups > 0 {
                 tracing::error!(
                     segments = done.lost_to_backups,
@@ -286,14 +282,9 @@ pub(crate) fn rules(config: &Config, storage_eraser: &StorageEraser) -> Rules {
 }
 
 /// The backup service.
-pub(crate) fn backups(
-    config: &Config,
-    engine: &Arc<EmbeddedEngine>,
-    spool: &Spool,
-    clock: &Arc<dyn Clock>,
-) -> Arc<Backups> {
+pub(crate) fn backups(config: &Config, store: &Store, spool: &Spool, clock: &Arc<dyn Clock>) -> Arc<Backups> {
     let backups = Backups::new(
-        engine.clone(),
+        store.clone(),
         (spool.clone(), config.spool_directory()),
         config.blobs_directory(),
         config.backup_directory(),

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::outbound::dispatch::Dispatcher;
 use crate::outbound::notices::worker::NoticeWorker;
 use crate::runtime::heartbeat::Heartbeats;
-use crate::store::embedded::EmbeddedEngine;
+use crate::store::Store;
 use crate::store::spool::Spool;
 
 use super::liveness::Liveness;
@@ -30,7 +30,6 @@ pub struct RunningApp {
     pub(super) monitor_address: Option<std::net::SocketAddr>,
     pub(super) control: Arc<ApiState>,
     pub(super) client: Client,
-    pub(super) engine: Arc<EmbeddedEngine>,
     pub(super) dispatcher: Arc<Dispatcher>,
     pub(super) notice_worker: Arc<NoticeWorker>,
     pub(super) mail_in: mail_in::Running,
@@ -68,10 +67,9 @@ impl RunningApp {
         &self.client
     }
 
-    /// The store's engine.
-    #[cfg(feature = "bench")]
-    pub(crate) fn engine(&self) -> &Arc<EmbeddedEngine> {
-        &self.engine
+    /// The store.
+    pub(crate) fn store(&self) -> &Store {
+        &self.control.store
     }
 
     /// Completes when the daemon cannot continue, with the reason: it must be stopped and started again.
@@ -79,7 +77,7 @@ impl RunningApp {
         tokio::select! {
             // First, because its failure is the cause of the others'.
             biased;
-            reason = self.engine.broken() => reason,
+            reason = self.store().maintenance().broken() => reason,
             reason = self.dispatcher.broken() => reason,
             reason = self.notice_worker.broken() => reason,
             () = self.background_ended() => "a background task ended unexpectedly; the reason is in the log".to_owned(),
@@ -100,8 +98,8 @@ impl RunningApp {
         let mail = [self.dispatcher.heartbeats(), self.notice_worker.heartbeats(), &self.mail_in.heartbeats];
         let parts: Vec<Heartbeats> = mail.into_iter().chain([&self.scheduler]).cloned().collect();
         let ApiState { store, clock, notifier, .. } = &*self.control;
-        let engine = self.engine.clone();
-        let heals = move || engine.index_health().damaged.is_some();
+        let of_index = store.clone();
+        let heals = move || of_index.maintenance().index_health().is_some_and(|index| index.damaged.is_some());
         Liveness::new(store.clone(), clock.clone(), notifier.clone(), &parts, commit_limit).excused(heals)
     }
 
@@ -131,9 +129,7 @@ impl RunningApp {
     /// Stops in order. Work under way gets `stop_timeout`; what it did not finish is in doubt and resolved at the
     /// next start.
     pub async fn stop(self) {
-        let Self {
-            control, engine, dispatcher, notice_worker, mail_in, spool, config, stopping, server, loops, ..
-        } = self;
+        let Self { control, dispatcher, notice_worker, mail_in, spool, config, stopping, server, loops, .. } = self;
         let stop_timeout = config.into_inner().unwrap_or_else(PoisonError::into_inner).stop_timeout;
         control.observer.drain();
         stopping.send_replace(true);
@@ -162,6 +158,6 @@ impl RunningApp {
         }
         parts::close_spool(spool).await;
         audit::stopped(&control.audit()).await;
-        parts::close_store(engine).await;
+        parts::close_store(&control.store).await;
     }
 }

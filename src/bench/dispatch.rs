@@ -22,8 +22,9 @@ use crate::outbound::dispatch::{DispatchParts, DispatchSettings, Dispatcher};
 use crate::render::registry::Templates;
 use crate::runtime::notifier::Notifier;
 use crate::store::blobs::Blobs;
-use crate::store::embedded::{EmbeddedEngine, Settings};
+use crate::store::embedded::Settings;
 use crate::store::engine::{Batch, Commit};
+use crate::store::opening;
 use crate::store::{Store, mailings};
 use crate::transport::relay::{Encryption, Relay, RelaySettings};
 
@@ -121,8 +122,7 @@ pub(crate) async fn run(bench: &DispatchBench) -> anyhow::Result<DispatchResult>
     let directory = bench.directory.as_deref().unwrap_or(temporary.path());
     let (relay, host, port) = way_out(bench)?;
     let clock = app::system_clock();
-    let engine = open(directory).await?;
-    let store = Store::new(engine.clone());
+    let store = open(directory).await?;
 
     let watch = Stopwatch::start();
     material::add_list(&store, clock.now()).await?;
@@ -133,13 +133,12 @@ pub(crate) async fn run(bench: &DispatchBench) -> anyhow::Result<DispatchResult>
     audience::freeze(&store, clock.as_ref(), id).await?;
     let freeze_seconds = seconds(&watch);
 
-    let sent = send(bench, &store, &clock, directory, (host, port), &engine, id).await?;
+    let sent = send(bench, &store, &clock, directory, (host, port), id).await?;
     let proof = relay.map(|relay| {
         let copies = relay.record().copies();
         Proof { lost: sent.tally.accepted.saturating_sub(copies.distinct), doubled: copies.doubled }
     });
-    let engine_to_close = engine.clone();
-    tokio::task::spawn_blocking(move || engine_to_close.close()).await??;
+    store.maintenance().close().await?;
     if sent.tally.audience() != bench.recipients {
         bail!("the ledger does not add up: {:?} for {} recipients", sent.tally, bench.recipients);
     }
@@ -175,11 +174,11 @@ fn way_out(bench: &DispatchBench) -> anyhow::Result<(Option<MockServer>, String,
     Ok((Some(relay), address.ip().to_string(), address.port()))
 }
 
-async fn open(directory: &Path) -> anyhow::Result<Arc<EmbeddedEngine>> {
+async fn open(directory: &Path) -> anyhow::Result<Store> {
     let directory = directory.to_owned();
     let settings = Settings { create: true, ..Settings::default() };
-    let opened = tokio::task::spawn_blocking(move || EmbeddedEngine::open(&directory, settings)).await??;
-    Ok(Arc::new(opened.engine))
+    let (store, _) = tokio::task::spawn_blocking(move || opening::open(&directory, settings)).await??;
+    Ok(store)
 }
 
 async fn queue(store: &Store, clock: &dyn Clock) -> anyhow::Result<MailingId> {
@@ -226,7 +225,6 @@ async fn send(
     clock: &Arc<dyn Clock>,
     directory: &Path,
     (host, port): (String, u16),
-    engine: &EmbeddedEngine,
     id: MailingId,
 ) -> anyhow::Result<Sent> {
     let key = store.installation_key().await?;
@@ -237,7 +235,8 @@ async fn send(
         Arc::new(ReleaseMessages::new(store.clone(), blobs, templates, key.clone(), clock.clone(), settings));
     let message_bytes = one_message(store, &messages, id).await?;
     let relay = Relay::new(RelaySettings { host, port, encryption: Encryption::None, ..RelaySettings::default() })?;
-    let (before, cpu_before) = (engine.stats(), cpu());
+    let stats = || store.maintenance().stats().unwrap_or_default();
+    let (before, cpu_before) = (stats(), cpu());
     let watch = Stopwatch::start();
     let dispatcher = Dispatcher::start(DispatchParts {
         store: store.clone(),
@@ -252,7 +251,7 @@ async fn send(
     .await?;
     let rates = watch_rates(&dispatcher, clock.as_ref(), &watch, bench.recipients).await?;
     let elapsed = seconds(&watch);
-    let (after, cpu_after) = (engine.stats(), cpu());
+    let (after, cpu_after) = (stats(), cpu());
     let stages = dispatcher.stats();
     dispatcher.drain().await;
     let mailing = store.mailing(id).await?.context("the mailing is gone")?.value;

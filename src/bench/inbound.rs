@@ -81,7 +81,8 @@ pub(crate) async fn run(bench: &InboundBench) -> anyhow::Result<InboundResult> {
     material::add_subscribers(&store, bench.bounces, clock.now()).await?;
 
     let key = Arc::new(store.installation_key().await?);
-    let (cpu, syncs) = (process::cpu_nanoseconds(|_| true), daemon.engine().stats().syncs);
+    let (cpu, syncs) =
+        (process::cpu_nanoseconds(|_| true), daemon.store().maintenance().stats().unwrap_or_default().syncs);
     let watch = Stopwatch::start();
     let mut senders = JoinSet::new();
     for number in 0..bench.connections {
@@ -97,7 +98,7 @@ pub(crate) async fn run(bench: &InboundBench) -> anyhow::Result<InboundResult> {
     }
     let handled = watch.nanoseconds() as f64 / 1e9;
     let cpu = process::cpu_nanoseconds(|_| true).saturating_sub(cpu);
-    let syncs = daemon.engine().stats().syncs - syncs;
+    let syncs = daemon.store().maintenance().stats().unwrap_or_default().syncs - syncs;
     let (as_bounces, other) = count(&store).await?;
     let suspended = count_suspended(&store).await?;
     daemon.stop().await;

@@ -24,7 +24,8 @@ use crate::runtime::notifier::Notifier;
 use crate::smtp::listener::Listener;
 use crate::smtp::settings::ListenerSettings;
 use crate::store::Store;
-use crate::store::embedded::{EmbeddedEngine, Settings};
+use crate::store::embedded::Settings;
+use crate::store::opening;
 use crate::store::spool::{Spool, SpoolSettings};
 
 use super::{material, process};
@@ -125,25 +126,23 @@ struct OwnListener {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
     spool: Spool,
-    engine: Arc<EmbeddedEngine>,
+    store: Store,
 }
 
 async fn own_listener(directory: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<OwnListener> {
     let (state, settings) = (directory.join("store"), Settings { create: true, ..Settings::default() });
-    let opened = tokio::task::spawn_blocking(move || EmbeddedEngine::open(&state, settings)).await??;
-    let engine = Arc::new(opened.engine);
-    let store = Store::new(engine.clone());
+    let (store, _) = tokio::task::spawn_blocking(move || opening::open(&state, settings)).await??;
     material::add_list(&store, clock.now()).await?;
     let spool = Spool::open(&directory.join("spool"), SpoolSettings::default(), clock.clone())?;
     let book = Arc::new(Directory::new(store.clone(), Key::new([1; 32])));
-    let ingest = Arc::new(SpoolIngest::new(store, spool.clone(), Notifier::new(), book));
+    let ingest = Arc::new(SpoolIngest::new(store.clone(), spool.clone(), Notifier::new(), book));
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
     let listener =
         Listener::bind(ListenerSettings { smtp: vec![any_port], ..ListenerSettings::default() }, Vec::new()).await?;
     let address = listener.local_addr().context("the listener has no address")?;
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(listener.run(ingest, clock, async { drop(stopped.await) }));
-    Ok(OwnListener { address, stop, task, spool, engine })
+    Ok(OwnListener { address, stop, task, spool, store })
 }
 
 impl OwnListener {
@@ -151,13 +150,9 @@ impl OwnListener {
         // It is still running until this.
         let _ = self.stop.send(());
         self.task.await?;
-        let (spool, engine) = (self.spool, self.engine);
-        tokio::task::spawn_blocking(move || {
-            spool.close();
-            engine.close()
-        })
-        .await??;
-        Ok(())
+        let spool = self.spool;
+        tokio::task::spawn_blocking(move || spool.close()).await?;
+        Ok(self.store.maintenance().close().await?)
     }
 }
 

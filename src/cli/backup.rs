@@ -24,7 +24,8 @@ use crate::store::backup::repository::Repository;
 use crate::store::backup::restore::Extent;
 use crate::store::backup::verify::{Fault, Verified, verify};
 use crate::store::backup::{BackupError, Event, unwatched};
-use crate::store::embedded::{EmbeddedEngine, OpenError, Settings};
+use crate::store::embedded::{OpenError, Settings};
+use crate::store::{Store, opening};
 
 use super::output::{instant, note};
 use super::progress::Progress;
@@ -217,8 +218,13 @@ async fn make(context: &Context) -> Result<Done, CliError> {
         Err(ClientError::Unreachable { .. }) => {
             let config = load_config(context.config.as_deref())?.config;
             note("No daemon answers: the backup is made from the files.");
-            let made = tokio::task::spawn_blocking(move || make_of_files(&config)).await;
-            made.map_err(|e| CliError::Internal(e.to_string()))?.map_err(failed)?
+            let settings = Settings { clock: Some(crate::app::system_clock()), ..Settings::default() };
+            let directory = config.store_directory();
+            let (store, _) = blocking(move || Ok(opening::open(&directory, settings)?)).await?;
+            let own = store.clone();
+            let made = blocking(move || make_of_files(&config, &own)).await?;
+            store.maintenance().close().await.map_err(|error| failed(error.into()))?;
+            made
         }
         Err(error) => return Err(error.into()),
     };
@@ -254,23 +260,28 @@ async fn make(context: &Context) -> Result<Done, CliError> {
     Ok(if is_well { Done::Fully } else { Done::Partly })
 }
 
-fn make_of_files(config: &Config) -> Result<Made, BackupError> {
-    let clock = crate::app::system_clock();
+/// Makes a backup while no daemon runs. Blocks.
+fn make_of_files(config: &Config, store: &Store) -> Result<Made, BackupError> {
     let directory = config.backup_directory();
-    let settings = Settings { clock: Some(clock.clone()), ..Settings::default() };
-    let opened = EmbeddedEngine::open(&config.store_directory(), settings)?;
     let watch = bar("backing up");
     let repository = Repository::open_to_write(&directory, &*watch)?;
     let source = Source {
-        engine: &opened.engine,
+        engine: store.maintenance(),
         blobs: config.blobs_directory(),
         spool: config.spool_directory(),
         // A start begins a new segment: while the store's lock is held none of these is written to.
         seal_spool: &|| Ok(u64::MAX),
     };
-    let report = backups::make(&source, &repository, config.backup.keep, clock.now(), &*watch, &|_| {})?;
-    opened.engine.close()?;
+    let now = crate::app::system_clock().now();
+    let report = backups::make(&source, &repository, config.backup.keep, now, &*watch, &|_| {})?;
     Ok(Made::of(&report, &directory))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BackupError> + Send + 'static,
+) -> Result<T, CliError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| CliError::Internal(error.to_string()))?.map_err(failed)
 }
 
 fn show_list(directory: &Path, context: &Context) -> Result<Done, CliError> {

@@ -1,7 +1,6 @@
 //! `depesch store`: works directly on the store's files, with the daemon stopped.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -11,13 +10,13 @@ use crate::app::system_clock;
 use crate::audit::leave_note;
 use crate::config::Config;
 use crate::model::audit::{LOST, RECOVERED};
-use crate::store::Store;
 use crate::store::check::{self, CheckError};
 use crate::store::embedded::check::Finding;
 use crate::store::embedded::recover::{Plan, Recovery, Source, plans, recover};
 use crate::store::embedded::survey::{IndexState, Survey, survey};
-use crate::store::embedded::{EmbeddedEngine, OpenError, Settings};
+use crate::store::embedded::{OpenError, Settings};
 use crate::store::journal::Damage;
+use crate::store::opening;
 
 use super::output::note;
 use super::{CliError, Context, Done};
@@ -72,10 +71,10 @@ pub enum StoreCommand {
 /// [`CliError`].
 pub(crate) async fn run(command: StoreCommand, context: &Context) -> Result<Done, CliError> {
     match command {
-        StoreCommand::Create { directory } => create(&place(directory, context)?, context),
+        StoreCommand::Create { directory } => create(&place(directory, context)?, context).await,
         StoreCommand::Check { directory, repair } => check(&place(directory, context)?, repair, context).await,
         StoreCommand::Recover { directory, yes } => fix(&place(directory, context)?, yes, context),
-        StoreCommand::Checkpoint { directory } => write_checkpoint(&place(directory, context)?, context),
+        StoreCommand::Checkpoint { directory } => write_checkpoint(&place(directory, context)?, context).await,
     }
 }
 
@@ -96,12 +95,12 @@ fn failed(error: OpenError) -> CliError {
     }
 }
 
-fn create(directory: &Path, context: &Context) -> Result<Done, CliError> {
+async fn create(directory: &Path, context: &Context) -> Result<Done, CliError> {
     crate::app::parts::make_directory(directory).map_err(|error| CliError::Usage(error.to_string()))?;
     let settings = Settings { create: true, ..Settings::default() };
-    let opened = EmbeddedEngine::open(directory, settings).map_err(failed)?;
-    let (created, records) = (opened.report.created, opened.report.records);
-    opened.engine.close().map_err(|error| CliError::Internal(error.to_string()))?;
+    let (store, report) = opening::open(directory, settings).map_err(failed)?;
+    let (created, records) = (report.created, report.records);
+    store.maintenance().close().await.map_err(|error| CliError::Internal(error.to_string()))?;
     match context.output.is_json() {
         true => context.output.json(&json!({ "created": created, "records": records }))?,
         false => context.output.line(&match created {
@@ -162,9 +161,9 @@ async fn check(directory: &Path, repair: bool, context: &Context) -> Result<Done
 
 /// Rewrites the rows of index tables that disagree with their records; returns how many.
 async fn repair_tables(directory: &Path) -> Result<u64, CliError> {
-    let engine = Arc::new(EmbeddedEngine::open(directory, Settings::default()).map_err(failed)?.engine);
-    let repaired = Store::new(engine.clone()).repair_rows().await;
-    let closed = engine.close();
+    let (store, _) = opening::open(directory, Settings::default()).map_err(failed)?;
+    let repaired = store.repair_rows().await;
+    let closed = store.maintenance().close().await;
     let repaired = repaired.map_err(|error| CliError::Internal(error.to_string()))?;
     closed.map_err(|error| CliError::Internal(error.to_string()))?;
     Ok(repaired)
@@ -247,10 +246,12 @@ fn recovery_note(recovery: &Recovery) -> String {
     text
 }
 
-fn write_checkpoint(directory: &Path, context: &Context) -> Result<Done, CliError> {
-    let opened = EmbeddedEngine::open(directory, Settings::default()).map_err(failed)?;
-    let written = opened.engine.checkpoint_blocking().and_then(|report| opened.engine.close().map(|()| report));
-    let report = written.map_err(|e| CliError::Internal(e.to_string()))?;
+async fn write_checkpoint(directory: &Path, context: &Context) -> Result<Done, CliError> {
+    let (store, _) = opening::open(directory, Settings::default()).map_err(failed)?;
+    let written = store.maintenance().checkpoint().await;
+    let closed = store.maintenance().close().await;
+    let report = written.and_then(|report| closed.map(|()| report));
+    let report = report.map_err(|error| CliError::Internal(error.to_string()))?.unwrap_or_default();
     if context.output.is_json() {
         context.output.json(&json!({ "records": report.records, "bytes": report.bytes }))?;
     } else {

@@ -2,8 +2,6 @@
 //! An update with another UID, or without a higher SEQUENCE, changes nothing in a reader's calendar (RFC 5546
 //! §2.1.5).
 
-use std::collections::BTreeSet;
-
 use crate::base::id::ReleaseId;
 use crate::model::release::{Event, EventStatus};
 use crate::store::{Store, StoreError};
@@ -14,7 +12,7 @@ use super::release::{LoadError, LoadedRelease, load};
 /// The releases of the same event as `release`, oldest first. Empty if it has no event.
 async fn releases_of(store: &Store, release: ReleaseId) -> Result<Vec<ReleaseId>, StoreError> {
     let Some(event) = store.event_of(release).await? else { return Ok(Vec::new()) };
-    Ok(store.events().await?.remove(&event).unwrap_or_default())
+    store.releases_about(event).await
 }
 
 /// Those of these releases that have an event and can be read.
@@ -39,29 +37,19 @@ pub struct Told {
     pub newest: LoadedRelease,
 }
 
-/// The first and the newest of the releases `sent` that concern the same event as `release`. `None` if none of them
-/// can be read.
+/// The first and the newest of the sent releases that concern the same event as `release`. `None` if none of them can
+/// be read.
 ///
 /// # Errors
 /// [`StoreError`].
-pub(crate) async fn told(
-    store: &Store,
-    release: ReleaseId,
-    sent: &BTreeSet<ReleaseId>,
-) -> Result<Option<Told>, StoreError> {
-    told_by(store, &releases_of(store, release).await?, sent).await
-}
-
-/// The first and the newest of one event's releases, given oldest first.
-///
-/// # Errors
-/// [`StoreError`].
-pub(crate) async fn told_by(
-    store: &Store,
-    releases: &[ReleaseId],
-    sent: &BTreeSet<ReleaseId>,
-) -> Result<Option<Told>, StoreError> {
-    let mut releases = readable(store, releases.iter().copied().filter(|id| sent.contains(id))).await?;
+pub(crate) async fn told(store: &Store, release: ReleaseId) -> Result<Option<Told>, StoreError> {
+    let mut sent = Vec::new();
+    for one in releases_of(store, release).await? {
+        if store.is_sent(one).await? {
+            sent.push(one);
+        }
+    }
+    let mut releases = readable(store, sent).await?;
     let (first, newest) = (releases.first().cloned(), releases.pop());
     Ok(first.zip(newest).map(|(first, newest)| Told { first, newest }))
 }

@@ -13,7 +13,6 @@ use crate::store::engine::Batch;
 use crate::store::rsvps;
 use crate::store::{Read, Store, StoreError};
 
-use super::find::begun;
 use super::{RsvpError, deadline, event_of};
 
 /// What proves that the answer comes from the stated address.
@@ -76,7 +75,7 @@ pub async fn answer_invitation(
 ) -> Result<Decided<Recorded>, RsvpError> {
     let (event, loaded) = event_of(store, answering.release).await?;
     // The newest release decides whether and when the event takes place, whichever one was answered.
-    let told = told(store, answering.release, &begun(store).await?).await?;
+    let told = told(store, answering.release).await?;
     let told = told.unwrap_or_else(|| Told { first: loaded.clone(), newest: loaded.clone() });
     let doubted = match answering.proof {
         Proof::Own | Proof::Stated => None,

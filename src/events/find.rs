@@ -1,8 +1,6 @@
 //! Which invitation a mail answers: the one whose Message-ID it references, the one whose UID its calendar part
 //! contains, or the one that asks for answers to the address it came to. If several are possible, none is chosen.
 
-use std::collections::BTreeSet;
-
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::{MailingId, ReleaseId};
@@ -12,9 +10,8 @@ use crate::composition::event;
 use crate::composition::message_id;
 use crate::composition::release::{LoadError, LoadedRelease, load};
 use crate::mail::incoming::Incoming;
-use crate::model::mailing::Stage;
 use crate::model::release::{Event, EventStatus};
-use crate::store::{Store, StoreError, mailings};
+use crate::store::{Store, StoreError};
 
 use super::over_at;
 
@@ -78,19 +75,21 @@ pub(crate) async fn find(
     address: Option<&Address>,
     now: Timestamp,
 ) -> Result<Found, StoreError> {
-    // An invitation that has not been sent cannot be answered.
-    let begun = begun(store).await?;
-    for release in answered_releases(store, key, message).await?.into_iter().filter(|one| begun.contains(one)) {
+    for release in answered_releases(store, key, message).await? {
+        // An invitation that has not been sent cannot be answered.
+        if !store.is_sent(release).await? {
+            continue;
+        }
         if let Some(event) = store.event_of(release).await? {
             return Ok(Found::One { event, release, way: Way::Signed });
         }
     }
     let here = match address {
-        Some(address) => by_address(store, address, message, now, &begun).await?,
+        Some(address) => by_address(store, address, message, now).await?,
         None => Found::Nothing,
     };
     if let Some(uid) = uid
-        && let Some(release) = release_of_uid(store, uid, &begun).await?
+        && let Some(release) = release_of_uid(store, uid).await?
         && let Some(event) = store.event_of(release).await?
     {
         // If the address alone leads to the same event, the UID adds nothing.
@@ -98,21 +97,6 @@ pub(crate) async fn find(
         return Ok(Found::One { event, release, way: if same_event { Way::Address } else { Way::Uid } });
     }
     Ok(here)
-}
-
-/// The releases of which a mailing has started to be sent.
-///
-/// # Errors
-/// [`StoreError`].
-pub(crate) async fn begun(store: &Store) -> Result<BTreeSet<ReleaseId>, StoreError> {
-    let has_begun = |stage: &Stage| {
-        matches!(stage, Stage::Sending(_) | Stage::Finished { .. } | Stage::Cancelled { frozen: Some(_), .. })
-    };
-    let (mut mailings, mut releases) = (store.pages(mailings::all()), BTreeSet::new());
-    while let Some(read) = mailings.next().await? {
-        releases.extend(read.value.content.release().filter(|_| has_begun(&read.value.stage)));
-    }
-    Ok(releases)
 }
 
 /// The releases of our mailings whose signed Message-IDs a message references: `m7.<token>@…`.
@@ -134,31 +118,27 @@ pub(crate) fn mailing_of(key: &Key, message_id: &str) -> Option<MailingId> {
 
 /// The newest sent release with an event's UID: the author's own, or `event-r7@…` as made by
 /// [`crate::composition::enclosures`].
-async fn release_of_uid(
-    store: &Store,
-    uid: &str,
-    begun: &BTreeSet<ReleaseId>,
-) -> Result<Option<ReleaseId>, StoreError> {
-    let invitations = store.invitations_of(uid).await?;
-    if let Some(release) = invitations.into_iter().rev().find(|release| begun.contains(release)) {
-        return Ok(Some(release));
+async fn release_of_uid(store: &Store, uid: &str) -> Result<Option<ReleaseId>, StoreError> {
+    for release in store.invitations_of(uid).await?.into_iter().rev() {
+        if store.is_sent(release).await? {
+            return Ok(Some(release));
+        }
     }
     let made = uid.strip_prefix("event-").and_then(|rest| rest.split_once('@')).map(|(release, _)| release);
     let made: Option<ReleaseId> =
         made.filter(|release| release.starts_with('r')).and_then(|release| release.parse().ok());
-    Ok(made.filter(|release| begun.contains(release)))
+    match made {
+        Some(release) if store.is_sent(release).await? => Ok(Some(release)),
+        _ => Ok(None),
+    }
 }
 
-async fn by_address(
-    store: &Store,
-    address: &Address,
-    message: &Incoming,
-    now: Timestamp,
-    begun: &BTreeSet<ReleaseId>,
-) -> Result<Found, StoreError> {
-    let events = store.events().await?;
+async fn by_address(store: &Store, address: &Address, message: &Incoming, now: Timestamp) -> Result<Found, StoreError> {
     let mut candidates: Vec<Candidate> = Vec::new();
-    for release in store.invitations_at(address).await?.into_iter().filter(|release| begun.contains(release)) {
+    for release in store.invitations_at(address).await? {
+        if !store.is_sent(release).await? {
+            continue;
+        }
         let Some(event) = store.event_of(release).await? else { continue };
         let loaded = match load(store, release).await {
             Ok(Some(loaded)) => loaded,
@@ -171,8 +151,7 @@ async fn by_address(
         candidates.push(Candidate { event, newest: loaded.clone(), loaded });
     }
     for candidate in &mut candidates {
-        let releases = events.get(&candidate.event).map(Vec::as_slice).unwrap_or_default();
-        if let Some(told) = event::told_by(store, releases, begun).await? {
+        if let Some(told) = event::told(store, candidate.loaded.record.value.id).await? {
             candidate.newest = told.newest;
         }
     }

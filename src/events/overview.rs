@@ -8,7 +8,6 @@ use crate::composition::event;
 use crate::model::rsvp::{Rsvp, RsvpAnswer};
 use crate::store::Store;
 
-use super::find::begun;
 use super::{RsvpError, deadline, event_of};
 
 /// Maximum answers to one event that are shown.
@@ -57,7 +56,7 @@ impl Overview {
         rsvps.sort_by_key(|rsvp| (rsvp.answer(), rsvp.since(), rsvp.address.key()));
         // The newest sent release states when the event is; if it asks for no answers, this one still states the
         // capacity.
-        let newest = event::told(store, release, &begun(store).await?).await?.map(|told| told.newest);
+        let newest = event::told(store, release).await?.map(|told| told.newest);
         let newest = newest.filter(|newest| newest.record.value.id > release);
         let of_event = newest.as_ref().unwrap_or(&loaded).release.event.as_ref();
         let asks = [of_event, loaded.release.event.as_ref()];

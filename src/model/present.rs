@@ -101,7 +101,7 @@ pub struct Cutoff {
 
 impl Cutoff {
     /// Whether a record dated `dated` is before the cutoff.
-    pub(crate) fn has(&self, dated: Timestamp) -> bool {
+    pub fn has(&self, dated: Timestamp) -> bool {
         self.present.made(dated) < self.before
     }
 

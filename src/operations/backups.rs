@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::runtime::clock_jump;
+use crate::store::Store;
 use crate::store::backup::create::{Source, create};
 use crate::store::backup::health::{Condition, condition};
 use crate::store::backup::manifest::Manifest;
@@ -15,13 +16,12 @@ use crate::store::backup::repository::Repository;
 use crate::store::backup::upkeep::{AT_LEAST, Upkeep, upkeep};
 use crate::store::backup::verify::Fault;
 use crate::store::backup::{BackupError, Event, Watch};
-use crate::store::embedded::EmbeddedEngine;
 use crate::store::spool::Spool;
 
 /// Makes backups, and knows their state.
 pub struct Backups {
     /// The store.
-    pub engine: Arc<EmbeddedEngine>,
+    pub store: Store,
     /// The spool of incoming mail.
     pub spool: Spool,
     /// The directory of the spool's segments.
@@ -72,7 +72,7 @@ pub struct BackupReport {
 impl Backups {
     /// Creates a service for backups in `directory`, which need not exist yet.
     pub fn new(
-        engine: Arc<EmbeddedEngine>,
+        store: Store,
         spool: (Spool, PathBuf),
         blobs_directory: PathBuf,
         directory: PathBuf,
@@ -81,7 +81,7 @@ impl Backups {
     ) -> Self {
         let (spool, spool_directory) = spool;
         let (state, seen, stopping) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
-        Self { engine, spool, spool_directory, blobs_directory, directory, keep, clock, state, seen, stopping }
+        Self { store, spool, spool_directory, blobs_directory, directory, keep, clock, state, seen, stopping }
     }
 
     /// The present state.
@@ -136,7 +136,7 @@ impl Backups {
         let made = || {
             let repository = Repository::open_to_write(&self.directory, &watch)?;
             let source = Source {
-                engine: &self.engine,
+                engine: self.store.maintenance(),
                 blobs: self.blobs_directory.clone(),
                 spool: self.spool_directory.clone(),
                 seal_spool: &|| self.spool.seal_blocking(),

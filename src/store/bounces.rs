@@ -13,7 +13,7 @@ use crate::model::classify::Class;
 
 use super::engine::{Batch, Key, KeyRange, Value};
 use super::pages::Query;
-use super::record::{self, RecordError};
+use super::record::{self, RecordError, stored_enum};
 use super::{Read, Store, StoreError, keys};
 
 const BOUNCE: &str = "bounce";
@@ -33,36 +33,11 @@ struct BounceV1 {
     reports: u32,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum VerdictV1 {
-    None,
-    Temporary,
-    Permanent,
-    Complaint,
-    Delayed,
-}
+stored_enum!(VerdictV1 is Verdict { None, Temporary, Permanent, Complaint, Delayed });
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum ClassV1 {
-    Address,
-    Mailbox,
-    Content,
-    Policy,
-    Network,
-    Other,
-    Complaint,
-    AutoReply,
-    Notice,
-}
+stored_enum!(ClassV1 is Class { Address, Mailbox, Content, Policy, Network, Other, Complaint, AutoReply, Notice });
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum EffectV1 {
-    Nothing,
-    Scored,
-    Suspended,
-    FormerAddress,
-    Ended,
-}
+stored_enum!(EffectV1 is BounceEffect { Nothing, Scored, Suspended, FormerAddress, Ended });
 
 #[derive(Serialize, Deserialize)]
 struct ScoreV1 {
@@ -236,27 +211,15 @@ fn too_short(key: &Key) -> RecordError {
 fn encode_bounce(bounce: &Bounce) -> Value {
     let form = BounceV1 {
         at: bounce.at.timestamp_millis(),
-        verdict: match bounce.verdict {
-            Verdict::None => VerdictV1::None,
-            Verdict::Delayed => VerdictV1::Delayed,
-            Verdict::Temporary => VerdictV1::Temporary,
-            Verdict::Permanent => VerdictV1::Permanent,
-            Verdict::Complaint => VerdictV1::Complaint,
-        },
-        class: class_form(bounce.class),
+        verdict: bounce.verdict.into(),
+        class: bounce.class.into(),
         status: bounce.status.clone(),
         evidence: bounce.evidence.clone(),
         inbound: match bounce.source {
             BounceSource::Session => None,
             BounceSource::Mail(id) => Some(id.0),
         },
-        effect: match bounce.effect {
-            BounceEffect::Nothing => EffectV1::Nothing,
-            BounceEffect::Scored => EffectV1::Scored,
-            BounceEffect::Suspended => EffectV1::Suspended,
-            BounceEffect::FormerAddress => EffectV1::FormerAddress,
-            BounceEffect::Ended => EffectV1::Ended,
-        },
+        effect: bounce.effect.into(),
         reports: bounce.reports,
     };
     record::encode(VERSION, &form)
@@ -268,54 +231,14 @@ fn decode_bounce(mailing: MailingId, subscriber: SubscriberId, bytes: &[u8]) -> 
         mailing,
         subscriber,
         at: record::instant(BOUNCE, form.at)?,
-        verdict: match form.verdict {
-            VerdictV1::None => Verdict::None,
-            VerdictV1::Delayed => Verdict::Delayed,
-            VerdictV1::Temporary => Verdict::Temporary,
-            VerdictV1::Permanent => Verdict::Permanent,
-            VerdictV1::Complaint => Verdict::Complaint,
-        },
-        class: class_of(form.class),
+        verdict: form.verdict.into(),
+        class: form.class.into(),
         status: form.status,
         evidence: form.evidence,
         source: form.inbound.map_or(BounceSource::Session, |id| BounceSource::Mail(InboundId(id))),
-        effect: match form.effect {
-            EffectV1::Nothing => BounceEffect::Nothing,
-            EffectV1::Scored => BounceEffect::Scored,
-            EffectV1::Suspended => BounceEffect::Suspended,
-            EffectV1::FormerAddress => BounceEffect::FormerAddress,
-            EffectV1::Ended => BounceEffect::Ended,
-        },
+        effect: form.effect.into(),
         reports: form.reports,
     })
-}
-
-fn class_form(class: Class) -> ClassV1 {
-    match class {
-        Class::Address => ClassV1::Address,
-        Class::Mailbox => ClassV1::Mailbox,
-        Class::Content => ClassV1::Content,
-        Class::Policy => ClassV1::Policy,
-        Class::Network => ClassV1::Network,
-        Class::Complaint => ClassV1::Complaint,
-        Class::AutoReply => ClassV1::AutoReply,
-        Class::Notice => ClassV1::Notice,
-        Class::Other => ClassV1::Other,
-    }
-}
-
-fn class_of(form: ClassV1) -> Class {
-    match form {
-        ClassV1::Address => Class::Address,
-        ClassV1::Mailbox => Class::Mailbox,
-        ClassV1::Content => Class::Content,
-        ClassV1::Policy => Class::Policy,
-        ClassV1::Network => Class::Network,
-        ClassV1::Complaint => Class::Complaint,
-        ClassV1::AutoReply => Class::AutoReply,
-        ClassV1::Notice => Class::Notice,
-        ClassV1::Other => Class::Other,
-    }
 }
 
 fn encode_score(score: &Score) -> Value {

@@ -143,7 +143,8 @@ pub enum BookError {
 }
 
 impl Store {
-    /// The whole contact book; it is small.
+    /// The whole contact book. It is written by hand (organisations, their press contacts and texts), so all fits in
+    /// memory.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -8,7 +8,7 @@ use crate::model::reply::Reply;
 
 use super::engine::Value;
 use super::mailings::instant;
-use super::record::{self, RecordError};
+use super::record::{self, RecordError, stored_enum};
 
 const FAMILY: &str = "delivery";
 
@@ -49,12 +49,7 @@ pub(super) enum StageV1 {
     Message,
 }
 
-#[derive(Serialize, Deserialize)]
-enum WhyV1 {
-    Suppression,
-    Unsubscribed,
-    Erased,
-}
+stored_enum!(WhyV1 is SuppressedWhy { Suppression, Unsubscribed, Erased });
 
 /// Encodes a delivery.
 pub(super) fn encode(delivery: &Delivery) -> Value {
@@ -68,14 +63,7 @@ pub(super) fn encode(delivery: &Delivery) -> Value {
             StateV1::Deferred { first: millis(first), until: millis(until), cause: cause_to_disk(cause) }
         }
         DeliveryState::Failed { at, cause } => StateV1::Failed { at: millis(at), cause: cause_to_disk(cause) },
-        DeliveryState::Suppressed { at, why } => StateV1::Suppressed {
-            at: millis(at),
-            why: match why {
-                SuppressedWhy::Suppression => WhyV1::Suppression,
-                SuppressedWhy::Unsubscribed => WhyV1::Unsubscribed,
-                SuppressedWhy::Erased => WhyV1::Erased,
-            },
-        },
+        DeliveryState::Suppressed { at, why } => StateV1::Suppressed { at: millis(at), why: (*why).into() },
         DeliveryState::Cancelled { at } => StateV1::Cancelled { at: millis(at) },
         DeliveryState::Uncertain { at, cause } => StateV1::Uncertain { at: millis(at), cause: cause_to_disk(cause) },
     };
@@ -99,14 +87,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Delivery, RecordError> {
             DeliveryState::Deferred { first: at(first)?, until: at(until)?, cause: cause_from_disk(cause) }
         }
         StateV1::Failed { at: when, cause } => DeliveryState::Failed { at: at(when)?, cause: cause_from_disk(cause) },
-        StateV1::Suppressed { at: when, why } => DeliveryState::Suppressed {
-            at: at(when)?,
-            why: match why {
-                WhyV1::Suppression => SuppressedWhy::Suppression,
-                WhyV1::Unsubscribed => SuppressedWhy::Unsubscribed,
-                WhyV1::Erased => SuppressedWhy::Erased,
-            },
-        },
+        StateV1::Suppressed { at: when, why } => DeliveryState::Suppressed { at: at(when)?, why: why.into() },
         StateV1::Cancelled { at: when } => DeliveryState::Cancelled { at: at(when)? },
         StateV1::Uncertain { at: when, cause } => {
             DeliveryState::Uncertain { at: at(when)?, cause: cause_from_disk(cause) }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Store;
 use super::engine::{Batch, Commit, Engine, EngineFuture, Key, KeyRange, Value};
+use super::maintenance::Maintenance;
 
 /// Reports each batch as applied without writing it.
 struct DryEngine(Arc<dyn Engine>);
@@ -14,6 +15,9 @@ impl Store {
         Store::new(Arc::new(DryEngine(self.engine.clone())))
     }
 }
+
+/// A trial run changes nothing, so it maintains nothing.
+impl Maintenance for DryEngine {}
 
 impl Engine for DryEngine {
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {

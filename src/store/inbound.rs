@@ -11,7 +11,7 @@ use crate::base::id::InboundId;
 use crate::model::inbound::{Arrival, Inbound, InboundKind, InboundState, SpoolPlace, Via};
 
 use super::engine::{Batch, Key, KeyRange, Value};
-use super::record::{self, RecordError};
+use super::record::{self, RecordError, stored_enum};
 use super::{Read, Store, StoreError, keys};
 
 const FAMILY: &str = "inbound";
@@ -37,12 +37,7 @@ struct InboundV1 {
     state: StateV1,
 }
 
-#[derive(Serialize, Deserialize)]
-enum ViaV1 {
-    Smtp,
-    Lmtp,
-    File,
-}
+stored_enum!(ViaV1 is Via { Smtp, Lmtp, File });
 
 #[derive(Serialize, Deserialize)]
 enum StateV1 {
@@ -51,19 +46,7 @@ enum StateV1 {
     Stuck { at: i64, what: String },
 }
 
-#[derive(Serialize, Deserialize)]
-enum KindV1 {
-    Command,
-    Bounce,
-    Complaint,
-    AutoReply,
-    Notice,
-    Post,
-    Decision,
-    Rsvp,
-    Forwarded,
-    Loop,
-}
+stored_enum!(KindV1 is InboundKind { Command, Bounce, Complaint, AutoReply, Notice, Post, Decision, Rsvp, Forwarded, Loop });
 
 fn encode(inbound: &Inbound) -> Value {
     let Inbound { arrival, place, .. } = inbound;
@@ -71,11 +54,7 @@ fn encode(inbound: &Inbound) -> Value {
         VERSION,
         &InboundV1 {
             at: arrival.at.timestamp_millis(),
-            via: match arrival.via {
-                Via::Smtp => ViaV1::Smtp,
-                Via::Lmtp => ViaV1::Lmtp,
-                Via::File => ViaV1::File,
-            },
+            via: arrival.via.into(),
             peer: arrival.peer,
             helo: arrival.helo.clone(),
             encrypted: arrival.encrypted,
@@ -87,42 +66,12 @@ fn encode(inbound: &Inbound) -> Value {
             state: match &inbound.state {
                 InboundState::Waiting => StateV1::Waiting,
                 InboundState::Handled { at, kind, note } => {
-                    StateV1::Handled { at: at.timestamp_millis(), kind: encode_kind(*kind), note: note.clone() }
+                    StateV1::Handled { at: at.timestamp_millis(), kind: (*kind).into(), note: note.clone() }
                 }
                 InboundState::Stuck { at, what } => StateV1::Stuck { at: at.timestamp_millis(), what: what.clone() },
             },
         },
     )
-}
-
-fn encode_kind(kind: InboundKind) -> KindV1 {
-    match kind {
-        InboundKind::Command => KindV1::Command,
-        InboundKind::Bounce => KindV1::Bounce,
-        InboundKind::Complaint => KindV1::Complaint,
-        InboundKind::AutoReply => KindV1::AutoReply,
-        InboundKind::Notice => KindV1::Notice,
-        InboundKind::Post => KindV1::Post,
-        InboundKind::Decision => KindV1::Decision,
-        InboundKind::Rsvp => KindV1::Rsvp,
-        InboundKind::Forwarded => KindV1::Forwarded,
-        InboundKind::Loop => KindV1::Loop,
-    }
-}
-
-fn decode_kind(kind: KindV1) -> InboundKind {
-    match kind {
-        KindV1::Command => InboundKind::Command,
-        KindV1::Bounce => InboundKind::Bounce,
-        KindV1::Complaint => InboundKind::Complaint,
-        KindV1::AutoReply => InboundKind::AutoReply,
-        KindV1::Notice => InboundKind::Notice,
-        KindV1::Post => InboundKind::Post,
-        KindV1::Decision => InboundKind::Decision,
-        KindV1::Rsvp => InboundKind::Rsvp,
-        KindV1::Forwarded => InboundKind::Forwarded,
-        KindV1::Loop => InboundKind::Loop,
-    }
 }
 
 fn decode(id: InboundId, bytes: &Value) -> Result<Read<Inbound>, StoreError> {
@@ -134,17 +83,13 @@ fn decode(id: InboundId, bytes: &Value) -> Result<Read<Inbound>, StoreError> {
     let state = match form.state {
         StateV1::Waiting => InboundState::Waiting,
         StateV1::Handled { at, kind, note } => {
-            InboundState::Handled { at: record::instant(FAMILY, at)?, kind: decode_kind(kind), note }
+            InboundState::Handled { at: record::instant(FAMILY, at)?, kind: kind.into(), note }
         }
         StateV1::Stuck { at, what } => InboundState::Stuck { at: record::instant(FAMILY, at)?, what },
     };
     let arrival = Arrival {
         at: record::instant(FAMILY, form.at)?,
-        via: match form.via {
-            ViaV1::Smtp => Via::Smtp,
-            ViaV1::Lmtp => Via::Lmtp,
-            ViaV1::File => Via::File,
-        },
+        via: form.via.into(),
         peer: form.peer,
         helo: form.helo,
         encrypted: form.encrypted,

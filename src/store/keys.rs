@@ -37,6 +37,7 @@
 //! | `t` | mailing, chunk | the tally of a chunk whose deliveries are all settled |
 //! | `u` | mailing, due time, sequence | a deferred delivery, by due time |
 //! | `v` | subscriber | the subscriber's bounce score |
+//! | `M` | `e`, time, mailing | index: a mailing that has a ledger finished or was cancelled then |
 //! | `M` | `o`, mailing | index: an open mailing (scheduled, being frozen or sent, or cancelled and not yet closed) |
 //! | `M` | `r`, release, mailing | index: a mailing sends this release |
 //! | `L` | notice | the bytes of a notice, until it is taken |
@@ -77,10 +78,10 @@ pub use people::{
     open_erasure, open_erasures, score, subscriber, subscriber_of, suppression, words_of_people,
 };
 pub use sending::{
-    all_deliveries, bounce, bounces, chunk, deliveries, delivery, due, due_after, due_until, lease, mailing,
-    mailing_of, mailings_of, notice, notice_body, notice_due, notice_of_due, notices_due_after, notices_due_until,
-    open_mailing, open_mailings, reply_count, reply_counts_before, sequence_of, taking_back, taking_back_of, tallies,
-    tally, words_forgotten,
+    all_deliveries, bounce, bounces, chunk, deliveries, delivery, due, due_after, due_until, ended_mailing,
+    ended_mailings, lease, mailing, mailing_of, mailings_of, notice, notice_body, notice_due, notice_of_due,
+    notices_due_after, notices_due_until, open_mailing, open_mailings, reply_count, reply_counts_before, sequence_of,
+    taking_back, taking_back_of, tallies, tally, words_forgotten,
 };
 
 fn key(table: u8, fields: &[&[u8]]) -> Key {

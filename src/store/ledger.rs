@@ -1,5 +1,5 @@
-//! The ledger on disk: chunks of the frozen audience, deliveries, leases, tallies of settled chunks, and the index of
-//! what is due.
+//! The ledger on disk: chunks of the frozen audience, deliveries, tallies of settled chunks, and the index of what is
+//! due. [`lease`] says which node works on a chunk.
 //!
 //! A chunk's audience is written once. A delivery has a record only once something has happened to it. When all of a
 //! chunk is settled, its [`Tally`] is written, so that a report need not read a million deliveries; reopening one of
@@ -7,8 +7,6 @@
 //! and no deliveries in it are reopened.
 
 use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
 use crate::base::id::{MailingId, SubscriberId};
@@ -19,7 +17,12 @@ use super::delivery_form;
 use super::engine::{Batch, Key, Value};
 use super::pages::Query;
 use super::record::{self, RecordError};
-use super::{Read, Store, StoreError, keys};
+use super::{Store, StoreError, keys};
+
+mod lease;
+
+pub use lease::{LONGEST_LEASE, Lease, put_lease};
+pub(crate) use lease::{expect_lease, is_lease_of};
 
 /// Deliveries in a chunk; only the last chunk of a mailing may have fewer.
 pub const CHUNK_SIZE: u32 = 256;
@@ -32,28 +35,6 @@ pub(crate) fn chunk_of(sequence: Sequence) -> u32 {
 /// The first delivery of a chunk.
 pub(crate) fn first_of(chunk: u32) -> Sequence {
     Sequence(chunk.saturating_mul(CHUNK_SIZE))
-}
-
-/// The node that works on a chunk, and until when.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// The node's name.
-    pub node: String,
-    /// After this instant another node may take it.
-    pub until: Timestamp,
-    /// Increases each time a node starts; a lease of the same node with a smaller number is from before a restart.
-    pub fence: u64,
-}
-
-/// The longest configurable lease, in seconds: a lease that ends later was written while the clock was ahead.
-pub const LONGEST_LEASE: u32 = 86_400;
-
-impl Lease {
-    /// Whether a node other than `node` works on the chunk at `now`.
-    pub fn is_of_other(&self, node: &str, now: Timestamp) -> bool {
-        let left = (self.until - now).num_seconds();
-        self.node != node && self.until > now && left <= i64::from(LONGEST_LEASE)
-    }
 }
 
 /// A delivery with its position and its subscriber.
@@ -146,15 +127,6 @@ impl Store {
             Some(bytes) => Ok((delivery_form::decode(&bytes)?, Some(bytes))),
             None => Ok((Delivery::WAITING, None)),
         }
-    }
-
-    /// The lease of a chunk, if it is leased.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn lease(&self, mailing: MailingId, chunk: u32) -> Result<Option<Read<Lease>>, StoreError> {
-        let Some(stamp) = self.engine.get(&keys::lease(mailing, chunk)).await? else { return Ok(None) };
-        Ok(Some(Read { value: decode_lease(&stamp)?, stamp }))
     }
 
     /// The bytes of a chunk's tally, if the chunk is settled: see [`put_tally_again`].
@@ -307,37 +279,9 @@ pub(crate) fn reopen(batch: &mut Batch, mailing: MailingId, row: &Row, now: &Del
     put_delivery(batch, mailing, row, now);
 }
 
-/// Requires in `batch` that the lease of a chunk is unchanged since it was read; `None`: that the chunk is not leased.
-pub(crate) fn expect_lease(batch: &mut Batch, mailing: MailingId, chunk: u32, stamp: Option<Value>) {
-    batch.expect_read(keys::lease(mailing, chunk), stamp);
-}
-
-/// Whether the conflict is on the lease of this chunk.
-pub(crate) fn is_lease_of(conflict: &Key, mailing: MailingId, chunk: u32) -> bool {
-    *conflict == keys::lease(mailing, chunk)
-}
-
 /// Whether the conflict is on this delivery.
 pub(crate) fn is_delivery_of(conflict: &Key, mailing: MailingId, sequence: Sequence) -> bool {
     *conflict == keys::delivery(mailing, sequence)
-}
-
-/// Takes, renews or releases (`None`) the lease of a chunk; returns its new stamp.
-pub fn put_lease(
-    batch: &mut Batch,
-    mailing: MailingId,
-    chunk: u32,
-    before: Option<Value>,
-    now: Option<&Lease>,
-) -> Option<Value> {
-    let key = keys::lease(mailing, chunk);
-    batch.expect_read(key.clone(), before);
-    let stamp = now.map(|lease| {
-        let form = LeaseV1 { node: lease.node.clone(), until: lease.until.timestamp_millis(), fence: lease.fence };
-        record::encode(1, &form)
-    });
-    batch.writes.push((key, stamp.clone()));
-    stamp
 }
 
 /// Writes the counts of a chunk whose deliveries are all settled.
@@ -356,18 +300,6 @@ pub(crate) fn put_tally_again(batch: &mut Batch, mailing: MailingId, chunk: u32,
     if has_tally {
         put_tally(batch, mailing, chunk, tally);
     }
-}
-
-#[derive(Serialize, Deserialize)]
-struct LeaseV1 {
-    node: String,
-    until: i64,
-    fence: u64,
-}
-
-fn decode_lease(bytes: &[u8]) -> Result<Lease, RecordError> {
-    let form: LeaseV1 = versioned("lease", bytes)?;
-    Ok(Lease { node: form.node, until: super::mailings::instant("lease", form.until)?, fence: form.fence })
 }
 
 fn decode_chunk(bytes: &[u8]) -> Result<Vec<SubscriberId>, RecordError> {

@@ -11,7 +11,7 @@ use crate::model::list::{FromPolicy, Joining, List, ListKind, Moderation, Postin
 
 use super::engine::{Batch, Commit, Value};
 use super::pages::Query;
-use super::record::{self, RecordError};
+use super::record::{self, RecordError, stored_enum};
 use super::{Change, Changeable, Read, Store, StoreError, keys};
 
 const FAMILY: &str = "list";
@@ -49,39 +49,15 @@ struct ListV3 {
     holds_unproven: bool,
 }
 
-#[derive(Serialize, Deserialize)]
-enum ModerationV2 {
-    None,
-    NonMembers,
-    All,
-}
+stored_enum!(ModerationV2 is Moderation { None, NonMembers, All });
 
-#[derive(Serialize, Deserialize)]
-enum ReplyToV2 {
-    Author,
-    List,
-    Both,
-}
+stored_enum!(ReplyToV2 is ReplyTo { Author, List, Both });
 
-#[derive(Serialize, Deserialize)]
-enum FromV2 {
-    Keep,
-    Rewrite,
-    ByDmarc,
-}
+stored_enum!(FromV2 is FromPolicy { Keep, Rewrite, ByDmarc });
 
-#[derive(Serialize, Deserialize)]
-enum KindV1 {
-    Announce,
-    Discussion,
-}
+stored_enum!(KindV1 is ListKind { Announce, Discussion });
 
-#[derive(Serialize, Deserialize)]
-enum JoiningV1 {
-    Open,
-    Confirmed,
-    Closed,
-}
+stored_enum!(JoiningV1 is Joining { Open, Confirmed, Closed });
 
 fn encode(list: &List) -> Value {
     let texts = |all: &BTreeSet<Address>| all.iter().map(|address| address.as_str().to_owned()).collect();
@@ -91,15 +67,8 @@ fn encode(list: &List) -> Value {
             name: list.name.clone(),
             title: list.title.clone(),
             address: list.address.as_str().to_owned(),
-            kind: match list.kind {
-                ListKind::Announce => KindV1::Announce,
-                ListKind::Discussion => KindV1::Discussion,
-            },
-            joining: match list.joining {
-                Joining::Open => JoiningV1::Open,
-                Joining::Confirmed => JoiningV1::Confirmed,
-                Joining::Closed => JoiningV1::Closed,
-            },
+            kind: list.kind.into(),
+            joining: list.joining.into(),
             owner: list.owner.as_str().to_owned(),
             language: list.language.clone(),
             sensitive: list.privacy == Privacy::Sensitive,
@@ -108,21 +77,9 @@ fn encode(list: &List) -> Value {
         },
         senders: texts(&posting.senders),
         moderators: texts(&posting.moderators),
-        moderation: match posting.moderation {
-            Moderation::None => ModerationV2::None,
-            Moderation::NonMembers => ModerationV2::NonMembers,
-            Moderation::All => ModerationV2::All,
-        },
-        reply_to: match posting.reply_to {
-            ReplyTo::Author => ReplyToV2::Author,
-            ReplyTo::List => ReplyToV2::List,
-            ReplyTo::Both => ReplyToV2::Both,
-        },
-        from: match posting.from {
-            FromPolicy::Keep => FromV2::Keep,
-            FromPolicy::Rewrite => FromV2::Rewrite,
-            FromPolicy::ByDmarc => FromV2::ByDmarc,
-        },
+        moderation: posting.moderation.into(),
+        reply_to: posting.reply_to.into(),
+        from: posting.from.into(),
     };
     let form = ListV3 { list: form, holds_unproven: posting.unproven == Unproven::Hold };
     record::encode(VERSION, &form)
@@ -138,21 +95,9 @@ fn read_posting(form: ListV2, holds_unproven: bool) -> Result<(ListV1, Posting),
         unproven: if holds_unproven { Unproven::Hold } else { Unproven::Send },
         senders: form.senders.into_iter().map(read_address).collect::<Result<_, _>>()?,
         moderators: form.moderators.into_iter().map(read_address).collect::<Result<_, _>>()?,
-        moderation: match form.moderation {
-            ModerationV2::None => Moderation::None,
-            ModerationV2::NonMembers => Moderation::NonMembers,
-            ModerationV2::All => Moderation::All,
-        },
-        reply_to: match form.reply_to {
-            ReplyToV2::Author => ReplyTo::Author,
-            ReplyToV2::List => ReplyTo::List,
-            ReplyToV2::Both => ReplyTo::Both,
-        },
-        from: match form.from {
-            FromV2::Keep => FromPolicy::Keep,
-            FromV2::Rewrite => FromPolicy::Rewrite,
-            FromV2::ByDmarc => FromPolicy::ByDmarc,
-        },
+        moderation: form.moderation.into(),
+        reply_to: form.reply_to.into(),
+        from: form.from.into(),
     };
     Ok((form.list, posting))
 }
@@ -175,15 +120,8 @@ fn decode(bytes: &Value) -> Result<Read<List>, StoreError> {
         name: form.name,
         title: form.title,
         address: read_address(form.address)?,
-        kind: match form.kind {
-            KindV1::Announce => ListKind::Announce,
-            KindV1::Discussion => ListKind::Discussion,
-        },
-        joining: match form.joining {
-            JoiningV1::Open => Joining::Open,
-            JoiningV1::Confirmed => Joining::Confirmed,
-            JoiningV1::Closed => Joining::Closed,
-        },
+        kind: form.kind.into(),
+        joining: form.joining.into(),
         owner: read_address(form.owner)?,
         language: form.language,
         privacy: if form.sensitive { Privacy::Sensitive } else { Privacy::Ordinary },

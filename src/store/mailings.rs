@@ -15,7 +15,7 @@ use crate::model::mailing::{
 
 use super::engine::{Batch, Key, Value};
 use super::pages::Query;
-use super::record::{self, RecordError};
+use super::record::{self, RecordError, stored_enum};
 use super::{Change, Changeable, Read, Store, StoreError, keys};
 
 const FAMILY: &str = "mailing";
@@ -31,6 +31,20 @@ impl Store {
     pub async fn mailing(&self, id: MailingId) -> Result<Option<Read<Mailing>>, StoreError> {
         let Some(stamp) = self.engine.get(&keys::mailing(id)).await? else { return Ok(None) };
         Ok(Some(Read { value: decode(&stamp)?, stamp }))
+    }
+
+    /// Whether a mailing of this release has started to be sent.
+    ///
+    /// # Errors
+    /// [`StoreError`]: never treat it as "no".
+    pub(crate) async fn is_sent(&self, release: ReleaseId) -> Result<bool, StoreError> {
+        let mut mailings = self.pages(of_release(release));
+        while let Some(Read { value: Mailing { stage, .. }, .. }) = mailings.next().await? {
+            if matches!(stage, Stage::Sending(_) | Stage::Finished { .. } | Stage::Cancelled { frozen: Some(_), .. }) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The end time of the mailing for which its server replies were deleted; `None` if they were not.
@@ -78,6 +92,10 @@ pub(crate) fn expect(batch: &mut Batch, read: &Read<Mailing>) {
 pub fn put_mailing(batch: &mut Batch, mailing: &Mailing, before: Option<Value>) -> Value {
     let key = keys::mailing(mailing.id);
     let stamp = record::encode(3, &MailingV3::from(mailing));
+    // What is overwritten was read before, so it can be read; if not, a check of the store reports the row left over.
+    if let Some(Ok(old)) = before.as_ref().map(|before| decode(before)) {
+        ended_row(&old).into_iter().for_each(|row| batch.delete(row));
+    }
     batch.expect_read(key.clone(), before);
     batch.put(key, stamp.clone());
     put_rows(batch, mailing);
@@ -92,6 +110,17 @@ pub(super) fn put_rows(batch: &mut Batch, mailing: &Mailing) {
     }
     if let Some(release) = mailing.content.release() {
         batch.put(keys::mailing_of(release, mailing.id), Vec::new());
+    }
+    ended_row(mailing).into_iter().for_each(|row| batch.put(row, Vec::new()));
+}
+
+/// The index row of a mailing that ended and has a ledger.
+pub(super) fn ended_row(mailing: &Mailing) -> Option<Key> {
+    match &mailing.stage {
+        Stage::Finished { at, .. } | Stage::Cancelled { frozen: Some(_), at, .. } => {
+            Some(keys::ended_mailing(*at, mailing.id))
+        }
+        _ => None,
     }
 }
 
@@ -123,6 +152,11 @@ pub(super) fn after(id: u64) -> Query<Read<Mailing>> {
 /// first.
 pub fn open() -> Query<Read<Mailing>> {
     Query::indexed(keys::open_mailings(), named, read)
+}
+
+/// The mailings with a ledger that finished or were cancelled at or after `since`, in order of their end.
+pub(crate) fn ended_since(since: Timestamp) -> Query<Read<Mailing>> {
+    Query::indexed(keys::ended_mailings(since), named, read)
 }
 
 /// The mailings of a release, oldest first.
@@ -227,18 +261,9 @@ struct MailingV1 {
     created_by: String,
 }
 
-#[derive(Serialize, Deserialize)]
-enum MissedV1 {
-    Send,
-    Ask,
-    Expire,
-}
+stored_enum!(MissedV1 is MissedPolicy { Send, Ask, Expire });
 
-#[derive(Serialize, Deserialize)]
-enum UncertainV1 {
-    Resend,
-    Hold,
-}
+stored_enum!(UncertainV1 is UncertainPolicy { Resend, Hold });
 
 #[derive(Serialize, Deserialize)]
 enum StageV1 {
@@ -277,16 +302,9 @@ impl From<&Mailing> for MailingV1 {
             reached_by: m.audience.reached_by.map(|id| id.0),
             at: m.schedule.at.timestamp_millis(),
             zone: m.schedule.zone.clone(),
-            missed: match m.schedule.missed {
-                MissedPolicy::Send => MissedV1::Send,
-                MissedPolicy::Ask => MissedV1::Ask,
-                MissedPolicy::Expire => MissedV1::Expire,
-            },
+            missed: m.schedule.missed.into(),
             grace_seconds: m.schedule.grace_seconds,
-            uncertain: match m.uncertain {
-                UncertainPolicy::Resend => UncertainV1::Resend,
-                UncertainPolicy::Hold => UncertainV1::Hold,
-            },
+            uncertain: m.uncertain.into(),
             stage: stage_to_disk(&m.stage),
             pause: m.pause.as_ref().map(|p| (p.since.timestamp_millis(), pause_to_disk(&p.reason))),
             approval_required: m.approval_required,
@@ -361,17 +379,10 @@ impl TryFrom<MailingV1> for Mailing {
             schedule: Schedule {
                 at: instant(FAMILY, m.at)?,
                 zone: m.zone,
-                missed: match m.missed {
-                    MissedV1::Send => MissedPolicy::Send,
-                    MissedV1::Ask => MissedPolicy::Ask,
-                    MissedV1::Expire => MissedPolicy::Expire,
-                },
+                missed: m.missed.into(),
                 grace_seconds: m.grace_seconds,
             },
-            uncertain: match m.uncertain {
-                UncertainV1::Resend => UncertainPolicy::Resend,
-                UncertainV1::Hold => UncertainPolicy::Hold,
-            },
+            uncertain: m.uncertain.into(),
             stage: stage_from_disk(m.stage)?,
             pause: pause.transpose()?,
             approval_required: m.approval_required,

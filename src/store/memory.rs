@@ -5,6 +5,7 @@ use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::engine::{Batch, Commit, Engine, EngineFuture, Expect, Key, KeyRange, Value};
+use super::maintenance::Maintenance;
 
 /// Keeps everything in a map; lost when the process ends.
 #[derive(Default)]
@@ -33,6 +34,9 @@ impl MemoryEngine {
         self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Nothing is on a disk.
+impl Maintenance for MemoryEngine {}
 
 impl Engine for MemoryEngine {
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {

@@ -22,6 +22,7 @@ mod delivery_form;
 mod dry;
 pub mod embedded;
 pub mod engine;
+mod engine_error;
 pub(crate) mod erasures;
 pub(crate) mod fingerprint;
 #[doc(hidden)]
@@ -36,11 +37,13 @@ pub mod later;
 pub mod ledger;
 pub mod lists;
 pub mod mailings;
+pub mod maintenance;
 mod member_rows;
 pub mod members;
 pub mod memory;
 pub(crate) mod names;
 pub mod notices;
+pub(crate) mod opening;
 pub mod pages;
 pub mod pending_requests;
 mod person_texts;
@@ -59,6 +62,7 @@ mod update;
 mod upgrades;
 
 use engine::{Batch, Commit, Engine, EngineError, Value};
+use maintenance::Maintenance;
 use person_texts::PersonTexts;
 use record::RecordError;
 
@@ -121,6 +125,11 @@ impl Store {
     /// A store over `engine`.
     pub fn new(engine: Arc<dyn Engine>) -> Self {
         Self { engine, texts: Arc::default() }
+    }
+
+    /// The upkeep of the engine: checkpoints, verification, backups, figures, and its end.
+    pub fn maintenance(&self) -> &dyn Maintenance {
+        &*self.engine
     }
 
     /// Applies a batch completely or not at all; once it returns "applied", the batch is durable (invariant 1).

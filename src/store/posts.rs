@@ -12,7 +12,7 @@ use crate::model::present::Cutoff;
 use crate::model::release::Blob;
 
 use super::engine::{Batch, Key, Value};
-use super::record::{self, RecordError};
+use super::record::{self, RecordError, stored_enum};
 use super::{Read, Store, StoreError, keys};
 
 const FAMILY: &str = "post";
@@ -38,21 +38,9 @@ struct PostV1 {
     state: StateV1,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum CheckV1 {
-    Pass,
-    Fail,
-    None,
-    Unknown,
-}
+stored_enum!(CheckV1 is Check { Pass, Fail, None, Unknown });
 
-#[derive(Serialize, Deserialize)]
-enum PolicyV1 {
-    None,
-    Quarantine,
-    Reject,
-    Unknown,
-}
+stored_enum!(PolicyV1 is DomainPolicy { None, Quarantine, Reject, Unknown });
 
 #[derive(Serialize, Deserialize)]
 enum StateV1 {
@@ -62,12 +50,7 @@ enum StateV1 {
     Expired { at: i64 },
 }
 
-#[derive(Serialize, Deserialize)]
-enum ReasonV1 {
-    Confirmation,
-    Moderation,
-    Approval,
-}
+stored_enum!(ReasonV1 is HoldReason { Confirmation, Moderation, Approval });
 
 /// A copy of a message that arrived at a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,46 +79,19 @@ impl From<&Post> for PostV1 {
             sha256: post.blob.sha256,
             size: post.blob.size,
             received: post.received.timestamp_millis(),
-            author_check: check_to_disk(post.authentication.author),
-            spf: check_to_disk(post.authentication.spf),
-            dkim: check_to_disk(post.authentication.dkim),
-            policy: match post.authentication.policy {
-                DomainPolicy::None => PolicyV1::None,
-                DomainPolicy::Quarantine => PolicyV1::Quarantine,
-                DomainPolicy::Reject => PolicyV1::Reject,
-                DomainPolicy::Unknown => PolicyV1::Unknown,
-            },
+            author_check: post.authentication.author.into(),
+            spf: post.authentication.spf.into(),
+            dkim: post.authentication.dkim.into(),
+            policy: post.authentication.policy.into(),
             state: state_to_disk(&post.state),
         }
-    }
-}
-
-fn check_to_disk(check: Check) -> CheckV1 {
-    match check {
-        Check::Pass => CheckV1::Pass,
-        Check::Fail => CheckV1::Fail,
-        Check::None => CheckV1::None,
-        Check::Unknown => CheckV1::Unknown,
-    }
-}
-
-fn check_from_disk(check: CheckV1) -> Check {
-    match check {
-        CheckV1::Pass => Check::Pass,
-        CheckV1::Fail => Check::Fail,
-        CheckV1::None => Check::None,
-        CheckV1::Unknown => Check::Unknown,
     }
 }
 
 fn state_to_disk(state: &PostState) -> StateV1 {
     match state {
         PostState::Held(hold) => StateV1::Held {
-            reason: match hold.reason {
-                HoldReason::Confirmation => ReasonV1::Confirmation,
-                HoldReason::Moderation => ReasonV1::Moderation,
-                HoldReason::Approval => ReasonV1::Approval,
-            },
+            reason: hold.reason.into(),
             round: hold.round,
             since: hold.since.timestamp_millis(),
             until: hold.until.timestamp_millis(),
@@ -155,11 +111,7 @@ fn state_from_disk(state: StateV1) -> Result<PostState, RecordError> {
     let instant = |millis| record::instant(FAMILY, millis);
     Ok(match state {
         StateV1::Held { reason, round, since, until, asked } => PostState::Held(Hold {
-            reason: match reason {
-                ReasonV1::Confirmation => HoldReason::Confirmation,
-                ReasonV1::Moderation => HoldReason::Moderation,
-                ReasonV1::Approval => HoldReason::Approval,
-            },
+            reason: reason.into(),
             round,
             since: instant(since)?,
             until: instant(until)?,
@@ -192,15 +144,10 @@ fn decode(bytes: &[u8]) -> Result<Post, RecordError> {
         blob: Blob { sha256: form.sha256, size: form.size },
         received: record::instant(FAMILY, form.received)?,
         authentication: Authentication {
-            author: check_from_disk(form.author_check),
-            spf: check_from_disk(form.spf),
-            dkim: check_from_disk(form.dkim),
-            policy: match form.policy {
-                PolicyV1::None => DomainPolicy::None,
-                PolicyV1::Quarantine => DomainPolicy::Quarantine,
-                PolicyV1::Reject => DomainPolicy::Reject,
-                PolicyV1::Unknown => DomainPolicy::Unknown,
-            },
+            author: form.author_check.into(),
+            spf: form.spf.into(),
+            dkim: form.dkim.into(),
+            policy: form.policy.into(),
         },
         state: state_from_disk(form.state)?,
     })

@@ -56,6 +56,35 @@ pub(crate) fn decode<T: DeserializeOwned>(family: &'static str, bytes: &[u8]) ->
     postcard::from_bytes(bytes).map_err(|e| RecordError::Damaged { family, reason: e.to_string() })
 }
 
+/// Defines the stored form of a model's enum without fields, and the conversions between them. The variants are stored by
+/// their place here: a new one goes to the end, and none is moved or removed.
+macro_rules! stored_enum {
+    ($stored:ident is $model:ident { $($variant:ident),+ }) => {
+        #[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
+        enum $stored {
+            $($variant),+
+        }
+
+        impl From<$model> for $stored {
+            fn from(model: $model) -> Self {
+                match model {
+                    $($model::$variant => Self::$variant),+
+                }
+            }
+        }
+
+        impl From<$stored> for $model {
+            fn from(stored: $stored) -> Self {
+                match stored {
+                    $($stored::$variant => Self::$variant),+
+                }
+            }
+        }
+    };
+}
+
+pub(in crate::store) use stored_enum;
+
 /// Decodes a counter: eight bytes, big-endian.
 ///
 /// # Errors

@@ -4,8 +4,6 @@
 //! Table `j` holds, for each invitation, its RSVP address, its UID's hash and its event, each under its own key,
 //! written in the commit that adds the release; `J` holds the answers.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::base::address::Address;
@@ -14,7 +12,8 @@ use crate::base::token::content_hash;
 use crate::model::rsvp::{Detail, Rsvp, RsvpAnswer, RsvpChange, RsvpPerson, RsvpSource};
 
 use super::engine::{Batch, Key, Value};
-use super::record::{self, RecordError};
+use super::pages::Query;
+use super::record::{self, RecordError, stored_enum};
 use super::suppressions::AddressHash;
 use super::{Read, Store, StoreError, keys};
 
@@ -59,13 +58,7 @@ struct ChangeV1 {
     late: bool,
 }
 
-#[derive(Serialize, Deserialize)]
-enum AnswerV1 {
-    Yes,
-    No,
-    Maybe,
-    Unclear,
-}
+stored_enum!(AnswerV1 is RsvpAnswer { Yes, No, Maybe, Unclear });
 
 #[derive(Serialize, Deserialize)]
 enum SourceV1 {
@@ -93,12 +86,7 @@ fn encode(rsvp: &Rsvp) -> Value {
 fn change_form(change: &RsvpChange) -> ChangeV1 {
     ChangeV1 {
         at: change.at.timestamp_millis(),
-        answer: match change.answer {
-            RsvpAnswer::Yes => AnswerV1::Yes,
-            RsvpAnswer::No => AnswerV1::No,
-            RsvpAnswer::Maybe => AnswerV1::Maybe,
-            RsvpAnswer::Unclear => AnswerV1::Unclear,
-        },
+        answer: change.answer.into(),
         source: match &change.source {
             RsvpSource::Calendar { inbound } => SourceV1::Calendar(inbound.0),
             RsvpSource::Words { inbound } => SourceV1::Words(inbound.0),
@@ -132,12 +120,7 @@ fn decode(event: ReleaseId, bytes: &Value) -> Result<Read<Rsvp>, StoreError> {
     let changes = form.changes.into_iter().map(|change| {
         Ok(RsvpChange {
             at: record::instant(FAMILY, change.at)?,
-            answer: match change.answer {
-                AnswerV1::Yes => RsvpAnswer::Yes,
-                AnswerV1::No => RsvpAnswer::No,
-                AnswerV1::Maybe => RsvpAnswer::Maybe,
-                AnswerV1::Unclear => RsvpAnswer::Unclear,
-            },
+            answer: change.answer.into(),
             source: match change.source {
                 SourceV1::Calendar(id) => RsvpSource::Calendar { inbound: InboundId(id) },
                 SourceV1::Words(id) => RsvpSource::Words { inbound: InboundId(id) },
@@ -243,22 +226,21 @@ impl Store {
         Ok(found.map(|bytes| record::decode_counter(&bytes)).transpose()?.map(ReleaseId))
     }
 
-    /// Every event with the releases about it, oldest first.
+    /// The releases about an event, oldest first. Goes through the rows of all invitations, in pages: 17 bytes each.
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "none".
-    pub(crate) async fn events(&self) -> Result<BTreeMap<ReleaseId, Vec<ReleaseId>>, StoreError> {
-        let (mut range, mut events) = (keys::events(), BTreeMap::<ReleaseId, Vec<ReleaseId>>::new());
-        loop {
-            let step = self.engine.scan(range.clone(), STEP).await?;
-            for (key, bytes) in &step {
-                events.entry(ReleaseId(record::decode_counter(bytes)?)).or_default().push(last_id(key)?);
-            }
-            match step.last() {
-                Some((last, _)) if step.len() == STEP => range = range.after(last),
-                _ => return Ok(events),
+    pub(crate) async fn releases_about(&self, event: ReleaseId) -> Result<Vec<ReleaseId>, StoreError> {
+        let mut rows = self.pages(Query::new(keys::events(), |key, bytes| {
+            Ok((ReleaseId(record::decode_counter(&bytes)?), last_id(key)?))
+        }));
+        let mut releases = Vec::new();
+        while let Some((of, release)) = rows.next().await? {
+            if of == event {
+                releases.push(release);
             }
         }
+        Ok(releases)
     }
 
     /// The answer to an event from the address with this keyed hash.

@@ -7,7 +7,7 @@ use crate::base::address::Address;
 use crate::model::suppression::{Suppression, SuppressionReason};
 
 use super::engine::{Batch, Key, KeyRange, Value};
-use super::record::{self, RecordError};
+use super::record::{self, RecordError, stored_enum};
 use super::{Read, Store, StoreError, keys};
 
 const FAMILY: &str = "suppression";
@@ -26,25 +26,14 @@ struct SuppressionV1 {
     note: String,
 }
 
-#[derive(Serialize, Deserialize)]
-enum ReasonV1 {
-    Request,
-    Complaint,
-    Erased,
-    Operator,
-}
+stored_enum!(ReasonV1 is SuppressionReason { Request, Complaint, Erased, Operator });
 
 fn encode(suppression: &Suppression) -> Value {
     record::encode(
         VERSION,
         &SuppressionV1 {
             address: suppression.address.as_ref().map(|a| a.as_str().to_owned()),
-            reason: match suppression.reason {
-                SuppressionReason::Request => ReasonV1::Request,
-                SuppressionReason::Complaint => ReasonV1::Complaint,
-                SuppressionReason::Erased => ReasonV1::Erased,
-                SuppressionReason::Operator => ReasonV1::Operator,
-            },
+            reason: suppression.reason.into(),
             since: suppression.since.timestamp_millis(),
             note: suppression.note.clone(),
         },
@@ -60,12 +49,7 @@ fn decode(bytes: &Value) -> Result<Read<Suppression>, StoreError> {
     let address = form.address.map(Address::from_stored).transpose();
     let suppression = Suppression {
         address: address.map_err(|e| RecordError::Damaged { family: FAMILY, reason: e.to_string() })?,
-        reason: match form.reason {
-            ReasonV1::Request => SuppressionReason::Request,
-            ReasonV1::Complaint => SuppressionReason::Complaint,
-            ReasonV1::Erased => SuppressionReason::Erased,
-            ReasonV1::Operator => SuppressionReason::Operator,
-        },
+        reason: form.reason.into(),
         since: record::instant(FAMILY, form.since)?,
         note: form.note,
     };

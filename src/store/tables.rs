@@ -4,7 +4,7 @@ use crate::base::id::{MailingId, SubscriberId};
 use crate::model::mailing::{Mailing, Stage};
 
 use super::engine::{Batch, Key};
-use super::mailings::{self, is_open};
+use super::mailings::{self, ended_row, is_open};
 use super::pages::{PAGE, Query};
 use super::{Read, Store, StoreError, keys, member_rows, subscribers, upgrades};
 
@@ -104,7 +104,7 @@ impl Store {
             let open = (is_open(&mailing) && !matches!(mailing.stage, Stage::Cancelled { .. }))
                 .then(|| keys::open_mailing(mailing.id));
             let of = mailing.content.release().map(|release| keys::mailing_of(release, mailing.id));
-            for key in open.into_iter().chain(of) {
+            for key in open.into_iter().chain(of).chain(ended_row(&mailing)) {
                 if self.engine.get(&key).await?.is_none() && wrong.len() < MOST {
                     wrong.push(WrongRow { key, right: Some(Vec::new()) });
                 }
@@ -119,7 +119,8 @@ impl Store {
             };
             let is_right = |read: Read<Mailing>| {
                 let of = read.value.content.release().map(|release| keys::mailing_of(release, id));
-                (key == keys::open_mailing(id) && is_open(&read.value)) || of.as_ref() == Some(&key)
+                let is_open = key == keys::open_mailing(id) && is_open(&read.value);
+                is_open || of.as_ref() == Some(&key) || ended_row(&read.value).as_ref() == Some(&key)
             };
             if !mailing.is_some_and(is_right) && wrong.len() < MOST {
                 wrong.push(WrongRow { key: key.clone(), right: None });

@@ -16,8 +16,9 @@ const TOGETHER: usize = 2000;
 /// Number of records between two progress messages in the log.
 const LOGGED_EVERY: u64 = 100_000;
 
-/// The index of open mailings, and of the mailings of each release.
-pub(super) const MAILINGS: &str = "index of mailings";
+/// The index of open mailings, of the mailings of each release and of those that ended. Without the ends it had the
+/// name `index of mailings`.
+pub(super) const MAILINGS: &str = "index of mailings and their ends";
 /// The index of the subscribers of each list.
 pub(super) const PEOPLE: &str = "index of people";
 /// The index of the words by which people were found, which is not used any more, is removed.

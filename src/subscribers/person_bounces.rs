@@ -5,8 +5,8 @@ use crate::model::bounce::{Bounce, BounceEffect, Score, reinstate};
 use crate::model::consent::ConsentSource;
 use crate::model::subscriber::Subscriber;
 use crate::store::bounces::put_score;
-use crate::store::engine::{Batch, Commit};
-use crate::store::{CONFLICT_TRIES, StoreError, subscribers};
+use crate::store::engine::Batch;
+use crate::store::{Attempt, subscribers};
 
 use super::profile::{PersonError, SubscriberService};
 
@@ -42,7 +42,7 @@ impl SubscriberService {
     /// # Errors
     /// [`PersonError::NotFound`], [`PersonError::Store`].
     pub async fn reset_bounces(&self, who: &str) -> Result<Vec<ListName>, PersonError> {
-        for _ in 0..CONFLICT_TRIES {
+        let reset = self.store.attempt(|| async move {
             let before = self.find(who).await?;
             let mut subscriber = before.value.clone();
             let mut batch = Batch::new();
@@ -55,11 +55,9 @@ impl SubscriberService {
                 true => subscribers::expect(&mut batch, &before),
                 false => subscribers::put_changed(&mut batch, &before, &subscriber),
             }
-            if self.store.commit(batch).await? == Commit::Applied {
-                return Ok(lists);
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
+            Ok(Attempt::Commit(batch, lists))
+        });
+        reset.await
     }
 
     /// Resets the score of everyone who is still suspended by bounces of one mailing, for a relay that refused a whole

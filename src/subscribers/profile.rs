@@ -13,9 +13,9 @@ use crate::model::consent::ConsentSource;
 use crate::model::profile::ProfileChange;
 use crate::model::subscriber::{Subscriber, SubscriptionError};
 use crate::model::suppression::{Suppression, SuppressionReason};
-use crate::store::engine::{Batch, Commit};
+use crate::store::engine::Batch;
 use crate::store::subscribers::TooLarge;
-use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, subscribers, suppressions};
+use crate::store::{Attempt, Read, Store, StoreError, subscribers, suppressions};
 
 use super::details::Noted;
 use super::import::columns::attribute_name;
@@ -152,20 +152,20 @@ impl SubscriberService {
         profile_of(&subscriber, fields)?.apply(&mut subscriber);
         subscribers::admit(&subscriber)?;
         subscriber.id = SubscriberId(self.store.allocate(subscribers::COUNTER, 1).await?);
-        for _ in 0..CONFLICT_TRIES {
+        let (address, new) = (&address, &subscriber);
+        let added = self.store.attempt(|| async move {
             let mut batch = Batch::new();
-            if let Some(reason) = self.rulebook().suppressed(&mut batch, &address).await? {
+            if let Some(reason) = self.rulebook().suppressed(&mut batch, address).await? {
                 return Err(PersonError::Suppressed(reason));
             }
-            if let Some(holder) = self.store.subscriber_by_address(&address).await? {
-                return Err(PersonError::Taken { address, holder: holder.value.id });
+            if let Some(holder) = self.store.subscriber_by_address(address).await? {
+                return Err(PersonError::Taken { address: address.clone(), holder: holder.value.id });
             }
-            subscribers::put_new(&mut batch, &subscriber);
-            if self.store.commit(batch).await? == Commit::Applied {
-                return Ok(subscriber);
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
+            subscribers::put_new(&mut batch, new);
+            Ok(Attempt::Commit(batch, ()))
+        });
+        added.await?;
+        Ok(subscriber)
     }
 
     /// Changes a person's details. A new address must not belong to another subscriber or be suppressed; subscriptions
@@ -252,17 +252,16 @@ impl SubscriberService {
         let hash = self.key.hash_address(address);
         let suppression =
             Suppression { address: Some(address.clone()), reason, since: self.at, note: note.trim().to_owned() };
-        for _ in 0..CONFLICT_TRIES {
-            if self.store.is_suppressed(&hash).await? {
-                return Ok(false);
+        let (hash, suppression) = (&hash, &suppression);
+        let suppressed = self.store.attempt(|| async move {
+            if self.store.is_suppressed(hash).await? {
+                return Ok(Attempt::Leave(false));
             }
             let mut batch = Batch::new();
-            suppressions::put(&mut batch, &hash, None, &suppression);
-            if self.store.commit(batch).await? == Commit::Applied {
-                return Ok(true);
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
+            suppressions::put(&mut batch, hash, None, suppression);
+            Ok(Attempt::Commit(batch, true))
+        });
+        suppressed.await
     }
 
     /// Lifts a suppression and returns it; `None` if the address was not suppressed. No subscription is resumed.
@@ -271,15 +270,14 @@ impl SubscriberService {
     /// [`PersonError::Store`].
     pub async fn unsuppress(&self, address: &Address) -> Result<Option<Suppression>, PersonError> {
         let hash = self.key.hash_address(address);
-        for _ in 0..CONFLICT_TRIES {
-            let Some(before) = self.store.suppression(&hash).await? else { return Ok(None) };
+        let hash = &hash;
+        let lifted = self.store.attempt(|| async move {
+            let Some(before) = self.store.suppression(hash).await? else { return Ok(Attempt::Leave(None)) };
             let mut batch = Batch::new();
-            suppressions::delete(&mut batch, &hash, before.stamp);
-            if self.store.commit(batch).await? == Commit::Applied {
-                return Ok(Some(before.value));
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
+            suppressions::delete(&mut batch, hash, before.stamp);
+            Ok(Attempt::Commit(batch, Some(before.value)))
+        });
+        lifted.await
     }
 }
 

@@ -21,8 +21,8 @@ use crate::model::notice::NoticeState;
 use crate::model::present::Present;
 use crate::model::subscriber::Subscriber;
 use crate::store::bounces::put_score;
-use crate::store::engine::{Batch, Commit};
-use crate::store::{CONFLICT_TRIES, Read, Store, StoreError, subscribers};
+use crate::store::engine::Batch;
+use crate::store::{Attempt, Read, Store, StoreError, subscribers};
 
 use super::bounces::Report;
 
@@ -140,22 +140,25 @@ impl Suspended {
     }
 
     async fn look_at(&self, id: SubscriberId, now: Timestamp, looked: &mut Looked) -> Result<(), SuspendedError> {
-        for _ in 0..CONFLICT_TRIES {
+        let so_far = *looked;
+        let attempt = self.store.attempt(|| async move {
             let (Some(score), Some(subscriber)) = (self.store.score(id).await?, self.store.subscriber(id).await?)
             else {
-                return Ok(());
+                return Ok(Attempt::Leave(so_far));
             };
             let lists = suspended_on(&subscriber.value);
-            let (Some(first), Some(suspension)) = (lists.first(), &score.value.suspension) else { return Ok(()) };
-            let Some(list) = self.store.list(first).await? else { return Ok(()) };
+            let (Some(first), Some(suspension)) = (lists.first(), &score.value.suspension) else {
+                return Ok(Attempt::Leave(so_far));
+            };
+            let Some(list) = self.store.list(first).await? else { return Ok(Attempt::Leave(so_far)) };
             let mut batch = Batch::new();
-            let mut done = *looked;
+            let mut done = so_far;
             match self.due(suspension, &self.store.present(now).await?).await? {
-                Due::Nothing => return Ok(()),
-                Due::Probe if looked.probed >= MOST_PROBES => return Ok(()),
+                Due::Nothing => return Ok(Attempt::Leave(so_far)),
+                Due::Probe if so_far.probed >= MOST_PROBES => return Ok(Attempt::Leave(so_far)),
                 Due::Probe => {
                     if self.store.is_suppressed(&self.key.hash_address(&subscriber.value.address)).await? {
-                        return Ok(());
+                        return Ok(Attempt::Leave(so_far));
                     }
                     self.probe(&mut batch, &subscriber, &score, &list.value, now).await?;
                     done.probed += 1;
@@ -173,12 +176,10 @@ impl Suspended {
                     done.reinstated += 1;
                 }
             }
-            if self.store.commit(batch).await? == Commit::Applied {
-                *looked = done;
-                return Ok(());
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
+            Ok::<_, SuspendedError>(Attempt::Commit(batch, done))
+        });
+        *looked = attempt.await?;
+        Ok(())
     }
 
     async fn due(&self, suspension: &Suspension, present: &Present) -> Result<Due, StoreError> {
@@ -239,23 +240,24 @@ impl Suspended {
     /// # Errors
     /// [`SuspendedError`]: no owner was notified.
     pub async fn notify_owners(&self) -> Result<usize, SuspendedError> {
-        for _ in 0..CONFLICT_TRIES {
+        let attempt = self.store.attempt(|| async move {
             let mut batch = Batch::new();
             let (told, news) = self.news(&mut batch).await?;
             if told == 0 {
-                return Ok(0);
+                return Ok(Attempt::Leave(0));
             }
             for (name, people) in &news {
                 if let Some(list) = self.store.list(name).await? {
                     self.notify(&mut batch, &list.value, people).await?;
                 }
             }
-            if self.store.commit(batch).await? == Commit::Applied {
-                self.notices.notify();
-                return Ok(told);
-            }
+            Ok::<_, SuspendedError>(Attempt::Commit(batch, told))
+        });
+        let told = attempt.await?;
+        if told > 0 {
+            self.notices.notify();
         }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
+        Ok(told)
     }
 
     /// The people to report, by list; records in `batch` that they were reported.

@@ -10,7 +10,7 @@ use crate::model::post::{DecisionError, HELD_DAYS, HoldReason, Post};
 use crate::model::present::Present;
 use crate::store::engine::{Batch, Commit};
 use crate::store::posts::put_post;
-use crate::store::{CONFLICT_TRIES, Read, StoreError};
+use crate::store::{Attempt, Read, StoreError};
 
 use super::PostService;
 
@@ -49,14 +49,12 @@ impl PostService {
     /// # Errors
     /// [`PostError`]: nothing was changed.
     pub async fn approve(&self, id: PostId, by: &str) -> Result<Post, PostError> {
-        for _ in 0..CONFLICT_TRIES {
+        let decided = self.store.attempt(|| async move {
             let (read, list) = self.open(id).await?;
-            let effects = self.approved(&list, &read, by).await?;
-            if self.store.commit(effects.batch).await? == Commit::Applied {
-                return self.again(id).await;
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
+            Ok::<_, PostError>(Attempt::Commit(self.approved(&list, &read, by).await?.batch, ()))
+        });
+        decided.await?;
+        self.again(id).await
     }
 
     /// Rejects a held post on behalf of an operator.
@@ -64,14 +62,12 @@ impl PostService {
     /// # Errors
     /// [`PostError`]: nothing was changed.
     pub async fn refuse(&self, id: PostId, by: &str, why: &str) -> Result<Post, PostError> {
-        for _ in 0..CONFLICT_TRIES {
+        let decided = self.store.attempt(|| async move {
             let (read, list) = self.open(id).await?;
-            let effects = self.refused(&list, &read, by, why).await?;
-            if self.store.commit(effects.batch).await? == Commit::Applied {
-                return self.again(id).await;
-            }
-        }
-        Err(StoreError::Contended(CONFLICT_TRIES).into())
+            Ok::<_, PostError>(Attempt::Commit(self.refused(&list, &read, by, why).await?.batch, ()))
+        });
+        decided.await?;
+        self.again(id).await
     }
 
     /// Expires held posts that were not decided in time, and notifies their authors. Returns the number of posts.

@@ -11,16 +11,17 @@ impl Observer {
     /// Writes a snapshot, and the parts' counters, into the gauges.
     pub fn show(&self, health: &Health, gauges: &Gauges) {
         health.show(gauges);
-        let parts = self.parts();
-        if let Some(engine) = &parts.engine {
-            let stats = engine.stats();
+        let engine = self.store.maintenance();
+        if let Some(stats) = engine.stats() {
             gauges.commits.show("applied", stats.batches);
             gauges.commits.show("conflict", stats.conflicts);
             gauges.store_work.show("groups", stats.groups);
             gauges.store_work.show("writes", stats.writes);
             gauges.store_work.show("syncs", stats.syncs);
             gauges.store_work.show("journal_bytes", stats.journal_bytes);
-            gauges.store_work.show("index_rebuilds", engine.index_health().rebuilds);
+        }
+        if let Some(index) = engine.index_health() {
+            gauges.store_work.show("index_rebuilds", index.rebuilds);
         }
     }
 }

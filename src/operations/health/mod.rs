@@ -21,8 +21,8 @@ use crate::outbound::dispatch::pace::Slowed;
 use crate::outbound::dispatch::relay_backoff::Trouble;
 use crate::outbound::notices::worker::{NoticeWorker, Sent};
 use crate::store::backup::health::Condition;
-use crate::store::embedded::{DiskUse, EmbeddedEngine, IndexHealth};
 use crate::store::later::LaterCounts;
+use crate::store::maintenance::{DiskUse, IndexHealth};
 use crate::store::spool::{Spool, SpoolSettings};
 use crate::store::{Store, StoreError};
 use crate::subscribers::bounces::Doubts;
@@ -50,8 +50,6 @@ fn reserve() -> u64 {
 /// What an observer examines; absent parts are left out of the snapshot.
 #[derive(Clone, Default)]
 pub struct Parts {
-    /// The store's engine.
-    pub engine: Option<Arc<EmbeddedEngine>>,
     /// The dispatcher.
     pub dispatcher: Option<Arc<Dispatcher>>,
     /// The notice sender.
@@ -255,7 +253,7 @@ impl Observer {
     }
 
     fn index(&self) -> Option<IndexHealth> {
-        self.parts().engine.map(|engine| engine.index_health())
+        self.store.maintenance().index_health()
     }
 
     /// What is known while the store cannot be read: the last snapshot, if any, and that the index is damaged.

@@ -42,7 +42,7 @@ impl Observer {
 
     /// Whether the index of the store is being rebuilt: commits wait, and continue automatically.
     fn heals(&self) -> bool {
-        self.parts().engine.is_some_and(|engine| engine.index_health().damaged.is_some())
+        self.index().is_some_and(|index| index.damaged.is_some())
     }
 
     /// Whether new work is accepted: alive, not stopping, with all earlier sockets, and with disk space. Trouble with
@@ -62,10 +62,9 @@ impl Observer {
         if !lost.is_empty() {
             return Err(Unwell(format!("no mail is received by {}: its socket was not passed in", lost.join(", "))));
         }
-        let free = self.parts().engine.map(|engine| engine.disk_free());
-        match free {
-            Some(Ok(free)) if free < reserve() => Err(Unwell("the disk is full: no mail is accepted".to_owned())),
-            Some(Err(_)) => Err(Unwell("the disk cannot be examined".to_owned())),
+        match self.store.maintenance().disk_free() {
+            Ok(Some(free)) if free < reserve() => Err(Unwell("the disk is full: no mail is accepted".to_owned())),
+            Err(_) => Err(Unwell("the disk cannot be examined".to_owned())),
             _ => Ok(()),
         }
     }

@@ -8,7 +8,6 @@ use crate::model::inbound::InboundState;
 use crate::model::ledger::Tally;
 use crate::model::mailing::{Mailing, Stage};
 use crate::operations::backups;
-use crate::store::embedded::EmbeddedEngine;
 use crate::store::engine::EngineError;
 use crate::store::{Read, StoreError, mailings};
 
@@ -56,18 +55,15 @@ impl Observer {
             put_off: parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.put_off()),
             slowed: parts.dispatcher.as_ref().and_then(|dispatcher| dispatcher.slowed()),
             resting: parts.dispatcher.as_ref().map(|dispatcher| dispatcher.resting()).unwrap_or_default(),
-            disk: match parts.engine.clone() {
-                Some(engine) => Some(disk_use(engine).await?),
-                None => None,
-            },
-            records: parts.engine.as_ref().map(|engine| engine.records()),
+            disk: self.store.maintenance().disk_use().await?,
+            records: self.store.maintenance().records(),
             index: self.index(),
             spool: spool(&parts).await,
             jobs: self.jobs(&parts).await?,
             monitor_trouble: parts.monitor_trouble.clone(),
             doubted: {
                 let of_mail = parts.doubts.as_ref().map(|doubts| doubts.problems(at)).unwrap_or_default();
-                parts.engine.as_ref().and_then(|engine| engine.doubt()).into_iter().chain(of_mail).collect()
+                self.store.maintenance().doubt().into_iter().chain(of_mail).collect()
             },
             clock_jump: self.store.clock_jump().await?,
             clock: self.store.clock_trust().await?,
@@ -136,15 +132,9 @@ impl Observer {
         }
         let (watch, at) = (Stopwatch::start(), self.clock.now());
         let mut value = Slow::default();
-        let mut mailings = self.store.pages(mailings::all());
+        let mut mailings = self.store.pages(mailings::ended_since(at - OVER_FOR));
         while let Some(Read { value: mailing, .. }) = mailings.next().await? {
-            let over = match &mailing.stage {
-                Stage::Finished { at, .. } | Stage::Cancelled { at, .. } => *at,
-                _ => continue,
-            };
-            if at - over < OVER_FOR {
-                value.uncertain += self.store.tally(&mailing).await?.uncertain;
-            }
+            value.uncertain += self.store.tally(&mailing).await?.uncertain;
         }
         value.stuck = self.stuck().await?;
         *last = Some(Taken { value, at, took: Duration::from_nanos(watch.nanoseconds()) });
@@ -184,11 +174,6 @@ async fn backups_now(backups: Arc<backups::Backups>) -> Result<backups::State, S
         backups.state()
     });
     Ok(looked.await.map_err(|error| EngineError::Stopped(error.to_string()))?)
-}
-
-async fn disk_use(engine: Arc<EmbeddedEngine>) -> Result<crate::store::embedded::DiskUse, StoreError> {
-    let looked = tokio::task::spawn_blocking(move || engine.disk_use()).await;
-    Ok(looked.map_err(|error| EngineError::Stopped(error.to_string()))??)
 }
 
 /// Only a number: a spool that cannot be listed is reported by the ingest.

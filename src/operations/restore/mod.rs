@@ -24,7 +24,8 @@ use crate::store::backup::{BackupError, Event};
 use crate::store::blobs::Blobs;
 use crate::store::check::{CheckError, files_beside};
 use crate::store::embedded::check::Finding;
-use crate::store::embedded::{EmbeddedEngine, Settings, StoreLock};
+use crate::store::embedded::{Settings, StoreLock};
+use crate::store::opening;
 use crate::store::spool::{Spool, SpoolSettings};
 use crate::store::{Store, StoreError};
 use crate::subscribers::profile::PersonError;
@@ -194,14 +195,14 @@ pub async fn restore(pending: &Restoration, clock: Arc<dyn Clock>, watch: Watchi
     })
     .await?;
     let (directory, settings) = (laid_out.store(), Settings { clock: Some(clock.clone()), ..Settings::default() });
-    let engine = blocking(move || Ok(EmbeddedEngine::open(&directory, settings).map_err(BackupError::from)?.engine));
-    let engine = Arc::new(engine.await?);
-    let done = settle(&engine, &restored.point, later.as_ref(), &laid_out, &clock).await;
+    let opened = blocking(move || Ok(opening::open(&directory, settings).map_err(BackupError::from)?));
+    let (store, _) = opened.await?;
+    let done = settle(&store, &restored.point, later.as_ref(), &laid_out, &clock).await;
     let missing = match laid_out.faults.is_empty() {
         true => Ok(Vec::new()),
-        false => missing(&engine, &laid_out).await,
+        false => missing(&store, &laid_out).await,
     };
-    let closed = blocking(move || Ok(engine.close().map_err(BackupError::from)?)).await;
+    let closed = store.maintenance().close().await.map_err(BackupError::from);
     let ((done, held), missing) = (done?, missing?);
     closed?;
     if lock.is_some() {
@@ -236,8 +237,8 @@ fn wanted(pending: &Restoration, repository: &Repository) -> Result<(Point, Vec<
 }
 
 /// What records refer to and is missing or damaged, as text.
-async fn missing(engine: &Arc<EmbeddedEngine>, laid_out: &LaidOut) -> Result<Vec<String>, RestoreError> {
-    let found = files_beside(&Store::new(engine.clone()), &laid_out.workplace).await?;
+async fn missing(store: &Store, laid_out: &LaidOut) -> Result<Vec<String>, RestoreError> {
+    let found = files_beside(store, &laid_out.workplace).await?;
     let line = |finding: Finding| {
         let name = finding.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         format!("{} ({name}): {}", finding.what, finding.hits.join(", "))
@@ -246,23 +247,23 @@ async fn missing(engine: &Arc<EmbeddedEngine>, laid_out: &LaidOut) -> Result<Vec
 }
 
 async fn settle(
-    engine: &Arc<EmbeddedEngine>,
+    store: &Store,
     point: &Point,
     later: Option<&(String, Later)>,
     laid_out: &LaidOut,
     clock: &Arc<dyn Clock>,
 ) -> Result<(DoneAgain, Held), RestoreError> {
-    let (store, now) = (Store::new(engine.clone()), clock.now());
+    let now = clock.now();
     let key = store.installation_key().await?;
     if !laid_out.exact {
         store.forget_tables().await?;
     }
     let mut done = match later {
-        Some((_, later)) => later.apply(&store).await?,
+        Some((_, later)) => later.apply(store).await?,
         None => DoneAgain::default(),
     };
-    renumber(&store, later.map(|(_, later)| later.kept())).await?;
-    let held = hold(&store, point.at.unwrap_or(point.created), now).await?;
+    renumber(store, later.map(|(_, later)| later.kept())).await?;
+    let held = hold(store, point.at.unwrap_or(point.created), now).await?;
     // Last, so that no pending work is interfered with.
     if let Some((_, later)) = later {
         let (spool, clock) = (laid_out.workplace.join("spool"), clock.clone());
@@ -271,7 +272,8 @@ async fn settle(
                 move || Ok(Spool::open(&spool, SpoolSettings::default(), clock).map_err(PersonalDataError::from)?),
             );
         let (spool, blobs) = (spool.await?, Blobs::in_state_directory(&laid_out.workplace));
-        let eraser = Eraser { store, key, files: Some(Files { spool: spool.clone(), blobs, capture: None }) };
+        let eraser =
+            Eraser { store: store.clone(), key, files: Some(Files { spool: spool.clone(), blobs, capture: None }) };
         done.erased = later.erase(&eraser, now).await?;
         blocking(move || {
             spool.close();

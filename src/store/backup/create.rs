@@ -17,12 +17,11 @@ use crate::base::clock::Timestamp;
 use crate::base::token::to_hex;
 use crate::store::blobs::parse_sha256;
 use crate::store::checkpoint;
-use crate::store::embedded::EmbeddedEngine;
-use crate::store::embedded::for_backup::{Sealed, Snapshot};
 use crate::store::fingerprint::Mark;
 use crate::store::journal::disk::numbered_files;
 use crate::store::journal::segment::SegmentName;
 use crate::store::journal::walk::{header_of, read_segment};
+use crate::store::maintenance::{Maintenance, Sealed, Snapshot};
 use crate::store::spool::{SUFFIX, SpoolError};
 
 use super::manifest::{Before, CheckpointFile, FileRef, KeptFile, Manifest, SegmentFile};
@@ -37,7 +36,7 @@ const NEW_CHECKPOINT_DAYS: i64 = 7;
 /// The data to back up.
 pub struct Source<'s> {
     /// The store.
-    pub engine: &'s EmbeddedEngine,
+    pub engine: &'s dyn Maintenance,
     /// The directory of attachments.
     pub blobs: PathBuf,
     /// The directory of received mail.
@@ -120,13 +119,7 @@ impl<'w> Work<'w> {
         for (_, path) in numbered_files(&source.spool, SUFFIX).map_err(BackupError::io(&source.spool, "read"))? {
             total += fs::metadata(path).map_or(0, |found| found.len());
         }
-        for folder in ["journal", "checkpoints"] {
-            let folder = source.engine.directory().join(folder);
-            for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-                total += entry.metadata().map_or(0, |found| found.len());
-            }
-        }
-        self.seen(Event::Total(total))
+        self.seen(Event::Total(total + source.engine.snapshot_bytes()))
     }
 
     fn seen(&self, event: Event) -> Result<(), BackupError> {

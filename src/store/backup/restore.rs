@@ -288,7 +288,7 @@ impl Work<'_> {
         }
         // From now on the journal differs from the repository's: the two must not share a segment.
         opened.engine.seal()?;
-        let records = opened.engine.records();
+        let records = opened.engine.mark().fingerprint.records;
         opened.engine.close()?;
         Ok(records)
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::clock::Timestamp;
 use crate::store::journal::disk::numbered_path;
-use crate::store::journal::segment::SegmentName;
+use crate::store::maintenance::SnapshotFile;
 use crate::store::spool::SUFFIX;
 
 use super::create::Source;
@@ -137,15 +137,11 @@ fn was_written(outcome: Result<bool, BackupError>, from: &Path) -> Result<bool, 
 
 /// The store's path of each file of a backup, if it still has it.
 fn places_of<'m>(manifest: &'m Manifest, source: &Source<'_>) -> Vec<(&'m FileRef, PathBuf)> {
-    let store = source.engine.directory();
-    let mut places = Vec::new();
-    if let Some(checkpoint) = &manifest.checkpoint {
-        let name = format!("{:020}.checkpoint", checkpoint.since.group);
-        places.push((&checkpoint.file, store.join("checkpoints").join(name)));
-    }
-    for segment in &manifest.journal {
-        places.push((&segment.file, SegmentName::new(&store.join("journal"), segment.first).path));
-    }
+    let checkpoint = manifest.checkpoint.iter();
+    let checkpoint = checkpoint.map(|kept| (&kept.file, SnapshotFile::Checkpoint(kept.since.group)));
+    let journal = manifest.journal.iter().map(|kept| (&kept.file, SnapshotFile::Segment(kept.first)));
+    let mut places: Vec<(&FileRef, PathBuf)> =
+        checkpoint.chain(journal).filter_map(|(file, of)| Some((file, source.engine.snapshot_file(of)?))).collect();
     for kept in &manifest.blobs {
         let folder = kept.name.get(..2).unwrap_or("xx");
         places.push((&kept.file, source.blobs.join(folder).join(&kept.name)));

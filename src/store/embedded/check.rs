@@ -17,6 +17,7 @@ use crate::store::journal::head;
 use crate::store::journal::record::lenient_keys;
 use crate::store::journal::segment;
 use crate::store::journal::walk::{Found, walk};
+use crate::store::maintenance::Maintenance;
 
 use super::index::{Index, everything};
 use super::layout::{indexes, journal};
@@ -290,6 +291,9 @@ fn index_finding(
     let what = "the index does not match the journal; it will be rebuilt from checkpoint and journal";
     Ok((!wrong.is_empty()).then(|| Finding { keys: wrong, ..Finding::new(path, None, what) }))
 }
+
+/// The store is closed while it is checked.
+impl Maintenance for ReadOnly {}
 
 impl Engine for ReadOnly {
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {

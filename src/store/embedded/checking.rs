@@ -7,10 +7,11 @@ use tokio::sync::oneshot;
 
 use crate::store::engine::{EngineError, Key, KeyRange};
 use crate::store::fingerprint::{Fingerprint, Mark};
+use crate::store::maintenance::CheckStep;
 
 use super::EmbeddedEngine;
 use super::index::{Index, IndexFault};
-use super::request::{CheckStep, Request};
+use super::request::Request;
 
 /// Records per piece: a few milliseconds, during which commits wait.
 const PIECE: usize = 500;

@@ -14,6 +14,7 @@ use crate::store::engine::EngineError;
 use crate::store::fingerprint::{Fingerprint, Mark};
 use crate::store::journal::segment;
 use crate::store::journal::walk::{Found, walk};
+use crate::store::maintenance::CheckpointReport;
 
 use super::checking::mismatch;
 use super::layout::{checkpoints, journal};
@@ -25,19 +26,6 @@ const KEPT: usize = 2;
 
 /// Records copied at once.
 const PAGE: usize = 1000;
-
-/// The result of writing a checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CheckpointReport {
-    /// Records in it.
-    pub records: u64,
-    /// Bytes of the file.
-    pub bytes: u64,
-    /// Number of journal segments dropped.
-    pub dropped_segments: usize,
-    /// Of these, the number not yet in any backup although backups are made: their time cannot be restored to.
-    pub lost_to_backups: usize,
-}
 
 impl EmbeddedEngine {
     /// Whether enough was written since the last checkpoint to make a new one worthwhile.
@@ -59,16 +47,6 @@ impl EmbeddedEngine {
         let shared = self.shared.clone();
         let stopped = |e: tokio::task::JoinError| EngineError::Stopped(e.to_string());
         let report = tokio::task::spawn_blocking(move || write_checkpoint(&shared, hold)).await.map_err(stopped)??;
-        self.note_head();
-        Ok(report)
-    }
-
-    /// As [`Self::checkpoint`], on this thread.
-    ///
-    /// # Errors
-    /// As [`Self::checkpoint`].
-    pub(crate) fn checkpoint_blocking(&self) -> Result<CheckpointReport, EngineError> {
-        let report = write_checkpoint(&self.shared, true)?;
         self.note_head();
         Ok(report)
     }

@@ -18,12 +18,13 @@ use crate::store::engine::{Batch, Commit, EngineError, Expect, Key, Value};
 use crate::store::fingerprint::{Fingerprint, Mark};
 use crate::store::journal::record::RecordBuffer;
 use crate::store::journal::writer::{AppendError, JournalWriter};
+use crate::store::maintenance::CheckStep;
 
 use super::Shared;
 use super::checking::{Walk, mismatch};
 use super::health::being_rebuilt;
 use super::index::{Index, IndexFault};
-use super::request::{Answer, CheckStep, Request};
+use super::request::{Answer, Request};
 
 /// A group is closed when its record has this many bytes; further batches go into the next.
 const GROUP_BYTES: usize = 1024 * 1024;

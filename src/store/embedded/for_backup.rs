@@ -17,35 +17,12 @@ use crate::store::checkpoint;
 use crate::store::engine::EngineError;
 use crate::store::fingerprint::Mark;
 use crate::store::journal::segment::{self, SegmentName};
+use crate::store::maintenance::{Sealed, Snapshot};
 
 use super::layout::{checkpoints, journal};
 use super::notes::{self, BACKED_UP};
 use super::request::Request;
 use super::{EmbeddedEngine, Shared};
-
-/// An open file that never changes again.
-#[derive(Debug)]
-pub(crate) struct Sealed {
-    /// The number of a segment's first group, or the group after which a checkpoint was begun.
-    pub number: u64,
-    /// Its path when it was opened.
-    pub path: PathBuf,
-    /// The open file; readable even if it was removed from the path.
-    pub file: File,
-    /// Its length in bytes.
-    pub bytes: u64,
-}
-
-/// All files that lead to one mark.
-#[derive(Debug)]
-pub(crate) struct Snapshot {
-    /// The store's mark.
-    pub mark: Mark,
-    /// The journal's segments up to the mark, in order, without a gap.
-    pub segments: Vec<Sealed>,
-    /// The newest checkpoint, if there is one.
-    pub checkpoint: Option<Sealed>,
-}
 
 /// How many segments the next backup needs.
 pub(super) struct Held {

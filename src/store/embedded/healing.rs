@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::base::clock::Stopwatch;
 use crate::store::engine::EngineError;
+use crate::store::maintenance::IndexHealth;
 
 use super::health::being_rebuilt;
 use super::index::{Index, IndexFault};
@@ -23,7 +24,7 @@ use super::open_error::OpenError;
 use super::open_report::OpenReport;
 use super::rebuild::build_beside;
 use super::request::Request;
-use super::{EmbeddedEngine, IndexHealth, Shared, marker};
+use super::{EmbeddedEngine, Shared, marker};
 
 /// Number of indexes a read is tried on: if the disk damages each new one, the read fails.
 const TRIES: usize = 5;

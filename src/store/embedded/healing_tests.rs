@@ -8,8 +8,8 @@ use tempfile::TempDir;
 
 use crate::store::engine::{Batch, Commit, Engine, EngineError, Key, KeyRange, Value};
 
-use super::request::CheckStep;
 use super::{EmbeddedEngine, Settings};
+use crate::store::maintenance::CheckStep;
 
 fn settings() -> Settings {
     Settings { create: true, reserve_bytes: 0, ..Settings::default() }

@@ -8,19 +8,7 @@ use tokio::sync::watch;
 
 use crate::base::clock::Timestamp;
 use crate::store::engine::EngineError;
-
-/// The health of the index. It can always be rebuilt from checkpoint and journal, so damage to it loses nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct IndexHealth {
-    /// The damage, if any: reads and commits wait until the index has been rebuilt.
-    pub damaged: Option<String>,
-    /// When it was last rebuilt because it was damaged or missing, and why; since and including the start.
-    pub rebuilt: Option<(Timestamp, String)>,
-    /// Number of rebuilds since and including the start.
-    pub rebuilds: u64,
-    /// When all its records were last compared with its mark.
-    pub checked: Option<Timestamp>,
-}
+use crate::store::maintenance::IndexHealth;
 
 /// Whether the index can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -31,6 +31,7 @@ use super::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRa
 use super::fingerprint::Mark;
 use super::journal::disk::{Disk, SystemDisk};
 use super::journal::writer::{JournalSettings, JournalWriter};
+use super::maintenance::Stats;
 
 pub(crate) mod bounds;
 pub(crate) mod check;
@@ -46,6 +47,7 @@ mod health;
 mod index;
 mod layout;
 mod lock;
+mod maintenance;
 mod marker;
 mod new_index;
 mod notes;
@@ -61,15 +63,10 @@ mod stats;
 pub mod survey;
 mod usage;
 
-pub(crate) use checkpointing::CheckpointReport;
-pub use health::IndexHealth;
 pub(crate) use lock::StoreLock;
 pub(crate) use open::Opened;
 pub use open_error::OpenError;
 pub use open_report::OpenReport;
-pub(crate) use request::CheckStep;
-pub(crate) use stats::Stats;
-pub use usage::DiskUse;
 
 use committer::Committer;
 use health::Health;
@@ -202,10 +199,13 @@ impl Shared {
     }
 }
 
+/// The committer's thread, which returns the mark reached; `None` once it was stopped.
+type CommitterThread = Mutex<Option<JoinHandle<Option<Mark>>>>;
+
 /// A store in a directory of this machine.
 pub struct EmbeddedEngine {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<Option<Mark>>>>,
+    thread: Arc<CommitterThread>,
 }
 
 impl EmbeddedEngine {
@@ -257,7 +257,7 @@ impl EmbeddedEngine {
             .name("committer".to_owned())
             .spawn(move || committer.run(&receiver))
             .map_err(OpenError::io(directory, "given a thread"))?;
-        let engine = Self { shared, thread: Mutex::new(Some(thread)) };
+        let engine = Self { shared, thread: Arc::new(Mutex::new(Some(thread))) };
         Ok(Opened { engine, report: state.report })
     }
 
@@ -276,29 +276,9 @@ impl EmbeddedEngine {
         }
     }
 
-    /// Metrics of commits.
-    pub(crate) fn metrics(&self) -> CommitMetrics {
-        self.shared.metrics.clone()
-    }
-
-    /// A warning for the operator about how the store was opened: acknowledged groups may be missing, and why.
-    pub fn doubt(&self) -> Option<String> {
-        self.shared.doubt.clone()
-    }
-
-    /// Number of records.
-    pub(crate) fn records(&self) -> u64 {
-        self.shared.marks().applied.fingerprint.records
-    }
-
     /// The mark after the last group that is completely in the index.
     pub(crate) fn mark(&self) -> Mark {
         self.shared.marks().applied
-    }
-
-    /// The store's directory.
-    pub(crate) fn directory(&self) -> &Path {
-        &self.shared.directory
     }
 
     /// Completes pending requests, stops, and stores the mark. Blocks.
@@ -307,39 +287,13 @@ impl EmbeddedEngine {
     /// # Errors
     /// [`EngineError`]: everything acknowledged is durable nevertheless, and the next start verifies the index.
     pub fn close(&self) -> Result<(), EngineError> {
-        let Some(mark) = self.stop_committer() else { return Ok(()) };
-        let _no_checkpoint = self.shared.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(live) = self.shared.index.write().unwrap_or_else(PoisonError::into_inner).take() else {
-            return Ok(());
-        };
-        if self.shared.health.is_unusable() {
-            index::let_go(live.index);
-            return Err(EngineError::Damaged("its index; the next start rebuilds it, and nothing is lost".to_owned()));
-        }
-        if let Err(fault) = live.index.close() {
-            // If this write fails too, the next start finds the damage itself.
-            let _ = marker::write(&self.shared.directory, &fault.0);
-            return Err(EngineError::Damaged(format!(
-                "its index, which the next start rebuilds; nothing is lost: {fault}"
-            )));
-        }
-        notes::write_clean(&self.shared.directory, mark)
-            .map_err(|e| EngineError::Unavailable { action: "closed", reason: e.to_string() })
+        self.closing()()
     }
 
-    /// Stops the committer and what it may wait for; returns the mark reached, if it was running without error.
-    fn stop_committer(&self) -> Option<Mark> {
-        let shared = &self.shared;
-        shared.closing.store(true, Ordering::Relaxed);
-        let requests = shared.requests.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        // Fails only if the thread has already ended.
-        let _ = requests.send(Request::Close);
-        let mark = thread.join().ok().flatten();
-        if let Some(healer) = shared.healer.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = healer.join();
-        }
-        mark
+    /// [`Self::close`], to be called on any thread.
+    fn closing(&self) -> impl FnOnce() -> Result<(), EngineError> + Send + use<> {
+        let (shared, thread) = (self.shared.clone(), self.thread.clone());
+        move || close(&shared, &thread)
     }
 
     fn send(&self, batch: Batch) -> Result<oneshot::Receiver<Result<Commit, EngineError>>, EngineError> {
@@ -352,7 +306,7 @@ impl EmbeddedEngine {
 impl Drop for EmbeddedEngine {
     /// Stops the thread. Without [`EmbeddedEngine::close`] the next start reports an unclean stop.
     fn drop(&mut self) {
-        self.stop_committer();
+        stop_committer(&self.shared, &self.thread);
     }
 }
 
@@ -384,6 +338,41 @@ impl Engine for EmbeddedEngine {
             sent?.await.map_err(unknown)?
         })
     }
+}
+
+fn close(shared: &Shared, thread: &CommitterThread) -> Result<(), EngineError> {
+    let Some(mark) = stop_committer(shared, thread) else { return Ok(()) };
+    let _no_checkpoint = shared.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(live) = shared.index.write().unwrap_or_else(PoisonError::into_inner).take() else {
+        return Ok(());
+    };
+    if shared.health.is_unusable() {
+        index::let_go(live.index);
+        return Err(EngineError::Damaged("its index; the next start builds it anew, which loses nothing".to_owned()));
+    }
+    if let Err(fault) = live.index.close() {
+        // If this write fails too, the next start finds the damage itself.
+        let _ = marker::write(&shared.directory, &fault.0);
+        return Err(EngineError::Damaged(format!(
+            "its index, which the next start builds anew; nothing is lost: {fault}"
+        )));
+    }
+    notes::write_clean(&shared.directory, mark)
+        .map_err(|e| EngineError::Unavailable { action: "closed", reason: e.to_string() })
+}
+
+/// Stops the committer and what it may wait for; returns the mark reached, if it was running without error.
+fn stop_committer(shared: &Shared, thread: &CommitterThread) -> Option<Mark> {
+    shared.closing.store(true, Ordering::Relaxed);
+    let requests = shared.requests.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    // Fails only if the thread has already ended.
+    let _ = requests.send(Request::Close);
+    let mark = thread.join().ok().flatten();
+    if let Some(healer) = shared.healer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let _ = healer.join();
+    }
+    mark
 }
 
 /// Bytes of journal since the last checkpoint began.

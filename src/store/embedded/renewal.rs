@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::store::engine::{Batch, Engine, EngineError};
 use crate::store::fingerprint::Mark;
 use crate::store::keys;
+use crate::store::maintenance::CheckpointReport;
 
 use super::checking::mismatch;
 use super::health::being_rebuilt;
@@ -22,7 +23,7 @@ use super::layout::{indexes, newest_generation};
 use super::new_index::{NewIndex, catch_up};
 use super::open_error::OpenError;
 use super::request::Request;
-use super::{CheckpointReport, EmbeddedEngine, Shared};
+use super::{EmbeddedEngine, Shared};
 
 /// Records copied at once.
 const PAGE: usize = 1000;

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use crate::base::clock::Stopwatch;
 use crate::store::engine::{Batch, Commit, EngineError};
 use crate::store::fingerprint::Mark;
+use crate::store::maintenance::CheckStep;
 
 use super::Shared;
 use super::new_index::NewIndex;
@@ -30,15 +31,6 @@ pub(super) enum Request {
     Check(oneshot::Sender<Result<CheckStep, EngineError>>),
     /// Ends the thread when everything before it is done.
     Close,
-}
-
-/// The progress of a comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CheckStep {
-    /// There is more to read.
-    More,
-    /// All of it was read (this many records) and matches.
-    Whole(u64),
 }
 
 impl Shared {

@@ -2,24 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A snapshot of the counters since the engine was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Groups made durable.
-    pub groups: u64,
-    /// Batches applied.
-    pub batches: u64,
-    /// Batches refused because a precondition did not hold.
-    pub conflicts: u64,
-    /// Puts and deletes applied.
-    pub writes: u64,
-    /// Times that a journal file was synced.
-    pub syncs: u64,
-    /// Bytes appended to the journal.
-    pub journal_bytes: u64,
-    /// CPU time of the committer thread, in nanoseconds.
-    pub committer_nanoseconds: u64,
-}
+use crate::store::maintenance::Stats;
 
 #[derive(Default)]
 pub(super) struct Counters {

@@ -8,41 +8,18 @@ use crate::base::clock::Timestamp;
 use crate::store::checkpoint;
 use crate::store::engine::EngineError;
 use crate::store::journal::segment;
+use crate::store::maintenance::DiskUse;
 
-use super::EmbeddedEngine;
+use super::Shared;
 use super::layout::{checkpoints, indexes, journal};
 
-/// The disk space that a store uses, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DiskUse {
-    /// The journal.
-    pub journal: u64,
-    /// The index.
-    pub index: u64,
-    /// The last checkpoint; 0 if absent.
-    pub checkpoint: u64,
-    /// When the last checkpoint was written, by the file system's clock.
-    pub checkpoint_at: Option<Timestamp>,
-    /// Bytes left on the disk for unprivileged users.
-    pub free: u64,
-    /// Total bytes of the disk usable by unprivileged users: used plus free for them, as `df` counts.
-    pub usable: u64,
-}
-
-impl DiskUse {
-    /// The free share of the disk, 0 to 1; 1 if unknown.
-    pub(crate) fn free_share(&self) -> f64 {
-        if self.usable == 0 { 1.0 } else { self.free as f64 / self.usable as f64 }
-    }
-}
-
-impl EmbeddedEngine {
+impl Shared {
     /// Measures the disk usage. Blocks for a moment.
     ///
     /// # Errors
     /// [`EngineError::Unavailable`].
-    pub(crate) fn disk_use(&self) -> Result<DiskUse, EngineError> {
-        let directory = &self.shared.directory;
+    pub(super) fn disk_use(&self) -> Result<DiskUse, EngineError> {
+        let directory = &self.directory;
         let mut found = DiskUse { index: bytes_below(&indexes(directory)), ..DiskUse::default() };
         let system = rustix::fs::statvfs(directory).map_err(|error| unreadable(error.into()))?;
         found.free = system.f_bavail.saturating_mul(system.f_frsize);
@@ -64,8 +41,8 @@ impl EmbeddedEngine {
     ///
     /// # Errors
     /// [`EngineError::Unavailable`].
-    pub(crate) fn disk_free(&self) -> Result<u64, EngineError> {
-        let system = rustix::fs::statvfs(&self.shared.directory).map_err(|error| unreadable(error.into()))?;
+    pub(super) fn disk_free(&self) -> Result<u64, EngineError> {
+        let system = rustix::fs::statvfs(&self.directory).map_err(|error| unreadable(error.into()))?;
         Ok(system.f_bavail.saturating_mul(system.f_frsize))
     }
 }

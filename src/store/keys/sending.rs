@@ -22,6 +22,16 @@ pub fn open_mailings() -> KeyRange {
     KeyRange::prefix(key(b'M', &[b"o"]).0)
 }
 
+/// Index row: a mailing ended at this time.
+pub fn ended_mailing(at: Timestamp, id: MailingId) -> Key {
+    key(b'M', &[b"e", &millis(at).to_be_bytes(), &id.0.to_be_bytes()])
+}
+
+/// The mailings that ended at or after `since`.
+pub fn ended_mailings(since: Timestamp) -> KeyRange {
+    KeyRange { from: key(b'M', &[b"e", &millis(since).to_be_bytes()]), ..KeyRange::prefix(key(b'M', &[b"e"]).0) }
+}
+
 /// Index row: a mailing sends a release.
 pub fn mailing_of(release: ReleaseId, id: MailingId) -> Key {
     key(b'M', &[b"r", &release.0.to_be_bytes(), &id.0.to_be_bytes()])

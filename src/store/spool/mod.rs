@@ -1,4 +1,5 @@
-//! The spool: received mail in its original form, in append-only segments.
+//! The spool: received mail in its original form, behind [`MessageSpool`]. The embedded one ([`files`]) keeps it in
+//! append-only segments:
 //!
 //! ```text
 //! <directory>/<number, 20 digits>.spool     records one after the other (see `record`)
@@ -15,27 +16,26 @@
 //! A segment's number is the time at which it was begun, in seconds since 1970, or one more than the last. So no number
 //! is used twice, and no old place ever refers to a new message.
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::oneshot;
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::model::inbound::SpoolPlace;
 use crate::model::present::Cutoff;
 
-use super::journal::disk::{Disk, SystemDisk, make_directories, numbered_files, numbered_path};
+use super::journal::disk::{Disk, SystemDisk};
 
 pub(crate) mod check;
 mod erase;
+mod files;
 mod reader;
 mod record;
 mod writer;
 
-use writer::{Request, Writer};
+use files::FileSpool;
 
 /// The largest message, in bytes.
 pub const MAX_MESSAGE: usize = super::journal::record::MAX_PAYLOAD;
@@ -136,20 +136,45 @@ pub struct Segment {
     pub written: Timestamp,
 }
 
+/// What the methods of a [`MessageSpool`] return.
+pub type SpoolFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SpoolError>> + Send + 'a>>;
+
+/// Where received mail is kept. [`Spool`] says what each method must do.
+pub trait MessageSpool: Send + Sync + 'static {
+    /// See [`Spool::append`]; the size was checked.
+    fn append(&self, bytes: Vec<u8>) -> SpoolFuture<'_, SpoolPlace>;
+
+    /// See [`Spool::read`].
+    fn read(&self, place: SpoolPlace) -> SpoolFuture<'_, Vec<u8>>;
+
+    /// See [`Spool::segments`].
+    fn segments(&self) -> SpoolFuture<'_, Vec<Segment>>;
+
+    /// See [`Spool::drop_segment`].
+    fn drop_segment(&self, number: u64, old: Cutoff) -> SpoolFuture<'_, bool>;
+
+    /// See [`Spool::seal_blocking`].
+    fn seal_blocking(&self) -> Result<u64, SpoolError>;
+
+    /// See [`Spool::erase`].
+    fn erase(&self, place: SpoolPlace) -> SpoolFuture<'_, ()>;
+
+    /// See [`Spool::close`].
+    fn close(&self);
+}
+
 /// The spool. Cheap to clone; all clones share one spool.
 #[derive(Clone)]
 pub struct Spool {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    directory: PathBuf,
-    /// `None` once closed.
-    requests: Mutex<Option<Sender<Request>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    messages: Arc<dyn MessageSpool>,
 }
 
 impl Spool {
+    /// The spool in `messages`.
+    pub fn new(messages: Arc<dyn MessageSpool>) -> Self {
+        Self { messages }
+    }
+
     /// Opens the spool in `directory`, creating it if necessary. Blocks for a moment.
     ///
     /// # Errors
@@ -168,20 +193,7 @@ impl Spool {
         settings: SpoolSettings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SpoolError> {
-        make_directories(directory, 0o777).map_err(SpoolError::io(directory, "made"))?;
-        if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            disk.sync_directory(parent).map_err(SpoolError::io(parent, "synced"))?;
-        }
-        let found = numbered_files(directory, SUFFIX).map_err(SpoolError::io(directory, "read"))?;
-        let last = found.last().map_or(0, |(number, _)| *number);
-        let writer = Writer::new(disk, directory.to_owned(), settings, clock, last);
-        let (requests, receiver) = channel();
-        let thread = std::thread::Builder::new()
-            .name("spool".to_owned())
-            .spawn(move || writer.run(&receiver))
-            .map_err(SpoolError::io(directory, "given a thread"))?;
-        let (requests, thread) = (Mutex::new(Some(requests)), Mutex::new(Some(thread)));
-        Ok(Self { inner: Arc::new(Inner { directory: directory.to_owned(), requests, thread }) })
+        Ok(Self::new(Arc::new(FileSpool::open(disk, directory, settings, clock)?)))
     }
 
     /// Stores a message; durable on return. Concurrent callers share one sync. A cancelled call leaves at most an
@@ -193,9 +205,7 @@ impl Spool {
         if bytes.len() > MAX_MESSAGE {
             return Err(SpoolError::TooLarge(bytes.len()));
         }
-        let (answer, receiver) = oneshot::channel();
-        self.send(Request::Append(bytes, answer))?;
-        receiver.await.map_err(|_| SpoolError::Closed)?
+        self.messages.append(bytes).await
     }
 
     /// The complete, verified message at `place`.
@@ -203,8 +213,7 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Damaged`], [`SpoolError::Newer`], [`SpoolError::Dropped`], [`SpoolError::Io`]; never partial data.
     pub async fn read(&self, place: SpoolPlace) -> Result<Vec<u8>, SpoolError> {
-        let path = numbered_path(&self.inner.directory, place.segment, SUFFIX);
-        blocking(move || reader::read(path, place)).await
+        self.messages.read(place).await
     }
 
     /// All segments, in order of creation.
@@ -212,8 +221,7 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Io`].
     pub async fn segments(&self) -> Result<Vec<Segment>, SpoolError> {
-        let directory = self.inner.directory.clone();
-        blocking(move || reader::segments(&directory)).await
+        self.messages.segments().await
     }
 
     /// Removes a segment with all its messages, unless it was written to at or after the cutoff. Returns whether it is
@@ -222,9 +230,7 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Io`], [`SpoolError::Closed`].
     pub async fn drop_segment(&self, number: u64, old: Cutoff) -> Result<bool, SpoolError> {
-        let (answer, receiver) = oneshot::channel();
-        self.send(Request::Drop { number, old, answer })?;
-        receiver.await.map_err(|_| SpoolError::Closed)?
+        self.messages.drop_segment(number, old).await
     }
 
     /// Ends the current segment, so that it never changes again; returns the highest segment number so far. The next
@@ -233,9 +239,7 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Closed`].
     pub fn seal_blocking(&self) -> Result<u64, SpoolError> {
-        let (answer, receiver) = oneshot::channel();
-        self.send(Request::Seal(answer))?;
-        receiver.blocking_recv().map_err(|_| SpoolError::Closed)?
+        self.messages.seal_blocking()
     }
 
     /// Overwrites the message at `place` with zeros. On return it is unreadable for good, and nothing else in the
@@ -244,46 +248,12 @@ impl Spool {
     /// # Errors
     /// [`SpoolError`]: it may be partly overwritten; a retry completes this.
     pub async fn erase(&self, place: SpoolPlace) -> Result<(), SpoolError> {
-        let (answer, receiver) = oneshot::channel();
-        self.send(Request::Erase { place, answer })?;
-        receiver.await.map_err(|_| SpoolError::Closed)?
+        self.messages.erase(place).await
     }
 
     /// Completes pending requests and ends the thread; later calls return [`SpoolError::Closed`], but stored mail can
     /// still be read. Blocks.
     pub fn close(&self) {
-        self.inner.close();
-    }
-
-    fn send(&self, request: Request) -> Result<(), SpoolError> {
-        let requests = self.inner.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.as_ref().ok_or(SpoolError::Closed)?.send(request).map_err(|_| SpoolError::Closed)
-    }
-}
-
-impl Inner {
-    fn close(&self) {
-        // Without a sender the thread completes the pending requests and ends.
-        drop(self.requests.lock().unwrap_or_else(PoisonError::into_inner).take());
-        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // An error means that it panicked; waiting callers got [`SpoolError::Closed`].
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SpoolError> + Send + 'static,
-) -> Result<T, SpoolError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(SpoolError::Closed),
+        self.messages.close();
     }
 }

@@ -11,7 +11,7 @@ use crate::base::peer::Network;
 use crate::model::consent::{ConsentEvent, ConsentSource};
 use crate::model::subscriber::{Subscriber, Subscription, SubscriptionState};
 use crate::store::engine::Value;
-use crate::store::record::{self, RecordError};
+use crate::store::record::{self, RecordError, stored_enum};
 use crate::store::{Read, StoreError};
 
 const FAMILY: &str = "subscriber";
@@ -51,14 +51,7 @@ struct EventV1<'a> {
     words: &'a str,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum StateV1 {
-    Pending,
-    Active,
-    Paused,
-    Suspended,
-    Ended,
-}
+stored_enum!(StateV1 is SubscriptionState { Pending, Active, Paused, Suspended, Ended });
 
 #[derive(Serialize, Deserialize)]
 enum SourceV1<'a> {
@@ -116,13 +109,7 @@ pub(super) fn encode(subscriber: &Subscriber) -> Value {
 fn event_form(event: &ConsentEvent) -> EventV1<'_> {
     EventV1 {
         at: event.at.timestamp_millis(),
-        became: match event.became {
-            SubscriptionState::Pending => StateV1::Pending,
-            SubscriptionState::Active => StateV1::Active,
-            SubscriptionState::Paused => StateV1::Paused,
-            SubscriptionState::Suspended => StateV1::Suspended,
-            SubscriptionState::Ended => StateV1::Ended,
-        },
+        became: event.became.into(),
         source: match &event.source {
             ConsentSource::Import { file, line } => SourceV1::Import { file, line: *line },
             ConsentSource::Operator { who } => SourceV1::Operator { who },
@@ -174,13 +161,7 @@ pub(in crate::store) fn decode(bytes: &Value) -> Result<Read<Subscriber>, StoreE
 fn event(form: EventV1<'_>) -> Result<ConsentEvent, RecordError> {
     Ok(ConsentEvent {
         at: record::instant(FAMILY, form.at)?,
-        became: match form.became {
-            StateV1::Pending => SubscriptionState::Pending,
-            StateV1::Active => SubscriptionState::Active,
-            StateV1::Paused => SubscriptionState::Paused,
-            StateV1::Suspended => SubscriptionState::Suspended,
-            StateV1::Ended => SubscriptionState::Ended,
-        },
+        became: form.became.into(),
         source: match form.source {
             SourceV1::Import { file, line } => ConsentSource::Import { file: file.to_owned(), line },
             SourceV1::Operator { who } => ConsentSource::Operator { who: who.to_owned() },

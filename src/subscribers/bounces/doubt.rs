@@ -12,8 +12,8 @@ use crate::model::bounce::{Bounce, BounceEffect, BounceSource, Score, Verdict, b
 use crate::model::breaker::AddressFaults;
 use crate::model::classify::Class;
 use crate::store::bounces::{put_bounce, put_score};
-use crate::store::engine::{Batch, Commit};
-use crate::store::{CONFLICT_TRIES, Store, StoreError, subscribers};
+use crate::store::engine::Batch;
+use crate::store::{Attempt, Store, StoreError, subscribers};
 
 use super::Report;
 
@@ -78,12 +78,12 @@ async fn take_one_back(
     which: &TakeBack<'_>,
     subscriber: SubscriberId,
 ) -> Result<bool, StoreError> {
-    for _ in 0..CONFLICT_TRIES {
-        let Some(bounce) = store.bounce(which.mailing, subscriber).await? else { return Ok(false) };
-        let Some(before) = store.subscriber(subscriber).await? else { return Ok(false) };
+    let taken = store.attempt(|| async move {
+        let Some(bounce) = store.bounce(which.mailing, subscriber).await? else { return Ok(Attempt::Leave(false)) };
+        let Some(before) = store.subscriber(subscriber).await? else { return Ok(Attempt::Leave(false)) };
         let is_there = which.domain.is_none_or(|domain| before.value.address.domain().eq_ignore_ascii_case(domain));
         if !has_effect(&bounce.value) || !is_there {
-            return Ok(false);
+            return Ok(Attempt::Leave(false));
         }
         let mut batch = Batch::new();
         let suspended = bounce.value.effect == BounceEffect::Suspended;
@@ -101,11 +101,9 @@ async fn take_one_back(
             false => subscribers::put_changed(&mut batch, &before, &person),
         }
         put_bounce(&mut batch, Some(bounce.stamp), &Bounce { effect: BounceEffect::Nothing, ..bounce.value });
-        if store.commit(batch).await? == Commit::Applied {
-            return Ok(true);
-        }
-    }
-    Err(StoreError::Contended(CONFLICT_TRIES))
+        Ok(Attempt::Commit(batch, true))
+    });
+    taken.await
 }
 
 /// Which bounces by mail are not believed. Kept in memory only: it can be derived from the store again.

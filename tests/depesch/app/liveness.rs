@@ -9,6 +9,7 @@ use depesch::mailings::schedule::Scheduler;
 use depesch::model::mailing::UncertainPolicy;
 use depesch::runtime::heartbeat::{Heartbeats, OWN_STEP, RELAY_STEP};
 use depesch::store::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
+use depesch::store::maintenance::Maintenance;
 use depesch::store::memory::MemoryEngine;
 
 use crate::support::inbound::MailIn;
@@ -29,6 +30,8 @@ struct Stalling {
     commits: AtomicU8,
     scans_hang: AtomicBool,
 }
+
+impl Maintenance for Stalling {}
 
 impl Engine for Stalling {
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {

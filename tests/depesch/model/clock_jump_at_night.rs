@@ -22,7 +22,6 @@ async fn jobs(site: &Site) -> Jobs {
     let storage_eraser = StorageEraser {
         eraser: Eraser { store: site.store(), key: key(), files: None },
         spool: site.spool.clone(),
-        engine: site.engine.clone(),
         backups: None,
         clock: clock.clone(),
     };
@@ -102,7 +101,7 @@ async fn a_backup_after_a_clock_jump_removes_no_other() {
 fn backups(site: &Site, clock: &Arc<FakeClock>) -> Backups {
     let month = std::time::Duration::from_secs(30 * 86_400);
     Backups::new(
-        site.engine.clone(),
+        site.store(),
         (site.spool.clone(), site.state().join("spool")),
         site.state().join("blobs"),
         site.repository(),

@@ -10,7 +10,7 @@ use depesch::base::clock::FakeClock;
 use depesch::config::Config;
 use depesch::operations::health::{Health, Observer};
 use depesch::store::Store;
-use depesch::store::embedded::IndexHealth;
+use depesch::store::maintenance::IndexHealth;
 use depesch::store::memory::MemoryEngine;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -7,7 +7,7 @@ use depesch::base::clock::FakeClock;
 use depesch::metrics::{Instruments, Metrics};
 use depesch::operations::health::{Health, Observer};
 use depesch::store::Store;
-use depesch::store::embedded::DiskUse;
+use depesch::store::maintenance::DiskUse;
 use depesch::store::memory::MemoryEngine;
 
 use crate::support::mailings::minute;

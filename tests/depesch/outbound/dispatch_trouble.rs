@@ -9,6 +9,7 @@ use depesch::store::StoreError;
 use depesch::store::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Expect, Key, KeyRange, Value};
 use depesch::store::for_tests::engine as engine_of;
 use depesch::store::for_tests::keys;
+use depesch::store::maintenance::Maintenance;
 use depesch::store::memory::MemoryEngine;
 use tokio::sync::Semaphore;
 
@@ -19,6 +20,8 @@ struct Filling {
     inner: MemoryEngine,
     full: Arc<AtomicBool>,
 }
+
+impl Maintenance for Filling {}
 
 impl Engine for Filling {
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {
@@ -173,6 +176,8 @@ struct SlowRenewals {
     lease: Key,
     renewals: Arc<AtomicUsize>,
 }
+
+impl Maintenance for SlowRenewals {}
 
 impl Engine for SlowRenewals {
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {

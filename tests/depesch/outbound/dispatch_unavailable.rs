@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use depesch::model::mailing::{Stage, UncertainPolicy};
 use depesch::store::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
+use depesch::store::maintenance::Maintenance;
 use depesch::store::memory::MemoryEngine;
 
 use crate::support::office::Office;
@@ -29,6 +30,8 @@ impl Unsteady {
         self.is_away.load(Ordering::SeqCst).then(|| Box::pin(std::future::ready(Err(error))) as EngineFuture<'_, T>)
     }
 }
+
+impl Maintenance for Unsteady {}
 
 impl Engine for Unsteady {
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {

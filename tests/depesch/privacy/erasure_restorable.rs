@@ -19,15 +19,15 @@ use crate::support::site::{Records, Site, open, records};
 fn storage_eraser(site: &Site, eraser: Eraser) -> StorageEraser {
     let month = Duration::from_secs(30 * 86_400);
     let backups = Backups::new(
-        site.engine.clone(),
+        site.store(),
         (site.spool.clone(), site.state().join("spool")),
         site.state().join("blobs"),
         site.repository(),
         Keep { all: month, daily: month },
         Arc::new(site.clock.clone()),
     );
-    let (spool, engine, clock) = (site.spool.clone(), site.engine.clone(), Arc::new(site.clock.clone()));
-    StorageEraser { eraser, spool, engine, backups: Some(Arc::new(backups)), clock }
+    let (spool, clock) = (site.spool.clone(), Arc::new(site.clock.clone()));
+    StorageEraser { eraser, spool, backups: Some(Arc::new(backups)), clock }
 }
 
 /// Whether the journal holds the person.

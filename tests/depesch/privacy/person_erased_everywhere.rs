@@ -106,7 +106,7 @@ async fn no_file_names_them_and_no_data_of_others_is_missing() {
 
     let clock = Arc::new(FakeClock::at(minute(100)));
     let (eraser, spool) = (planted.eraser(), planted.files.spool.clone());
-    let storage_eraser = StorageEraser { eraser, spool, engine: engine.clone(), backups: None, clock };
+    let storage_eraser = StorageEraser { eraser, spool, backups: None, clock };
     let said = storage_eraser.run().await.unwrap();
     assert!(said.starts_with("completed 1 erasures, 0 stay open"), "{said}");
     assert_eq!(tables(&engine).await, BTreeSet::new());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::Duration;
 use depesch::app::checkpoints::keep_bounded;
 use depesch::base::clock::FakeClock;
+use depesch::store::Store;
 use depesch::store::embedded::{EmbeddedEngine, Settings};
 use depesch::store::engine::{Batch, Engine, Key};
 
@@ -26,7 +27,7 @@ async fn a_checkpoint_is_written_within_a_minute_of_being_due_by_size() {
     let until = async {
         let _ = stopped.await;
     };
-    let bounding = tokio::spawn(keep_bounded(engine.clone(), Arc::new(clock.clone()), until));
+    let bounding = tokio::spawn(keep_bounded(Store::new(engine.clone()), Arc::new(clock.clone()), until));
     let segments = || std::fs::read_dir(directory.path().join("journal")).unwrap().count();
     // The same hundred records again and again, whose size does not grow.
     for round in 0..4u8 {

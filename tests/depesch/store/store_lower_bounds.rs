@@ -11,6 +11,7 @@ use depesch::store::embedded::survey::survey;
 use depesch::store::embedded::{EmbeddedEngine, OpenError, Settings};
 use depesch::store::engine::{Batch, Commit, Engine, Key, KeyRange};
 use depesch::store::journal::head::{self, Head};
+use depesch::store::maintenance::Maintenance;
 
 use crate::support::site::{files, put_files};
 

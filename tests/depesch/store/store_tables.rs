@@ -11,7 +11,7 @@ use depesch::store::engine::{Batch, Engine};
 use depesch::store::for_tests::keys;
 use depesch::store::subscribers;
 
-use crate::support::mailings::{put_frozen, put_subscriber};
+use crate::support::mailings::{minute, put_frozen, put_subscriber};
 use crate::support::people::everything;
 
 async fn filled(store: &Store) {
@@ -39,6 +39,8 @@ async fn broken(store: &Store, how: usize) {
         4 => batch.put(keys::member(&list, SubscriberId(3)), Vec::new()),
         5 => batch.delete(keys::open_mailing(MailingId(7))),
         6 => batch.put(keys::open_mailing(MailingId(8)), Vec::new()),
+        // A mailing that has not ended.
+        7 => batch.put(keys::ended_mailing(Default::default(), MailingId(7)), Vec::new()),
         _ => {
             // A record deleted without its rows.
             batch.delete(keys::subscriber(SubscriberId(4)));
@@ -49,7 +51,7 @@ async fn broken(store: &Store, how: usize) {
 
 #[tokio::test]
 async fn a_wrong_row_is_found_and_rewritten() {
-    for how in 0..=7 {
+    for how in 0..=8 {
         let directory = tempfile::tempdir().unwrap();
         let engine = open(directory.path());
         let store = Store::new(engine.clone() as Arc<dyn Engine>);
@@ -71,13 +73,36 @@ async fn a_wrong_row_is_found_and_rewritten() {
         let store = Store::new(engine.clone() as Arc<dyn Engine>);
         assert!(store.repair_rows().await.unwrap() > 0);
         assert_eq!(store.wrong_rows().await.unwrap(), [], "{how}");
-        if how < 7 {
+        if how < 8 {
             assert_eq!(everything(&store).await, whole, "{how}");
         }
         engine.close().unwrap();
         drop((store, engine));
         let found = check(directory.path(), &Settings::default()).await.unwrap();
         assert!(found.is_sound(), "{how}: {:?}", found.findings);
+    }
+}
+
+/// A mailing that finishes, goes on and finishes again has one row for its end.
+#[tokio::test]
+async fn the_row_of_an_end_follows_it() {
+    use depesch::model::mailing::{Frozen, Stage};
+    let store = crate::support::mailings::store();
+    filled(&store).await;
+    let frozen = Frozen { at: minute(60), chunks: 1, audience: 3 };
+    let stages = [
+        Stage::Finished { frozen, at: minute(70) },
+        Stage::Sending(frozen),
+        Stage::Finished { frozen, at: minute(90) },
+        Stage::Cancelled { frozen: Some(frozen), at: minute(95), by: "anna".to_owned() },
+    ];
+    for stage in stages {
+        let changed = store.update_mailing::<depesch::store::StoreError>(MailingId(7), |mailing, _| {
+            mailing.stage = stage.clone();
+            Ok(())
+        });
+        changed.await.unwrap();
+        assert_eq!(store.wrong_rows().await.unwrap(), [], "{stage:?}");
     }
 }
 

@@ -7,6 +7,7 @@ use depesch::model::subscriber::SubscriptionState;
 use depesch::model::suppression::SuppressionReason;
 use depesch::store::Store;
 use depesch::store::engine::{Batch, Commit, Engine, EngineFuture, Key, KeyRange, Value};
+use depesch::store::maintenance::Maintenance;
 use depesch::store::memory::MemoryEngine;
 use depesch::subscribers::profile::SubscriptionChange;
 
@@ -62,6 +63,8 @@ struct Meanwhile {
     armed: AtomicBool,
     act: tokio::sync::mpsc::Sender<tokio::sync::oneshot::Sender<()>>,
 }
+
+impl Maintenance for Meanwhile {}
 
 impl Engine for Meanwhile {
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {

@@ -7,6 +7,7 @@ use depesch::base::id::SubscriberId;
 use depesch::base::language::Language;
 use depesch::model::subscriber::Subscriber;
 use depesch::store::engine::{Batch, Commit, Engine, EngineFuture, Key, KeyRange, Value};
+use depesch::store::maintenance::Maintenance;
 use depesch::store::memory::MemoryEngine;
 use depesch::store::search::{Search, SearchCursor};
 use depesch::store::{Store, StoreError, subscribers};
@@ -185,6 +186,8 @@ struct Slow {
     engine: Arc<dyn Engine>,
     held: Mutex<Option<Batch>>,
 }
+
+impl Maintenance for Slow {}
 
 impl Engine for Slow {
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use depesch::store::engine::{Batch, Commit, Engine, EngineError, EngineFuture, Key, KeyRange, Value};
+use depesch::store::maintenance::Maintenance;
 
 /// When the failing commit fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ impl FailingCommits {
         self.dead.load(Ordering::SeqCst)
     }
 }
+
+impl Maintenance for FailingCommits {}
 
 impl Engine for FailingCommits {
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {
@@ -121,6 +124,8 @@ impl FailingEngine {
 fn error(action: &'static str) -> EngineError {
     EngineError::Unavailable { action, reason: "it was told to fail".to_owned() }
 }
+
+impl Maintenance for FailingEngine {}
 
 impl Engine for FailingEngine {
     fn get<'a>(&'a self, key: &'a Key) -> EngineFuture<'a, Option<Value>> {

@@ -33,6 +33,7 @@ pub mod failing;
 pub mod house;
 pub mod inbound;
 pub mod json_schema;
+pub mod kept_in_memory;
 pub mod listener;
 pub mod mailings;
 pub mod notices;

@@ -92,7 +92,7 @@ impl Site {
         tokio::task::block_in_place(|| {
             let repository = Repository::open_to_write(&self.repository(), watch)?;
             let source = Source {
-                engine: &self.engine,
+                engine: &*self.engine,
                 blobs: self.state().join("blobs"),
                 spool: self.state().join("spool"),
                 seal_spool: &|| self.spool.seal_blocking(),
@@ -163,7 +163,7 @@ impl Site {
         tokio::task::block_in_place(|| {
             let repository = Repository::open_to_write(&self.repository(), &unwatched)?;
             let source = Source {
-                engine: &self.engine,
+                engine: &*self.engine,
                 blobs: self.state().join("blobs"),
                 spool: self.state().join("spool"),
                 seal_spool: &|| self.spool.seal_blocking(),
