@@ -16,9 +16,9 @@ use crate::store::StoreError;
 use crate::store::blobs::BlobError;
 use crate::store::engine::EngineError;
 use crate::subscribers::confirm::{Confirmed, Declined, Done, NotDone, Pending};
+use crate::subscribers::question;
 use crate::subscribers::rulebook::Instruction;
 
-use super::ask::{QUESTION, question_data};
 use super::{CommandService, DraftEffects, Request, draft, known};
 
 /// Characters of the reply text that the consent ledger keeps; the whole reply is stored as well.
@@ -104,8 +104,8 @@ impl CommandService {
     async fn question_of(&self, pending: &PendingRequest) -> Result<Option<Question>, HandleError> {
         let Some(list) = self.rulebook.store.list(&pending.list).await? else { return Ok(None) };
         let statements = std::slice::from_ref(&pending.words);
-        let data = question_data(&self.rulebook.key, pending, statements);
-        let question = self.notices.question(QUESTION, &pending.language, &list.value, data);
+        let data = question::data(&self.rulebook.key, pending, statements);
+        let question = self.notices.question(question::TEMPLATE, &pending.language, &list.value, data);
         Ok(question.inspect_err(|error| tracing::warn!(%error, "the question could not be made again")).ok())
     }
 

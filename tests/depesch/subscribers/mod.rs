@@ -18,6 +18,7 @@ mod import_states;
 mod people_search;
 mod suspended;
 mod use_case_answer;
+mod use_case_ask_limits;
 mod use_case_complain;
 mod use_case_decide;
 mod use_case_leave;
