@@ -53,7 +53,8 @@ pub(crate) enum Refused {
 }
 
 /// The state after something was wanted by that channel: the same state where it has no effect. This is the only place
-/// that knows.
+/// that knows; whether a late confirmation still counts is decided by
+/// [`ended_since`](super::consent::ended_since).
 ///
 /// - An end is never refused, and it holds: only the person's own word begins a subscription anew.
 /// - Only an active subscription can be paused, only a paused or suspended one resumed.

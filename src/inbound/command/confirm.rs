@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use crate::base::address::Address;
 use crate::base::id::PendingRequestId;
 use crate::base::token::{Purpose, content_hash};
 use crate::inbound::destination::Role;
@@ -100,6 +101,15 @@ impl CommandService {
         Ok(Some(self.finish(effects, request).await?))
     }
 
+    /// Explains that the person left after they had asked to join, and how to subscribe again.
+    async fn left_since(&self, request: &Request<'_>, address: &Address) -> Result<Option<Effects>, HandleError> {
+        let mut effects = DraftEffects::new();
+        effects.note("the person left after this question: it subscribes nobody");
+        let data = json!({ "address": address.as_str() });
+        self.answer(&mut effects, request, draft(request, "left-since", &request.from, data)).await?;
+        Ok(Some(self.finish(effects, request).await?))
+    }
+
     /// The question as it was sent, if it can be rendered again; without it a reply needs an explicit word.
     async fn question_of(&self, pending: &PendingRequest) -> Result<Option<Question>, HandleError> {
         let Some(list) = self.rulebook.store.list(&pending.list).await? else { return Ok(None) };
@@ -126,6 +136,9 @@ impl CommandService {
             Confirmed::Now(done) => done,
             Confirmed::Before => return Ok(answered_before()),
             Confirmed::Over => return self.expired(request).await,
+            Confirmed::Not(NotDone::LeftSince(_)) if request.is_answerable => {
+                return self.left_since(request, &pending.address).await;
+            }
             Confirmed::Not(why) => {
                 if let NotDone::TooLarge(too_large) = why {
                     tracing::warn!(list = %pending.list, %too_large, "a confirmed subscription cannot be added");

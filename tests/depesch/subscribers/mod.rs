@@ -22,5 +22,6 @@ mod use_case_ask_limits;
 mod use_case_complain;
 mod use_case_decide;
 mod use_case_leave;
+mod use_case_left_since;
 mod use_case_pause;
 mod use_case_subscribe;
