@@ -50,13 +50,7 @@ async fn a_disk_that_was_full_for_long_holds_nothing_back_once_there_is_room() {
     let id = office.mailing(UncertainPolicy::Resend).await;
     let dispatcher = office.dispatcher().await.unwrap();
     office.until(|| async { full.load(Ordering::SeqCst) }).await;
-    // Ten minutes.
-    for _ in 0..600 {
-        office.clock.advance(chrono::Duration::seconds(1));
-        for _ in 0..10 {
-            tokio::task::yield_now().await;
-        }
-    }
+    office.ten_minutes().await;
     *office.relay.witness.lock().unwrap() = None;
     full.store(false, Ordering::SeqCst);
     let finished = || async {
