@@ -16,6 +16,7 @@ mod import_rejects;
 mod import_rejects_file;
 mod import_states;
 mod people_search;
+mod report_snapshots;
 mod suspended;
 mod use_case_answer;
 mod use_case_ask_limits;
