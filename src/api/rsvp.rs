@@ -101,9 +101,9 @@ pub struct ChangeView {
     pub at: Timestamp,
     /// The answer it contains.
     pub answer: String,
-    /// The channel: `calendar`, `words` or `operator`.
+    /// The channel: `calendar`, `words`, `operator`, `web` or `api`.
     pub way: String,
-    /// The source: the mail's number, or the operator.
+    /// The source: the mail's number, the operator, the network of a form or the program with access to the API.
     pub from: String,
     /// The release it replies to.
     pub release: String,
@@ -255,6 +255,8 @@ impl From<&Rsvp> for RsvpView {
             from: match &change.source {
                 RsvpSource::Calendar { inbound } | RsvpSource::Words { inbound } => inbound.to_string(),
                 RsvpSource::Operator { who } => who.clone(),
+                RsvpSource::Web { network } => network.to_string(),
+                RsvpSource::Api { client } => client.clone(),
             },
             release: change.release.to_string(),
             comment: change.comment.clone(),

@@ -7,9 +7,9 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use crate::base::address::Address;
-use crate::inbound::command::CommandSettings;
 use crate::smtp::session::SessionSettings;
 use crate::smtp::settings::{Limits, ListenerSettings, SocketFile, TlsFiles};
+use crate::subscribers::limits::AskSettings;
 
 use super::reader::{Reader, quoted};
 use super::secret::{self, SecretError, SecretSource};
@@ -56,7 +56,7 @@ pub struct InboundConfig {
     /// How long messages are kept after they were handled.
     pub keep: Duration,
     /// Limits of the mail caused by commands.
-    pub commands: CommandSettings,
+    pub commands: AskSettings,
 }
 
 impl Default for InboundConfig {
@@ -80,7 +80,7 @@ impl Default for InboundConfig {
             resolvers: Vec::new(),
             postmaster: None,
             keep: 90 * DAY,
-            commands: CommandSettings::default(),
+            commands: AskSettings::default(),
         }
     }
 }

@@ -6,6 +6,9 @@ use crate::base::peer::Network;
 use super::channel::Channel;
 use super::subscription::SubscriptionState;
 
+/// The rule of the system that ends a subscription because its reader complained.
+pub(crate) const COMPLAINT: &str = "complaint";
+
 /// One change of one subscription. Events are only ever appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsentEvent {
@@ -118,6 +121,15 @@ impl ConsentEvent {
         self.source.evidence()
     }
 
+    /// Whether the person ended the subscription with it, by their own word or by a complaint.
+    pub(crate) fn is_own_end(&self) -> bool {
+        let own = match &self.source {
+            ConsentSource::System { rule } => rule == COMPLAINT,
+            source => source.channel().is_of_the_person(),
+        };
+        own && self.became == SubscriptionState::Ended
+    }
+
     /// How well it proves that the subscriber agreed.
     pub fn proof(&self) -> Proof {
         match &self.source {
@@ -137,6 +149,15 @@ pub(crate) fn basis(events: &[ConsentEvent]) -> Option<&ConsentEvent> {
     let last_active = events.iter().rposition(|event| event.became == SubscriptionState::Active)?;
     let run = events[..last_active].iter().rposition(|event| event.became == SubscriptionState::Ended);
     events[run.map_or(0, |ended| ended + 1)..].iter().find(|event| event.became == SubscriptionState::Active)
+}
+
+/// Whether the person ended a subscription with this history after they asked for it at `asked`, as known at `now`.
+/// A late confirmation of that request must not begin the subscription again: an end is undone only by what was asked
+/// for after it. An end that lies after `now` was recorded by a wrong clock and does not count, otherwise the person
+/// could not come back before that time.
+pub(crate) fn ended_since(events: &[ConsentEvent], asked: Timestamp, now: Timestamp) -> bool {
+    let has_ended = events.last().is_some_and(|last| last.became == SubscriptionState::Ended);
+    has_ended && events.iter().any(|event| event.is_own_end() && event.at > asked && event.at <= now)
 }
 
 #[cfg(test)]
@@ -184,5 +205,25 @@ mod tests {
         assert_eq!(ConsentEvent { source: api, ..event.clone() }.proof(), Proof::Stated);
         let rule = ConsentSource::System { rule: "bounces".into() };
         assert_eq!(ConsentEvent { source: rule, ..event.clone() }.proof(), Proof::None);
+    }
+
+    #[test]
+    fn only_what_was_asked_for_after_an_own_end_begins_anew() {
+        let at = |minute| Timestamp::default() + chrono::Duration::minutes(minute);
+        let event = |minute, became, source: &ConsentSource| {
+            let (source, words) = (source.clone(), String::new());
+            ConsentEvent { at: at(minute), became, source, words }
+        };
+        let own = ConsentSource::Mail { message_id: "a@press.example".into(), evidence: None };
+        let rule = |rule: &str| ConsentSource::System { rule: rule.into() };
+        for (by, counts) in [(own.clone(), true), (rule("complaint"), true), (rule("another"), false)] {
+            let left = [event(0, Active, &own), event(10, Ended, &by)];
+            assert_eq!(ended_since(&left, at(9), at(20)), counts, "{by:?}");
+            assert!(!ended_since(&left, at(10), at(20)), "asked after it");
+            assert!(!ended_since(&left, at(9), at(5)), "an end in the future is a wrong clock's");
+            let again = [left.as_slice(), &[event(12, Active, &own)]].concat();
+            assert!(!ended_since(&again, at(9), at(20)), "it has begun again");
+        }
+        assert!(!ended_since(&[], at(0), at(1)));
     }
 }

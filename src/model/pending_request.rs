@@ -11,7 +11,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, PendingRequestId};
 use crate::base::language::Language;
 
-use super::consent::ConsentSource;
+use super::consent::{ConsentSource, ended_since};
 use super::present::Present;
 use super::profile::ProfileChange;
 use super::subscriber::Subscriber;
@@ -87,8 +87,15 @@ impl PendingRequest {
         present.is_over(self.asked, self.expires)
     }
 
+    /// Whether the person left the list after they asked to join it: then a confirmation carries nothing out
+    /// ([`ended_since`]).
+    pub(crate) fn is_outdated(&self, subscriber: &Subscriber, now: Timestamp) -> bool {
+        let events = subscriber.subscriptions.get(&self.list).map_or(&[][..], |subscription| &subscription.events);
+        self.asks_for(&Action::Subscribe) && ended_since(events, self.asked, now)
+    }
+
     /// Carries the request out on an existing or new subscriber. Actions without effect (leaving a list they are not
-    /// on, resuming what was ended) change nothing.
+    /// on, resuming what was ended) change nothing. It must not be [outdated](PendingRequest::is_outdated).
     pub(crate) fn grant(&self, subscriber: &mut Subscriber, at: Timestamp, source: &ConsentSource, words: &str) {
         for action in &self.actions {
             match action.effect() {

@@ -6,6 +6,7 @@
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::{InboundId, ReleaseId, SubscriberId};
+use crate::base::peer::Network;
 
 /// Maximum number of changes kept of one person's answers; the oldest beyond are dropped.
 pub(crate) const MOST_CHANGES: usize = 50;
@@ -53,6 +54,16 @@ pub enum RsvpSource {
         /// Who.
         who: String,
     },
+    /// A form on a public page, with a signed token that went to the address.
+    Web {
+        /// The network that it was sent from.
+        network: Network,
+    },
+    /// A program with access to the API, with a signed token that went to the address.
+    Api {
+        /// The name that its access has.
+        client: String,
+    },
 }
 
 impl RsvpSource {
@@ -62,6 +73,8 @@ impl RsvpSource {
             Self::Calendar { .. } => "calendar",
             Self::Words { .. } => "words",
             Self::Operator { .. } => "operator",
+            Self::Web { .. } => "web",
+            Self::Api { .. } => "api",
         }
     }
 }

@@ -53,7 +53,7 @@ pub(crate) enum Refused {
 }
 
 /// The state after a request through a channel; the same state if the request has no effect. This is the only place
-/// with these rules.
+/// with these rules; [`ended_since`](super::consent::ended_since) decides whether a late confirmation still counts.
 ///
 /// - Ending is never refused, and it is final: only the person's own request starts a subscription again.
 /// - Only an active subscription can be paused, only a paused or suspended one resumed.

@@ -295,18 +295,31 @@ impl Store {
         Ok(segments)
     }
 
-    /// How often the action that `hash` stands for was done on `day` (days since 1970), with the stored value.
+    /// Counts the action that `hash` stands for once more on `day`, in `batch`; `false`, and nothing is counted, if it
+    /// was done `most` times. The batch conflicts if the count changes meanwhile.
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "not yet".
-    pub(crate) async fn replies_on(&self, day: u32, hash: &[u8; 32]) -> Result<(u32, Option<Value>), StoreError> {
-        let stamp = self.engine.get(&keys::reply_count(day, hash)).await?;
-        let Some(bytes) = &stamp else { return Ok((0, None)) };
-        let count = match record::split("reply count", bytes)? {
-            (1, rest) => record::decode("reply count", rest)?,
-            (version, _) => return Err(RecordError::Newer { family: "reply count", version }.into()),
+    pub(crate) async fn count_reply(
+        &self,
+        batch: &mut Batch,
+        day: u32,
+        hash: &[u8; 32],
+        most: u32,
+    ) -> Result<bool, StoreError> {
+        let key = keys::reply_count(day, hash);
+        let before = self.engine.get(&key).await?;
+        let count: u32 = match before.as_ref().map(|bytes| record::split("reply count", bytes)).transpose()? {
+            None => 0,
+            Some((1, rest)) => record::decode("reply count", rest)?,
+            Some((version, _)) => return Err(RecordError::Newer { family: "reply count", version }.into()),
         };
-        Ok((count, stamp))
+        if count >= most {
+            return Ok(false);
+        }
+        batch.expect_read(key.clone(), before);
+        batch.put(key, record::encode(1, &(count + 1)));
+        Ok(true)
     }
 
     /// Deletes the counts of days before `day`, a page at a time; returns how many.
@@ -326,12 +339,4 @@ impl Store {
             self.commit(batch).await?;
         }
     }
-}
-
-/// Sets in `batch` how often the action that `hash` stands for was done on `day`, if the stored value still equals
-/// `before`.
-pub(crate) fn put_replies(batch: &mut Batch, day: u32, hash: &[u8; 32], before: Option<Value>, count: u32) {
-    let key = keys::reply_count(day, hash);
-    batch.expect_read(key.clone(), before);
-    batch.put(key, record::encode(1, &count));
 }

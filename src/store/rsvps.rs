@@ -4,10 +4,13 @@
 //! Table `j` holds, for each invitation, its RSVP address, its UID's hash and its event, each under its own key,
 //! written in the commit that adds the release; `J` holds the answers.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::address::Address;
 use crate::base::id::{InboundId, ReleaseId, SubscriberId};
+use crate::base::peer::Network;
 use crate::base::token::content_hash;
 use crate::model::rsvp::{Detail, Rsvp, RsvpAnswer, RsvpChange, RsvpPerson, RsvpSource};
 
@@ -18,7 +21,8 @@ use super::suppressions::AddressHash;
 use super::{Read, Store, StoreError, keys};
 
 const FAMILY: &str = "rsvp";
-const VERSION: u8 = 1;
+/// Version 2 only adds sources, so one form reads both versions.
+const VERSION: u8 = 2;
 /// Invitations read for one address or UID: far more than any press office has open.
 const MOST_INVITATIONS: usize = 1000;
 /// Answers read at once.
@@ -65,6 +69,10 @@ enum SourceV1 {
     Calendar(u64),
     Words(u64),
     Operator(String),
+    /// Since version 2: the first address of its network.
+    Web(IpAddr),
+    /// Since version 2.
+    Api(String),
 }
 
 fn encode(rsvp: &Rsvp) -> Value {
@@ -91,6 +99,8 @@ fn change_form(change: &RsvpChange) -> ChangeV1 {
             RsvpSource::Calendar { inbound } => SourceV1::Calendar(inbound.0),
             RsvpSource::Words { inbound } => SourceV1::Words(inbound.0),
             RsvpSource::Operator { who } => SourceV1::Operator(who.clone()),
+            RsvpSource::Web { network } => SourceV1::Web(network.first()),
+            RsvpSource::Api { client } => SourceV1::Api(client.clone()),
         },
         release: change.release.0,
         comment: change.comment.clone(),
@@ -105,7 +115,7 @@ fn damaged(reason: impl ToString) -> RecordError {
 
 fn decode(event: ReleaseId, bytes: &Value) -> Result<Read<Rsvp>, StoreError> {
     let (version, rest) = record::split(FAMILY, bytes)?;
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(RecordError::Newer { family: FAMILY, version }.into());
     }
     let form: RsvpV1 = record::decode(FAMILY, rest)?;
@@ -125,6 +135,8 @@ fn decode(event: ReleaseId, bytes: &Value) -> Result<Read<Rsvp>, StoreError> {
                 SourceV1::Calendar(id) => RsvpSource::Calendar { inbound: InboundId(id) },
                 SourceV1::Words(id) => RsvpSource::Words { inbound: InboundId(id) },
                 SourceV1::Operator(who) => RsvpSource::Operator { who },
+                SourceV1::Web(network) => RsvpSource::Web { network: Network::of(network) },
+                SourceV1::Api(client) => RsvpSource::Api { client },
             },
             release: ReleaseId(change.release),
             comment: change.comment,

@@ -1,8 +1,10 @@
 //! A request without proof: it is stored as a pending request, and a question with a signed token is sent to the
-//! address concerned. Nothing else changes until the address confirms it.
+//! address concerned, within [limits](super::limits). Nothing else changes until the address confirms it.
 //!
 //! The visible answer is the same for members and strangers (invariant 9): the outcome contains the actual state, and
 //! an adapter must not let its answer depend on [`Question::standing`].
+
+use std::net::IpAddr;
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
@@ -16,6 +18,7 @@ use crate::store::decided::Decided;
 use crate::store::engine::Batch;
 use crate::store::{StoreError, pending_requests};
 
+use super::limits::{Allowed, AskSettings, is_leaving, next_hour};
 use super::rulebook::Rulebook;
 
 /// One requested action, with the statement that the person is asked to agree to.
@@ -40,10 +43,13 @@ pub struct Asking<'a> {
     pub language: &'a Language,
     /// The requested actions, in order; may be empty.
     pub actions: Vec<Stated>,
+    /// The machine that sent the request: the peer of a mail, the browser of a form. `None` if it is unknown, or a
+    /// program with access to the API.
+    pub machine: Option<IpAddr>,
     /// When the request was made.
     pub at: Timestamp,
-    /// When it expires.
-    pub until: Timestamp,
+    /// The limits, and how long the question may be answered.
+    pub settings: AskSettings,
 }
 
 /// The outcome of a request.
@@ -53,11 +59,30 @@ pub enum Asked {
     Suppressed(SuppressionReason),
     /// The address may be asked.
     Open {
-        /// The question to send; `None` if there is nothing to ask.
-        question: Option<Box<Question>>,
+        /// What to do now.
+        next: Next,
         /// Whether the list is closed to requests: joining was left out, and its owner decides.
         invitation_only: bool,
     },
+}
+
+/// What follows from a request. A channel with a visible answer shows the same for all of them: that a question goes to
+/// the address.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// There is nothing to ask.
+    Nothing,
+    /// Send this question.
+    Send(Box<Question>),
+    /// Exactly the same was asked today: no question is sent.
+    AskedToday,
+    /// The person got their questions of the day: no question is sent, and the list's owner must see the request.
+    DayFull {
+        /// Whether they ask for less mail.
+        leaving: bool,
+    },
+    /// The limit of this hour is reached: no question is sent before this time. Nothing was stored.
+    Later(Timestamp),
 }
 
 /// A question to send to the address.
@@ -72,7 +97,7 @@ pub struct Question {
 }
 
 impl Rulebook {
-    /// Stores a pending request and returns the question that confirms it.
+    /// Stores a pending request and returns the question that confirms it, within the limits.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -94,7 +119,7 @@ impl Rulebook {
         let is_open = |stated: &&Stated| !(invitation_only && stated.action == Action::Subscribe);
         let left: Vec<&Stated> = asking.actions.iter().filter(is_open).collect();
         if left.is_empty() {
-            return Ok(Decided::unchanged(Asked::Open { question: None, invitation_only }));
+            return Ok(Decided::unchanged(Asked::Open { next: Next::Nothing, invitation_only }));
         }
         let known = self.store.subscriber_by_address(asking.address).await?;
         let statements: Vec<String> = left.iter().map(|stated| stated.statement.clone()).collect();
@@ -106,13 +131,20 @@ impl Rulebook {
             words: statements.join(" "),
             actions: left.into_iter().map(|stated| stated.action.clone()).collect(),
             asked: asking.at,
-            expires: asking.until,
+            expires: asking.at + asking.settings.confirmation,
             state: PendingState::Open,
         };
         let mut batch = Batch::new();
-        pending_requests::put_new(&mut batch, &pending);
-        let standing = known.and_then(|read| read.value.state_on(&asking.list.name));
-        let question = Some(Question { pending, statements, standing });
-        Ok(Decided { outcome: Asked::Open { question: question.map(Box::new), invitation_only }, batch })
+        let next = match self.may_ask(&mut batch, &pending, asking.machine, &asking.settings).await? {
+            Allowed::AskedToday => Next::AskedToday,
+            Allowed::DayFull => Next::DayFull { leaving: is_leaving(&pending) },
+            Allowed::HourFull => Next::Later(next_hour(asking.at)),
+            Allowed::Now => {
+                pending_requests::put_new(&mut batch, &pending);
+                let standing = known.and_then(|read| read.value.state_on(&asking.list.name));
+                Next::Send(Box::new(Question { pending, statements, standing }))
+            }
+        };
+        Ok(Decided { outcome: Asked::Open { next, invitation_only }, batch })
     }
 }

@@ -7,7 +7,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, MailingId, SubscriberId};
 use crate::model::bounce::{BounceEffect, BounceSource, Verdict, evidence};
 use crate::model::classify::Class;
-use crate::model::consent::ConsentSource;
+use crate::model::consent::{COMPLAINT, ConsentSource};
 use crate::model::suppression::{Suppression, SuppressionReason};
 use crate::store::decided::Decided;
 use crate::store::engine::Batch;
@@ -17,9 +17,6 @@ use super::bounces::{Report, is_former_address, put};
 use super::leave::end;
 use super::rulebook::{Instruction, Rulebook};
 use super::tokens::{BounceToken, UnsubscribeToken};
-
-/// The name of the rule in the consent ledger.
-const RULE: &str = "complaint";
 
 /// What proves that a complaint is about our mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +147,7 @@ impl Complaint {
     fn said(&self) -> Instruction {
         let (mailing, _) = self.proof.delivery();
         let words = format!("the reader reported it as unwanted (mailing {mailing}): {}", evidence(&self.words));
-        Instruction { by: ConsentSource::System { rule: RULE.to_owned() }, words, at: self.at }
+        Instruction { by: ConsentSource::System { rule: COMPLAINT.to_owned() }, words, at: self.at }
     }
 
     fn report(&self) -> Report {

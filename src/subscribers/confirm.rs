@@ -63,6 +63,8 @@ pub enum NotDone {
     NoList(ListName),
     /// The list is closed to requests.
     InvitationOnly(ListName),
+    /// The person left the list, or asked for no mail at all, after they made the request. To join, they must ask again.
+    LeftSince(ListName),
     /// The address is suppressed for a reason that this request does not lift.
     Suppressed(SuppressionReason),
     /// The subscriber's record would be too large.
@@ -97,7 +99,7 @@ impl Rulebook {
             return Ok(Decided::unchanged(Confirmed::Before));
         }
         let (pending, not) = (&read.value, |why| Ok(Decided::unchanged(Confirmed::Not(why))));
-        let (joins, begins) = (pending.asks_for(&Action::Subscribe), pending.asks_for(&Action::Resume));
+        let joins = pending.asks_for(&Action::Subscribe);
         let mut batch = Batch::new();
         let Some(list) = self.store.list(&pending.list).await? else {
             return not(NotDone::NoList(pending.list.clone()));
@@ -108,17 +110,13 @@ impl Rulebook {
         }
         let before = self.store.subscriber_by_address(&pending.address).await?;
         let mut subscriber = before.as_ref().map_or_else(|| blank(pending, name), |read| read.value.clone());
-        let mut lifted = false;
-        if joins || begins {
-            match self.suppressed(&mut batch, &pending.address).await? {
-                None => {}
-                // A confirmed request to join lifts only a suppression by request or by erasure.
-                Some(SuppressionReason::Request | SuppressionReason::Erased) if joins => {
-                    self.lift(&mut batch, pending, &mut subscriber, said).await?;
-                    lifted = true;
-                }
-                Some(reason) => return not(NotDone::Suppressed(reason)),
-            }
+        let suppressed = match self.obstacle(&mut batch, pending, &subscriber, said.at).await? {
+            Ok(suppressed) => suppressed,
+            Err(why) => return not(why),
+        };
+        let lifted = suppressed.is_some();
+        if lifted {
+            self.lift(&mut batch, pending, &mut subscriber, said).await?;
         }
         let was = subscriber.subscriptions.clone();
         pending.grant(&mut subscriber, said.at, &said.by, &ledger_words(pending, said));
@@ -172,6 +170,38 @@ impl Rulebook {
     async fn request(&self, id: PendingRequestId, at: Timestamp) -> Result<Option<Read<PendingRequest>>, StoreError> {
         let (read, present) = (self.store.pending(id).await?, self.store.present(at).await?);
         Ok(read.filter(|read| !read.value.is_over(&present)))
+    }
+
+    /// Why a request must not be carried out; else the suppression that it lifts, if there is one. The batch conflicts if
+    /// that changes before it is committed.
+    async fn obstacle(
+        &self,
+        batch: &mut Batch,
+        pending: &PendingRequest,
+        subscriber: &Subscriber,
+        now: Timestamp,
+    ) -> Result<Result<Option<SuppressionReason>, NotDone>, StoreError> {
+        let joins = pending.asks_for(&Action::Subscribe);
+        let mut suppressed = None;
+        if joins || pending.asks_for(&Action::Resume) {
+            suppressed = self.suppressed(batch, &pending.address).await?;
+        }
+        let may_lift = matches!(suppressed, Some(SuppressionReason::Request | SuppressionReason::Erased)) && joins;
+        if let Some(reason) = suppressed
+            && !may_lift
+        {
+            return Ok(Err(NotDone::Suppressed(reason)));
+        }
+        let is_outdated = pending.is_outdated(subscriber, now)
+            || (suppressed == Some(SuppressionReason::Request) && self.is_unwanted_since(pending, now).await?);
+        Ok(if is_outdated { Err(NotDone::LeftSince(pending.list.clone())) } else { Ok(suppressed) })
+    }
+
+    /// Whether the address was suppressed after the person made the request. As with the end of a subscription, a time
+    /// in the future is a wrong clock's.
+    async fn is_unwanted_since(&self, pending: &PendingRequest, now: Timestamp) -> Result<bool, StoreError> {
+        let found = self.store.suppression(&self.key.hash_address(&pending.address)).await?;
+        Ok(found.is_some_and(|read| read.value.since > pending.asked && read.value.since <= now))
     }
 
     /// Lifts the suppression of the address. Subscriptions other than the requested one stay ended.

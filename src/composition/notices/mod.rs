@@ -25,7 +25,7 @@ use crate::render::mails::Written;
 use crate::render::template_files::TemplateError;
 use crate::runtime::notifier::Notifier;
 use crate::store::engine::Batch;
-use crate::store::notices::{COUNTER, LONGEST, put_new, put_replies};
+use crate::store::notices::{COUNTER, LONGEST, put_new};
 use crate::store::{Store, StoreError};
 
 use super::content::ContentHandle;
@@ -267,13 +267,7 @@ impl Notices {
         most: u32,
     ) -> Result<bool, StoreError> {
         let inner = &self.inner;
-        let (day, hash) = (day(inner.clock.now()), inner.key.hash(&format!("{what}\n{}", address.person_key())));
-        let (count, before) = inner.store.replies_on(day, &hash).await?;
-        if count >= most {
-            return Ok(false);
-        }
-        put_replies(batch, day, &hash, before, count + 1);
-        Ok(true)
+        inner.store.count_reply(batch, day(inner.clock.now()), &person_hash(&inner.key, address, what), most).await
     }
 
     /// The sender of notices about `list`.
@@ -315,6 +309,12 @@ impl Notices {
         *self.inner.ids.lock().unwrap_or_else(PoisonError::into_inner) = (first + 1, first + IDS_AT_ONCE);
         Ok(NoticeId(first))
     }
+}
+
+/// What stands for notices of the kind `what` to one person in the counts of a day. All addresses of a person give the
+/// same ([`Address::is_same_person`]).
+pub(crate) fn person_hash(key: &Key, address: &Address, what: &str) -> [u8; 32] {
+    key.hash(&format!("{what}\n{}", address.person_key()))
 }
 
 /// Days since 1970, UTC.

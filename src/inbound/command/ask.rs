@@ -1,23 +1,18 @@
-//! A mail that asks for something: the request is recorded, and a question is sent to the address concerned.
+//! A mail that asks for something: the request is recorded, and a question is sent to the address concerned. The rules
+//! and limits are those of [`subscribers::ask`](crate::subscribers::ask).
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::base::id::PendingRequestId;
-use crate::base::token::{Key, Purpose};
-use crate::composition::list_identity::ListIdentity;
 use crate::inbound::destination::Role;
 use crate::inbound::{Effects, HandleError};
 use crate::mail::command::Command;
-use crate::model::pending_request::{Action, PendingRequest};
+use crate::model::pending_request::Action;
 use crate::store::engine::Batch;
-use crate::subscribers::ask::{Asked, Asking, Question, Stated};
+use crate::subscribers::ask::{Asked, Asking, Next, Question, Stated};
+use crate::subscribers::question::{self, Wording};
 
 use super::{CommandService, DraftEffects, NOTICE_WORDS, REMARK_WORDS, Request, draft};
-
-/// The template of the confirmation question.
-pub(super) const QUESTION: &str = "confirm";
-/// Maximum questions about settings to one address per day.
-const SETTINGS_A_DAY: u32 = 2;
 
 /// What a mail asks for, by its destination address and its commands.
 #[derive(Default)]
@@ -44,7 +39,7 @@ impl CommandService {
         asked.help |= nothing;
         let mut effects = DraftEffects::new();
         let decided = self.rulebook.ask(&self.asking(request, asked.actions)?).await?;
-        let Asked::Open { question, invitation_only } = decided.outcome else { return Ok(None) };
+        let Asked::Open { next, invitation_only } = decided.outcome else { return Ok(None) };
         if invitation_only {
             self.forward_to_owner(&mut effects, request.item, request.list, "a request to join a closed list").await?;
             let closed = draft(request, "closed", &request.from, json!({}));
@@ -58,9 +53,7 @@ impl CommandService {
             )
             .await?;
         }
-        if let Some(question) = question {
-            self.question(&mut effects, request, &question, decided.batch).await?;
-        }
+        self.follow(&mut effects, request, next, decided.batch).await?;
         if asked.which {
             self.which(&mut effects, request).await?;
         }
@@ -105,116 +98,72 @@ impl CommandService {
         Ok(())
     }
 
-    /// Sends the question. At most four a day go to each address, over all lists: one about leaving or pausing, one
-    /// about joining, two about settings, which new subscribers are invited to choose. A mail bomber can thus cause at
-    /// most four mails a day, and a forged request of one kind does not block the other kinds. A request over the limit
-    /// is forwarded to the owner, unless the same was asked today.
+    /// Does what follows from the request: writes the question, or forwards a request over the daily limit to the owner.
+    /// `recorded` is the batch of the decision.
+    async fn follow(
+        &self,
+        effects: &mut DraftEffects,
+        request: &Request<'_>,
+        next: Next,
+        recorded: Batch,
+    ) -> Result<(), HandleError> {
+        match next {
+            Next::Nothing => return Ok(()),
+            Next::Send(question) => self.question(effects, request, &question).await?,
+            Next::AskedToday => effects.note("just this was asked today"),
+            Next::DayFull { leaving } => {
+                effects.had_today(question::TEMPLATE);
+                let why = match leaving {
+                    true => "somebody wants to leave and was not asked",
+                    false => "a wish more than is asked about a day",
+                };
+                self.forward_to_owner(effects, request.item, request.list, why).await?;
+            }
+            Next::Later(_) => effects.postpone(question::TEMPLATE),
+        }
+        effects.batch.append(recorded);
+        Ok(())
+    }
+
     async fn question(
         &self,
         effects: &mut DraftEffects,
         request: &Request<'_>,
-        question: &Question,
-        noted: Batch,
+        asked: &Question,
     ) -> Result<(), HandleError> {
-        let (pending, key) = (&question.pending, &self.rulebook.key);
-        let leaves = pending.actions.iter().any(|action| matches!(action, Action::Unsubscribe | Action::Pause));
-        let code = code_of(key, pending);
-        let reply_to = ListIdentity::new(request.list, 0, key).address_for(&format!("confirm+{code}"));
+        let (pending, key) = (&asked.pending, &self.rulebook.key);
+        let reply_to = question::reply_to(key, request.list, pending);
         let reply_to = reply_to.map_err(|error| HandleError::Broken(format!("the address for the reply: {error}")))?;
-        let mut notice = draft(request, QUESTION, &request.from, question_data(key, pending, &question.statements));
+        let data = question::data(key, pending, &asked.statements);
+        let mut notice = draft(request, question::TEMPLATE, &request.from, data);
         notice.reply_to = Some(reply_to);
-        let counted = match (leaves, pending.asks_for(&Action::Subscribe)) {
-            (true, _) => ("confirm leaving", 1),
-            (false, true) => ("confirm", 1),
-            (false, false) => ("confirm settings", SETTINGS_A_DAY),
-        };
-        let mut seen = Batch::new();
-        let same = format!("wish {}\n{:?}", pending.list, pending.actions);
-        let is_new = self.notices.once_a_day(&mut seen, &request.from, &same).await?;
-        if !is_new && !leaves {
-            effects.note("the same was asked today");
-            return Ok(());
-        }
-        if self.answer_counted(effects, request, notice, counted).await? {
-            effects.batch.append(noted);
-            effects.note("asked for a confirmation");
-        } else if !effects.postponed {
-            let why = if leaves {
-                "a request to leave, and no confirmation was asked for"
-            } else {
-                "more requests in a day than confirmations are asked for"
-            };
-            self.forward_to_owner(effects, request.item, request.list, why).await?;
-        }
-        effects.batch.append(seen);
+        self.notices.write(&mut effects.batch, notice).await?;
+        effects.notify = true;
+        effects.note("asked for a confirmation");
         Ok(())
     }
 
     /// What is asked for, with the statements that a person agrees to.
     fn asking<'a>(&self, request: &'a Request<'_>, actions: Vec<Action>) -> Result<Asking<'a>, HandleError> {
-        let title = ListIdentity::new(request.list, 0, &self.rulebook.key).title;
+        let content = self.content.get();
+        let wording = Wording { templates: &content.templates, commands: &self.commands, key: &self.rulebook.key };
         let mut stated = Vec::with_capacity(actions.len());
         for action in actions {
-            stated.push(Stated { statement: self.statement(request, title.as_deref(), &action)?, action });
+            let statement = wording.statement(&request.from, request.list, &request.language, &action);
+            let statement = statement.map_err(|error| HandleError::Broken(error.to_string()))?;
+            stated.push(Stated { statement, action });
         }
-        let at = self.clock.now();
         Ok(Asking {
             id: PendingRequestId(request.item.inbound.id.0),
             address: &request.from,
             list: request.list,
             language: &request.language,
             actions: stated,
-            at,
-            until: at + self.settings.confirmation,
+            machine: request.item.inbound.arrival.peer,
+            at: self.clock.now(),
+            settings: self.settings,
         })
     }
-
-    /// One action as the statement that a person agrees to.
-    fn statement(&self, request: &Request<'_>, title: Option<&str>, action: &Action) -> Result<String, HandleError> {
-        let mut data = Map::new();
-        data.insert("address".to_owned(), json!(request.from.as_str()));
-        if let Some(title) = title {
-            data.insert("title".to_owned(), json!(title));
-        }
-        let joined =
-            |values: &std::collections::BTreeSet<String>| values.iter().cloned().collect::<Vec<_>>().join(", ");
-        let (none, flags) =
-            (Default::default(), ["subscribe", "unsubscribe", "pause", "resume", "no_beats", "no_regions"]);
-        flags.into_iter().for_each(|flag| drop(data.insert(flag.to_owned(), json!(false))));
-        let (name, value) = match action {
-            Action::Subscribe => ("subscribe", json!(true)),
-            Action::Unsubscribe => ("unsubscribe", json!(true)),
-            Action::Pause => ("pause", json!(true)),
-            Action::Resume => ("resume", json!(true)),
-            Action::Language(language) => ("language_name", json!(self.commands.name_of(language, &request.language))),
-            Action::Beats(beats) if *beats == none => ("no_beats", json!(true)),
-            Action::Beats(beats) => ("beats", json!(joined(beats))),
-            Action::Regions(regions) if *regions == none => ("no_regions", json!(true)),
-            Action::Regions(regions) => ("regions", json!(joined(regions))),
-        };
-        data.insert(name.to_owned(), value);
-        let wanted = [&request.language, &request.list.language];
-        let written = self.content.get().templates.write_mail("statement", &wanted, data);
-        written.map(|written| written.subject).map_err(|error| HandleError::Broken(error.to_string()))
-    }
-}
-
-/// The signed code of a question.
-fn code_of(key: &Key, pending: &PendingRequest) -> String {
-    let minutes = u64::try_from(pending.expires.timestamp().div_euclid(60)).unwrap_or(0);
-    key.sign(Purpose::Confirm, &[pending.id.0, minutes])
-}
-
-/// The data of the question's template.
-pub(super) fn question_data(key: &Key, pending: &PendingRequest, statements: &[String]) -> Value {
-    json!({
-        "address": pending.address.as_str(),
-        "statements": statements,
-        "subscribe": pending.asks_for(&Action::Subscribe),
-        "unsubscribe": pending.asks_for(&Action::Unsubscribe),
-        "code": code_of(key, pending),
-        "until": pending.expires.format("%Y-%m-%d").to_string(),
-    })
 }
 
 /// What a mail asks for, by its address or its commands. Settings also count beside a request to join.

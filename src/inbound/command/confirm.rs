@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use crate::base::address::Address;
 use crate::base::id::PendingRequestId;
 use crate::base::token::{Purpose, content_hash};
 use crate::inbound::destination::Role;
@@ -16,9 +17,9 @@ use crate::store::StoreError;
 use crate::store::blobs::BlobError;
 use crate::store::engine::EngineError;
 use crate::subscribers::confirm::{Confirmed, Declined, Done, NotDone, Pending};
+use crate::subscribers::question;
 use crate::subscribers::rulebook::Instruction;
 
-use super::ask::{QUESTION, question_data};
 use super::{CommandService, DraftEffects, Request, draft, known};
 
 /// Characters of the reply text that the consent ledger keeps; the whole reply is stored as well.
@@ -100,12 +101,21 @@ impl CommandService {
         Ok(Some(self.finish(effects, request).await?))
     }
 
+    /// Explains that the person left after they had asked to join, and how to subscribe again.
+    async fn left_since(&self, request: &Request<'_>, address: &Address) -> Result<Option<Effects>, HandleError> {
+        let mut effects = DraftEffects::new();
+        effects.note("the person left after this question: it subscribes nobody");
+        let data = json!({ "address": address.as_str() });
+        self.answer(&mut effects, request, draft(request, "left-since", &request.from, data)).await?;
+        Ok(Some(self.finish(effects, request).await?))
+    }
+
     /// The question as it was sent, if it can be rendered again; without it a reply needs an explicit word.
     async fn question_of(&self, pending: &PendingRequest) -> Result<Option<Question>, HandleError> {
         let Some(list) = self.rulebook.store.list(&pending.list).await? else { return Ok(None) };
         let statements = std::slice::from_ref(&pending.words);
-        let data = question_data(&self.rulebook.key, pending, statements);
-        let question = self.notices.question(QUESTION, &pending.language, &list.value, data);
+        let data = question::data(&self.rulebook.key, pending, statements);
+        let question = self.notices.question(question::TEMPLATE, &pending.language, &list.value, data);
         Ok(question.inspect_err(|error| tracing::warn!(%error, "the question could not be rendered again")).ok())
     }
 
@@ -126,6 +136,9 @@ impl CommandService {
             Confirmed::Now(done) => done,
             Confirmed::Before => return Ok(answered_before()),
             Confirmed::Over => return self.expired(request).await,
+            Confirmed::Not(NotDone::LeftSince(_)) if request.is_answerable => {
+                return self.left_since(request, &pending.address).await;
+            }
             Confirmed::Not(why) => {
                 if let NotDone::TooLarge(too_large) = why {
                     tracing::warn!(list = %pending.list, %too_large, "a confirmed subscription cannot be added");

@@ -11,7 +11,6 @@
 //! answer for the same work (invariant 9). Mail from programs gets no answer (invariant 6).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::base::address::Address;
 use crate::base::clock::Clock;
@@ -26,6 +25,7 @@ use crate::model::list::List;
 use crate::store::blobs::Blobs;
 use crate::store::engine::Batch;
 use crate::store::later::put_answer;
+use crate::subscribers::limits::{AskSettings, next_hour};
 use crate::subscribers::rulebook::Rulebook;
 
 use super::destination::{Destination, Role};
@@ -33,7 +33,6 @@ use super::{Effects, HandleError, Item};
 
 mod ask;
 mod confirm;
-mod limits;
 mod unsubscribe;
 mod which;
 
@@ -44,21 +43,6 @@ const REMARK_WORDS: usize = 20;
 
 /// How long an answer may be postponed before the mail is forwarded to a person.
 const POSTPONED_FOR: chrono::Duration = chrono::Duration::hours(24);
-
-/// Limits on what commands may cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CommandSettings {
-    /// How long a question may be answered.
-    pub confirmation: Duration,
-    /// Maximum answers per hour to commands, for each receiving domain and for each sending machine.
-    pub answers_per_hour: u32,
-}
-
-impl Default for CommandSettings {
-    fn default() -> Self {
-        Self { confirmation: Duration::from_secs(7 * 86_400), answers_per_hour: 200 }
-    }
-}
 
 /// Handles commands.
 #[derive(Clone)]
@@ -76,7 +60,7 @@ pub struct CommandService {
     /// Writes the answers.
     pub notices: Notices,
     /// Limits and times.
-    pub settings: CommandSettings,
+    pub settings: AskSettings,
 }
 
 /// A mail to a list, with what its handlers need to answer it.
@@ -115,6 +99,17 @@ impl DraftEffects {
 
     fn note(&mut self, what: &str) {
         self.notes.push(what.to_owned());
+    }
+
+    /// An answer is not sent: its recipient got the same today.
+    fn had_today(&mut self, template: &str) {
+        self.notes.push(format!("no \u{201c}{template}\u{201d}: the address got one today"));
+    }
+
+    /// An answer is not sent now: the limit of this hour is reached.
+    fn postpone(&mut self, template: &str) {
+        self.notes.push(format!("no \u{201c}{template}\u{201d} now: too many answers this hour"));
+        self.postponed = true;
     }
 
     fn effects(self) -> Effects {
@@ -219,27 +214,14 @@ impl CommandService {
         request: &Request<'_>,
         draft: Draft<'_>,
     ) -> Result<bool, HandleError> {
-        let counted = draft.template;
-        self.answer_counted(effects, request, draft, (counted, 1)).await
-    }
-
-    /// As [`CommandService::answer`], with the name under which such answers are counted and their limit per day.
-    async fn answer_counted(
-        &self,
-        effects: &mut DraftEffects,
-        request: &Request<'_>,
-        draft: Draft<'_>,
-        (counted, most): (&str, u32),
-    ) -> Result<bool, HandleError> {
-        let what = draft.template;
         let mut batch = Batch::new();
-        if !self.notices.at_most(&mut batch, draft.to, counted, most).await? {
-            effects.notes.push(format!("no \u{201c}{what}\u{201d}: the address got one today"));
+        if !self.notices.once_a_day(&mut batch, draft.to, draft.template).await? {
+            effects.had_today(draft.template);
             return Ok(false);
         }
-        if !self.within_the_hour(&mut batch, request.item, draft.to).await? {
-            effects.notes.push(format!("no \u{201c}{what}\u{201d} now: too many answers this hour"));
-            effects.postponed = true;
+        let (machine, now) = (request.item.inbound.arrival.peer, self.clock.now());
+        if !self.rulebook.within_the_hour(&mut batch, draft.to, machine, now, &self.settings).await? {
+            effects.postpone(draft.template);
             return Ok(false);
         }
         self.notices.write(&mut batch, draft).await?;
@@ -261,7 +243,7 @@ impl CommandService {
                 .await?;
             return Ok(later.effects());
         }
-        let due = limits::next_hour(now);
+        let due = next_hour(now);
         put_answer(&mut later.batch, due, inbound.id);
         later.notes.push(format!("handled again at {}", due.format("%H:%M UTC")));
         let (most, domain) = (self.settings.answers_per_hour, request.from.domain());

@@ -1,5 +1,6 @@
 //! Tests of `events`.
 
+mod guest_list_snapshots;
 mod rsvp_calendar;
 mod rsvp_changed_event;
 mod rsvp_export;

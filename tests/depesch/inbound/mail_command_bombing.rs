@@ -1,7 +1,7 @@
 //! Limits on what strangers can make us send to a person: four questions a day, and a limit per hour. Programs get
 //! nothing.
 
-use depesch::inbound::command::CommandSettings;
+use depesch::subscribers::limits::AskSettings;
 
 use crate::support::commands::World;
 use crate::support::inbound::list;
@@ -67,7 +67,7 @@ async fn the_same_answer_once_a_day() {
 
 #[tokio::test]
 async fn answers_are_limited_per_hour_by_domain_and_machine() {
-    let settings = CommandSettings { answers_per_hour: 3, ..CommandSettings::default() };
+    let settings = AskSettings { answers_per_hour: 3, ..AskSettings::default() };
     let world = World::with(list("media"), settings).await;
     for number in 0..5 {
         world.writes(&format!("p{number}@press.example"), "subscribe", "", "").await;

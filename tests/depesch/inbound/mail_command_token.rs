@@ -111,3 +111,27 @@ async fn an_automatic_answer_confirms_nothing() {
     assert_eq!(world.standing(KARIN).await, None);
     assert_eq!(world.notices().await.len(), notices, "nothing is answered");
 }
+
+#[tokio::test]
+async fn an_older_question_does_not_bring_back_who_left_since() {
+    let world = World::new().await;
+    world.subscribes(KARIN).await;
+    let welcome = world.last().await;
+    world.clock.advance(chrono::Duration::days(1));
+    world.writes(KARIN, "subscribe", "", "").await;
+    let question = world.last().await;
+    world.clock.advance(chrono::Duration::minutes(1));
+    let unsubscribe = welcome.mail.header("List-Unsubscribe").unwrap();
+    let unsubscribe = unsubscribe.trim_start_matches("<mailto:").trim_end_matches('>').to_owned();
+    world.arrives(Some(KARIN), &unsubscribe, "From: karin@press.example\nSubject: x\n\n").await;
+    assert_eq!(world.standing(KARIN).await, Some(SubscriptionState::Ended));
+    world.clock.advance(chrono::Duration::minutes(1));
+    let note = world.replies(&question, "ja").await;
+    assert_eq!(note, "command: the person left after this question: it subscribes nobody");
+    assert_eq!(world.standing(KARIN).await, Some(SubscriptionState::Ended));
+    let answer = world.last().await;
+    assert_eq!((answer.about.as_str(), answer.to.as_str()), ("left-since", KARIN));
+    // A new question does.
+    world.clock.advance(chrono::Duration::days(1));
+    world.subscribes(KARIN).await;
+}

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use depesch::base::token::Purpose;
-use depesch::inbound::command::CommandSettings;
 use depesch::model::mailing::UncertainPolicy;
 use depesch::model::subscriber::SubscriptionState;
 use depesch::store::memory::MemoryEngine;
+use depesch::subscribers::limits::AskSettings;
 use depesch::subscribers::tokens::UnsubscribeToken;
 
 use crate::support::commands::World;
@@ -112,7 +112,7 @@ async fn who_leaves_in_the_middle_of_a_mailing_gets_no_further_mail() {
     let engine = Arc::new(MemoryEngine::new());
     let mut office = Office::over(engine.clone());
     office.connections = 1;
-    let world = Arc::new(World::over(engine, list("media"), CommandSettings::default()).await);
+    let world = Arc::new(World::over(engine, list("media"), AskSettings::default()).await);
     let mut ids = Vec::new();
     for number in 0..6 {
         ids.push(office.subscriber(&format!("p{number}")).await);

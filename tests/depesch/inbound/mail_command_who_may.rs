@@ -1,11 +1,11 @@
 //! Closed lists, sensitive lists, suppressed and erased addresses.
 
-use depesch::inbound::command::CommandSettings;
 use depesch::model::list::{Joining, Privacy};
 use depesch::model::subscriber::SubscriptionState;
 use depesch::model::suppression::SuppressionReason;
 use depesch::privacy::erasure::Eraser;
 use depesch::privacy::personal_data::Files;
+use depesch::subscribers::limits::AskSettings;
 use depesch::subscribers::profile::SubscriberService;
 
 use crate::support::commands::World;
@@ -25,7 +25,7 @@ fn people(world: &World) -> SubscriberService {
 #[tokio::test]
 async fn an_open_list_asks_too() {
     let open = depesch::model::list::List { joining: Joining::Open, ..list("media") };
-    let world = World::with(open, CommandSettings::default()).await;
+    let world = World::with(open, AskSettings::default()).await;
     world.writes(KARIN, "subscribe", "", "").await;
     assert_eq!(world.last().await.about, "confirm", "a From field proves nothing");
     assert_eq!(world.standing(KARIN).await, None);
@@ -34,7 +34,7 @@ async fn an_open_list_asks_too() {
 #[tokio::test]
 async fn a_request_to_a_closed_list_is_forwarded_to_its_owner() {
     let closed = depesch::model::list::List { joining: Joining::Closed, ..list("media") };
-    let world = World::with(closed, CommandSettings::default()).await;
+    let world = World::with(closed, AskSettings::default()).await;
     world.writes(KARIN, "subscribe", "", "").await;
     assert_eq!(world.sent().await, ["passed-on to press@example.org", &format!("closed to {KARIN}")]);
 }
@@ -43,7 +43,7 @@ async fn a_request_to_a_closed_list_is_forwarded_to_its_owner() {
 async fn a_sensitive_list_is_named_in_no_notice() {
     let title = "Strejkfonden".to_owned();
     let sensitive = depesch::model::list::List { privacy: Privacy::Sensitive, title, ..list("media") };
-    let world = World::with(sensitive, CommandSettings::default()).await;
+    let world = World::with(sensitive, AskSettings::default()).await;
     world.subscribes(KARIN).await;
     world.writes(KARIN, "which", "", "").await;
     world.writes(KARIN, "help", "", "").await;

@@ -7,4 +7,5 @@ mod mailing_queue;
 mod mailing_reopen;
 mod mailing_report;
 mod release_status;
+mod report_snapshots;
 mod schedule;

@@ -53,13 +53,7 @@ async fn deliveries_resume_once_a_full_disk_has_space() {
     let id = office.mailing(UncertainPolicy::Resend).await;
     let dispatcher = office.dispatcher().await.unwrap();
     office.until(|| async { full.load(Ordering::SeqCst) }).await;
-    // Ten minutes.
-    for _ in 0..600 {
-        office.clock.advance(chrono::Duration::seconds(1));
-        for _ in 0..10 {
-            tokio::task::yield_now().await;
-        }
-    }
+    office.ten_minutes().await;
     *office.relay.witness.lock().unwrap() = None;
     full.store(false, Ordering::SeqCst);
     let finished = || async {

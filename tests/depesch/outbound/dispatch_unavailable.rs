@@ -75,13 +75,7 @@ async fn deliveries_resume_after_a_long_outage_of_the_store() {
     let id = office.mailing(UncertainPolicy::Resend).await;
     let dispatcher = office.dispatcher().await.unwrap();
     office.until(|| async { is_away.load(Ordering::SeqCst) }).await;
-    // Ten minutes.
-    for _ in 0..600 {
-        office.clock.advance(chrono::Duration::seconds(1));
-        for _ in 0..10 {
-            tokio::task::yield_now().await;
-        }
-    }
+    office.ten_minutes().await;
     *office.relay.witness.lock().unwrap() = None;
     is_away.store(false, Ordering::SeqCst);
     let finished = || async {

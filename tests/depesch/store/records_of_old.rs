@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
-use depesch::base::id::{MailingId, PostId, ReleaseId};
+use depesch::base::id::{InboundId, MailingId, PostId, ReleaseId, SubscriberId};
+use depesch::base::peer::Network;
 use depesch::model::list::{FromPolicy, ListKind, Moderation, Posting, Privacy, ReplyTo, Unproven};
 use depesch::model::mailing::{MailingContent, MissedPolicy};
+use depesch::model::rsvp::{Detail, RsvpAnswer, RsvpChange, RsvpPerson, RsvpSource};
 use depesch::store::Store;
 use depesch::store::engine::Batch;
 use depesch::store::for_tests::keys;
@@ -98,4 +100,51 @@ async fn a_mailing_of_version_1_sends_its_release() {
     depesch::store::mailings::put_mailing(&mut batch, &read.value, Some(read.stamp));
     store.commit(batch).await.unwrap();
     assert_eq!(store.mailing(MailingId(7)).await.unwrap().unwrap().value, read.value);
+}
+
+#[tokio::test]
+async fn an_answer_of_version_1_is_read_and_takes_new_sources() {
+    let (event, hash) = (ReleaseId(12), [7; 32]);
+    let millis = mailings::minute(0).timestamp_millis();
+    let nothing = None::<(&str, bool)>;
+    // address, subscriber, name, newsroom, function, press_card, people
+    let person = ("karin@press.example", Some(3u64), Some(("Karin Ek", true)), nothing, nothing, nothing, Some(2u32));
+    // at, answer, source, release, comment, why, late: words of mail 7, then operator
+    let words = (millis, 2u32, (1u32, 7u64), 12u64, "Kanske", "", false);
+    let operator = (millis, 0u32, (2u32, "anna"), 12u64, "", "", true);
+    // Two elements of different types: a sequence is its length and its elements.
+    let bytes = postcard::to_stdvec(&(person, 2u8, words, operator)).unwrap();
+    let store = store_with(keys::rsvp(event, &hash), 1, bytes).await;
+    let (found, _) = store.scan_rsvps(None, 10).await.unwrap();
+    let [(_, read)] = &found[..] else { panic!("{}", found.len()) };
+    let mut rsvp = read.value.clone();
+    let name = Some(Detail { text: "Karin Ek".into(), given: true });
+    assert_eq!(rsvp.person, RsvpPerson { name, people: Some(2), ..RsvpPerson::default() });
+    let change = |answer, source, comment: &str, late| RsvpChange {
+        at: mailings::minute(0),
+        answer,
+        source,
+        release: event,
+        comment: comment.into(),
+        why: String::new(),
+        late,
+    };
+    let mail = RsvpSource::Words { inbound: InboundId(7) };
+    let expected = [
+        change(RsvpAnswer::Maybe, mail, "Kanske", false),
+        change(RsvpAnswer::Yes, RsvpSource::Operator { who: "anna".into() }, "", true),
+    ];
+    assert_eq!((rsvp.event, rsvp.subscriber, rsvp.changes.as_slice()), (event, Some(SubscriberId(3)), &expected[..]));
+
+    for machine in ["192.0.2.77", "2001:db8:1:2::9"] {
+        let network = Network::of(machine.parse().unwrap());
+        rsvp.changes.push(change(RsvpAnswer::No, RsvpSource::Web { network }, "", false));
+    }
+    rsvp.changes.push(change(RsvpAnswer::Yes, RsvpSource::Api { client: "union-website".into() }, "", false));
+    let mut batch = Batch::new();
+    depesch::store::rsvps::put(&mut batch, &hash, Some(read.stamp.clone()), &rsvp);
+    store.commit(batch).await.unwrap();
+    let (found, _) = store.scan_rsvps(None, 10).await.unwrap();
+    assert_eq!(found[0].1.value, rsvp);
+    assert_eq!(found[0].1.stamp[0], 2, "an older program must not read it as damaged");
 }

@@ -44,7 +44,7 @@ async fn a_store_in_memory_needs_nothing_and_says_so() {
     upkeep.close().await.unwrap();
 
     let health =
-        Observer::new(store, Arc::new(FakeClock::at(minute(0)))).look(std::time::Duration::ZERO).await.unwrap();
+        Observer::new(store, Arc::new(FakeClock::at(minute(0)))).health(std::time::Duration::ZERO).await.unwrap();
     assert_eq!((health.disk, health.records, health.index.clone()), (None, None, None));
 }
 

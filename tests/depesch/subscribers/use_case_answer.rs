@@ -1,15 +1,23 @@
 //! Answering an invitation: how an answer counts depends on its proof, not on the channel.
 
+use depesch::api::rsvp::RsvpView;
 use depesch::base::id::{InboundId, ReleaseId};
+use depesch::base::peer::Network;
 use depesch::events::RsvpError;
 use depesch::events::answer::{Answering, Proof, Recorded, answer_invitation};
 use depesch::model::rsvp::{Detail, RsvpAnswer, RsvpPerson, RsvpSource};
 
 use crate::support::rsvps::Hosts;
 
-fn by_each_way() -> [RsvpSource; 3] {
+fn by_each_way() -> [RsvpSource; 5] {
     let inbound = InboundId(7);
-    [RsvpSource::Calendar { inbound }, RsvpSource::Words { inbound }, RsvpSource::Operator { who: "anna".into() }]
+    [
+        RsvpSource::Calendar { inbound },
+        RsvpSource::Words { inbound },
+        RsvpSource::Operator { who: "anna".into() },
+        RsvpSource::Web { network: Network::of("192.0.2.77".parse().unwrap()) },
+        RsvpSource::Api { client: "union-website".into() },
+    ]
 }
 
 fn yes(hosts: &Hosts, by: RsvpSource, proof: Proof) -> Answering {
@@ -64,7 +72,7 @@ async fn an_unproven_answer_is_for_the_press_contact_and_replaces_nothing() {
 #[tokio::test]
 async fn a_uid_alone_counts_only_from_those_who_are_known() {
     let hosts = Hosts::with_one().await;
-    let [calendar, words, _] = by_each_way();
+    let [calendar, words, ..] = by_each_way();
     let stranger = answers(&hosts, &yes(&hosts, calendar.clone(), Proof::OwnByUid)).await.unwrap();
     assert!(stranger.doubted.is_some_and(|why| why.contains("its sender is not known")));
     answers(&hosts, &yes(&hosts, words, Proof::Own)).await.unwrap();
@@ -89,7 +97,20 @@ async fn the_newest_release_decides_what_is_late() {
 #[tokio::test]
 async fn a_release_without_an_event_takes_no_answer() {
     let hosts = Hosts::with_one().await;
-    let [_, _, operator] = by_each_way();
+    let [_, _, operator, ..] = by_each_way();
     let unknown = Answering { release: ReleaseId(9), ..yes(&hosts, operator, Proof::Stated) };
     assert!(matches!(answers(&hosts, &unknown).await, Err(RsvpError::NoRelease(ReleaseId(9)))));
+}
+
+#[tokio::test]
+async fn the_api_names_the_way_and_where_it_came_from() {
+    let hosts = Hosts::with_one().await;
+    for by in by_each_way() {
+        answers(&hosts, &yes(&hosts, by, Proof::Own)).await.unwrap();
+    }
+    let view = RsvpView::from(&hosts.answer_of("karin").await.unwrap());
+    let ways: Vec<_> = view.changes.iter().map(|change| (change.way.as_str(), change.from.as_str())).collect();
+    let expected =
+        [("calendar", "i7"), ("words", "i7"), ("operator", "anna"), ("web", "192.0.2.0/24"), ("api", "union-website")];
+    assert_eq!(ways, expected);
 }

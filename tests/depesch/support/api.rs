@@ -25,6 +25,33 @@ pub struct TestApi {
     pub directory: tempfile::TempDir,
 }
 
+impl TestApi {
+    /// What the real program prints for this command line; it may end with 0 or, to report trouble, with 1. The test needs
+    /// a runtime with several threads.
+    pub fn prints(&self, command: &str) -> String {
+        let socket = self.directory.path().join("control.sock");
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_depesch"));
+        let done = program.arg("--socket").arg(&socket).args(command.split(' ')).output().unwrap();
+        let trouble = String::from_utf8_lossy(&done.stderr);
+        assert!(matches!(done.status.code(), Some(0 | 1)), "{command}: {trouble}");
+        String::from_utf8(done.stdout).unwrap()
+    }
+
+    /// Compares what these commands print with the approved text of that name, in `snapshots` of
+    /// the test's room.
+    pub fn approved(&self, room: &str, name: &str, commands: &[&str]) {
+        let shown = |command: &&str| format!("$ depesch {command}\n{}", self.prints(command));
+        let text = commands.iter().map(shown).collect::<Vec<_>>().join("\n");
+        // Some files have the line ends and the mark that spreadsheets want: they must be seen.
+        let text = text.replace('\r', "\u{240d}").replace('\u{feff}', "[BOM]");
+        let mut settings = insta::Settings::clone_current();
+        settings.set_omit_expression(true);
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_snapshot_path(format!("../{room}/snapshots"));
+        settings.bind(|| insta::assert_snapshot!(name, text));
+    }
+}
+
 /// Starts one at 2026-11-21 09:00 UTC.
 pub async fn start() -> TestApi {
     start_on(Store::new(Arc::new(MemoryEngine::new()))).await

@@ -1,6 +1,9 @@
 //! The subscription rules applied to every channel: the same request by mail, by a form, by a program and by an
 //! operator.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use depesch::base::id::{ListName, PendingRequestId, SubscriberId};
 use depesch::base::language::Language;
 use depesch::base::peer::Network;
@@ -12,6 +15,7 @@ use depesch::model::suppression::SuppressionReason;
 use depesch::store::{Store, StoreError};
 use depesch::subscribers::ask::{Asked, Asking, Stated};
 use depesch::subscribers::confirm::Confirmed;
+use depesch::subscribers::limits::AskSettings;
 use depesch::subscribers::rulebook::{Instruction, Rulebook};
 
 use super::mailings::minute;
@@ -39,6 +43,11 @@ pub fn source(channel: Channel) -> ConsentSource {
         Channel::Import => ConsentSource::Import { file: "people.csv".into(), line: 2 },
         Channel::System => ConsentSource::System { rule: "bounces".into() },
     }
+}
+
+/// The machine that sends requests by a channel; a program with access to the API names none.
+pub fn machine(channel: Channel) -> Option<IpAddr> {
+    (channel != Channel::Api).then(|| "192.0.2.77".parse().unwrap())
 }
 
 /// An instruction at a given minute.
@@ -78,6 +87,12 @@ impl World {
 
     /// Makes these requests, as any channel does, and stores the pending request.
     pub async fn asks(&self, id: u64, address: &str, actions: &[Action]) -> Asked {
+        self.asks_by(Channel::Mail, 2, id, address, actions).await
+    }
+
+    /// The same by a given channel and at a given minute; the question can be answered for an hour.
+    pub async fn asks_by(&self, channel: Channel, at: i64, id: u64, address: &str, actions: &[Action]) -> Asked {
+        let settings = AskSettings { confirmation: Duration::from_secs(3600), answers_per_hour: 3 };
         let list = self.store.list(&media()).await.unwrap().unwrap().value;
         let (address, language) = (address.parse().unwrap(), Language::english());
         let stated = |action: &Action| Stated { action: action.clone(), statement: "I agree.".into() };
@@ -87,8 +102,9 @@ impl World {
             list: &list,
             language: &language,
             actions: actions.iter().map(stated).collect(),
-            at: minute(2),
-            until: minute(62),
+            machine: machine(channel),
+            at: minute(at),
+            settings,
         };
         self.store.carry_out::<_, StoreError, _>(|| self.rules.ask(&asking)).await.unwrap()
     }

@@ -11,7 +11,7 @@ use depesch::bounce::Reader;
 use depesch::composition::content::{Content, ContentHandle};
 use depesch::composition::notices::{NoticeSettings, Notices};
 use depesch::inbound::bounce::BounceDesk;
-use depesch::inbound::command::{CommandService, CommandSettings};
+use depesch::inbound::command::CommandService;
 use depesch::inbound::destination::{Directory, Resolved};
 use depesch::inbound::post::PostService;
 use depesch::inbound::rsvp::RsvpDesk;
@@ -31,6 +31,7 @@ use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Commit, Engine};
 use depesch::store::memory::MemoryEngine;
 use depesch::store::spool::{Spool, SpoolSettings};
+use depesch::subscribers::limits::AskSettings;
 use depesch::subscribers::rulebook::Rulebook;
 
 use super::inbound::list;
@@ -59,14 +60,14 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        Self::with(list("media"), CommandSettings::default()).await
+        Self::with(list("media"), AskSettings::default()).await
     }
 
-    pub async fn with(list: List, settings: CommandSettings) -> Self {
+    pub async fn with(list: List, settings: AskSettings) -> Self {
         Self::over(Arc::new(MemoryEngine::new()), list, settings).await
     }
 
-    pub async fn over(engine: Arc<dyn Engine>, list: List, settings: CommandSettings) -> Self {
+    pub async fn over(engine: Arc<dyn Engine>, list: List, settings: AskSettings) -> Self {
         let (store, key, clock) = (Store::new(engine), Key::new([3; 32]), FakeClock::at(noon()));
         store.create_list(&list).await.unwrap();
         let state = tempfile::tempdir().unwrap();
@@ -206,7 +207,7 @@ pub fn triage(
     clock: &Arc<FakeClock>,
     key: &Key,
     notices: &Notices,
-    settings: CommandSettings,
+    settings: AskSettings,
 ) -> Triage {
     let rulebook = Rulebook { store: store.clone(), key: key.clone() };
     let commands = CommandService {

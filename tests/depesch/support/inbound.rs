@@ -9,7 +9,6 @@ use depesch::base::id::InboundId;
 use depesch::base::language::Language;
 use depesch::base::token::Key;
 use depesch::composition::notices::{NoticeSettings, Notices};
-use depesch::inbound::command::CommandSettings;
 use depesch::inbound::destination::Directory;
 use depesch::inbound::worker::InboundWorker;
 use depesch::inbound::{Effects, HandleError, Handler, HandlerFuture, Item};
@@ -21,6 +20,7 @@ use depesch::store::engine::{Batch, Engine};
 use depesch::store::memory::MemoryEngine;
 use depesch::store::spool::{Spool, SpoolSettings};
 use depesch::store::{Store, inbound};
+use depesch::subscribers::limits::AskSettings;
 
 use super::office::noon;
 
@@ -157,7 +157,7 @@ impl MailIn {
         let content = super::commands::content();
         let notices = Notices::new(store.clone(), content, key(), clock.clone(), NoticeSettings::default());
         let blobs = Blobs::in_state_directory(self._directory.path());
-        let settings = CommandSettings::default();
+        let settings = AskSettings::default();
         let triage = super::commands::triage(&store, &blobs, &self.clock, &key(), &notices, settings);
         let worker = InboundWorker {
             store: store.clone(),

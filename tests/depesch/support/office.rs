@@ -288,6 +288,16 @@ impl Office {
         panic!("this never came");
     }
 
+    /// Ten minutes in which everything may run after each second.
+    pub async fn ten_minutes(&self) {
+        for _ in 0..600 {
+            self.clock.advance(chrono::Duration::seconds(1));
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
     pub async fn until_finished(&self, id: MailingId) {
         self.until(|| async { matches!(self.stage(id).await, Stage::Finished { .. }) }).await;
     }

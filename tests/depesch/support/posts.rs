@@ -13,7 +13,6 @@ use depesch::base::token::Key;
 use depesch::composition::message::NoMessages;
 use depesch::composition::notices::{NoticeSettings, Notices};
 use depesch::composition::post_messages::PostMessages;
-use depesch::inbound::command::CommandSettings;
 use depesch::inbound::destination::Directory;
 use depesch::inbound::post::PostService;
 use depesch::inbound::triage::Triage;
@@ -32,6 +31,7 @@ use depesch::store::Store;
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::Engine;
 use depesch::store::memory::MemoryEngine;
+use depesch::subscribers::limits::AskSettings;
 
 use super::commands;
 use super::inbound::{MailIn, list};
@@ -144,7 +144,7 @@ impl PostOffice {
             &self.clock,
             &self.key,
             &self.service.notices,
-            CommandSettings::default(),
+            AskSettings::default(),
         );
         let triage = Triage { posts: self.service.clone(), ..usual };
         Arc::new(InboundWorker {

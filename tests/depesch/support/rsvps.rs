@@ -8,7 +8,6 @@ use depesch::base::token::Purpose;
 use depesch::composition::release::{read_record, record_of};
 use depesch::events::invitation;
 use depesch::events::overview::Overview;
-use depesch::inbound::command::CommandSettings;
 use depesch::inbound::destination::{Directory, Resolved};
 use depesch::inbound::triage::Triage;
 use depesch::inbound::{Handler, Item};
@@ -21,6 +20,7 @@ use depesch::model::rsvp::Rsvp;
 use depesch::render::source::{SourceSettings, parse};
 use depesch::store::blobs::Blobs;
 use depesch::store::engine::Commit;
+use depesch::subscribers::limits::AskSettings;
 
 use super::commands::triage;
 use super::mailings::{list, mailing, put};
@@ -44,7 +44,7 @@ impl Hosts {
         let world = World::new();
         world.store.create_list(&list("media")).await.unwrap();
         let blobs = Blobs::in_state_directory(std::path::Path::new("/nonexistent"));
-        let settings = CommandSettings::default();
+        let settings = AskSettings::default();
         let triage = triage(&world.store, &blobs, &world.clock, &world.key, &world.notices, settings);
         let directory = Directory::new(world.store.clone(), world.key.clone());
         Self { world, triage, directory }
