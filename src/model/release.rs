@@ -11,6 +11,7 @@ use crate::base::language::Language;
 use super::contact::{Boilerplate, ReleaseContact};
 
 pub mod attachment;
+pub(crate) mod block;
 pub(crate) mod event;
 pub(crate) mod kind;
 pub(crate) mod moment;
@@ -111,6 +112,8 @@ pub struct Release {
     pub usage_terms: Option<String>,
     /// A note to editors.
     pub editor_note: Option<String>,
+    /// Headings of blocks, where they differ from the kind's.
+    pub(crate) headings: block::Headings,
     /// The responsible publisher (Swedish law: ansvarig utgivare).
     pub responsible_publisher: Option<String>,
 }

@@ -19,6 +19,7 @@ mod files;
 mod leftovers;
 mod markup;
 mod people;
+mod places;
 mod style;
 mod times;
 mod weekday;
@@ -85,6 +86,7 @@ pub fn lint(draft: &Draft, release: &Release, context: &LintContext<'_>) -> Vec<
     files::check(&subject, &mut findings);
     style::check(&subject, &mut findings);
     markup::check(&subject, &mut findings);
+    places::check(&subject, &mut findings);
     sort(&mut findings);
     findings
 }

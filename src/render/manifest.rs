@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use crate::model::release::Release;
+use crate::model::release::block::Block;
 use crate::model::release::presence::FIELDS;
 
 /// A kind's manifest.
@@ -14,6 +16,9 @@ use crate::model::release::presence::FIELDS;
 /// title = { sv = "Pressinbjudan", en = "Press invitation" }
 /// required = ["lead", "event.start", "event.place"]
 /// one_of = [["event.rsvp", "media_welcome"]]
+/// at_least = { series = 2 }                # fields of which there must be several
+/// order = ["facts", "rsvp", "body"]        # the order of its blocks; those not named follow
+/// looks_back = true                        # its event may be over
 /// max_headline = 60                        # characters; more is a warning
 /// calendar = true                          # the mail carries a calendar part
 /// unshown = ["beats", "regions"]           # fields that are kept with the release and not meant to be shown
@@ -34,6 +39,15 @@ pub struct Manifest {
     /// Number of characters of a headline that are certainly shown; more is a warning.
     #[serde(default = "sixty")]
     pub max_headline: usize,
+    /// Lists that need more than one entry, each with its least number.
+    #[serde(default)]
+    pub at_least: BTreeMap<String, usize>,
+    /// The order of the blocks (see [`Block`]); those not named follow.
+    #[serde(default = "all_blocks", deserialize_with = "blocks")]
+    pub(crate) order: Vec<Block>,
+    /// Whether it reports on what has been, so that its event may be over.
+    #[serde(default)]
+    pub looks_back: bool,
     /// Whether the mail carries a calendar part when there is an event.
     #[serde(default)]
     pub calendar: bool,
@@ -45,6 +59,20 @@ pub struct Manifest {
 
 fn sixty() -> usize {
     60
+}
+
+fn all_blocks() -> Vec<Block> {
+    Block::ALL.to_vec()
+}
+
+fn blocks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Block>, D::Error> {
+    let words = Vec::<String>::deserialize(deserializer)?;
+    let block = |word: &String| {
+        let known = Block::ALL.map(Block::word);
+        let unknown = || format!("order: there is no block \u{201c}{word}\u{201d}; there are: {}", known.join(", "));
+        Block::of_word(word).ok_or_else(|| D::Error::custom(unknown()))
+    };
+    words.iter().map(block).collect()
 }
 
 fn kept() -> Vec<String> {
@@ -96,7 +124,15 @@ impl Manifest {
 
     /// All fields that it names.
     pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
-        self.required.iter().chain(self.one_of.iter().flatten()).chain(&self.unshown).map(String::as_str)
+        let required = self.required.iter().chain(self.one_of.iter().flatten()).chain(self.at_least.keys());
+        required.chain(&self.unshown).map(String::as_str)
+    }
+
+    /// The fields of which `release` has too few, each with the number needed and the number there.
+    pub(crate) fn too_few(&self, release: &Release) -> Vec<(&str, usize, usize)> {
+        let count = |field: &str| Block::of_word(field).map_or(0, |block| release.parts(block));
+        let each = self.at_least.iter().map(|(field, least)| (field.as_str(), *least, count(field)));
+        each.filter(|(_, least, count)| count < least).collect()
     }
 
     /// What `release` lacks: each entry is a field, or fields of which one is sufficient.

@@ -22,4 +22,5 @@ pub mod template_files;
 pub(crate) mod typography;
 pub(crate) mod unshown;
 pub(crate) mod view;
+mod view_blocks;
 mod view_event;

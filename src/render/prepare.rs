@@ -150,7 +150,7 @@ impl PreparedRelease {
         let language = release.language.primary();
         let title = manifest.title.get(language).or(manifest.title.get("en")).or(manifest.title.values().next());
         let mut shared = Map::new();
-        shared.insert("release".to_owned(), view::of_release(release, labels, travel));
+        shared.insert("release".to_owned(), view::of_release(release, labels, travel, &manifest.order));
         shared.insert("labels".to_owned(), json!(labels.words));
         shared.insert("kind_title".to_owned(), json!(title.map_or(kind.as_str(), String::as_str)));
         let usage = templates.usage(kind);

@@ -6,17 +6,15 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::contact::{ContactRole, ReleaseContact};
 use crate::model::release::attachment::Travel;
-use crate::model::release::{
-    Attachment, EventStatus, Fact, Image, LinkGroup, Moment, Person, Quote, Relation, Release, Span,
-};
+use crate::model::release::block;
+use crate::model::release::{EventStatus, Fact, Moment, Person, Quote, Relation, Release, Span};
 
 use super::html::HtmlWriter;
 use super::labels::Labels;
 use super::markdown::{self, Block, Inline, Reading, plain_inlines};
 use super::plain::{self, Notes};
-use super::typography::{Typography, with_stop};
+use super::typography::Typography;
 
 pub(super) type Fields = Map<String, Value>;
 
@@ -28,14 +26,14 @@ pub(super) struct ViewWriter<'a> {
 }
 
 /// The view of a release: the object `release` of its templates. `travel` says how each attachment is sent.
-pub(crate) fn of_release(release: &Release, labels: &Labels, travel: &[Travel]) -> Value {
+/// `order` is the kind's order of blocks.
+pub(crate) fn of_release(release: &Release, labels: &Labels, travel: &[Travel], order: &[block::Block]) -> Value {
     let mut writer = ViewWriter { labels, html: HtmlWriter::new(), notes: Notes::default() };
     let mut view = Fields::new();
     writer.heading(&mut view, release);
     writer.texts(&mut view, release);
-    writer.happening(&mut view, release);
-    writer.material(&mut view, release, travel);
-    writer.people(&mut view, release);
+    let blocks = writer.blocks(release, travel, order);
+    put_list(&mut view, "blocks", blocks);
     let notes: Vec<Value> = writer.notes.links().iter().zip(1..).map(|(url, number)| note(number, url)).collect();
     put_list(&mut view, "notes", notes);
     let mut view = Value::Object(view);
@@ -170,26 +168,21 @@ impl ViewWriter<'_> {
         fields
     }
 
+    /// The texts that are single and not Markdown blocks.
     fn texts(&mut self, view: &mut Fields, release: &Release) {
         if let Some(lead) = &release.lead {
             self.put_inline(view, "lead", lead);
-        }
-        self.put_markdown(view, "body", &release.body);
-        let quotes: Vec<Block> = release.quotes.iter().map(|q| quote_block(q, &self.labels.reading)).collect();
-        self.put_blocks(view, "quotes", &quotes);
-        if let Some(quote) = &release.pull_quote {
-            self.put_blocks(view, "pull_quote", &[quote_block(quote, &self.labels.reading)]);
         }
         self.put_words(view, "change", release.change.as_deref());
         // A cancelled event has no welcome.
         let cancelled = release.event.as_ref().is_some_and(|event| event.status == EventStatus::Cancelled);
         self.put_words(view, "media_welcome", release.media_welcome.as_deref().filter(|_| !cancelled));
         self.put_words(view, "usage_terms", release.usage_terms.as_deref());
-        if let Some(note) = &release.editor_note {
-            self.put_inline(view, "editor_note", note);
-        }
         put(view, "responsible_publisher", release.responsible_publisher.as_deref());
         put_list(view, "facts", release.facts.iter().map(|f| self.fact(f)));
+        if let Some(event) = &release.event {
+            view.insert("event".to_owned(), Value::Object(self.event(event)));
+        }
     }
 
     fn fact(&self, fact: &Fact) -> Fields {
@@ -200,98 +193,6 @@ impl ViewWriter<'_> {
         let time = || fact.time.map(|span| self.labels.dates.span(span));
         self.put_words(&mut fields, "printed", printed.or_else(time).or_else(|| fact.place.clone()).as_deref());
         fields
-    }
-
-    fn happening(&mut self, view: &mut Fields, release: &Release) {
-        if let Some(event) = &release.event {
-            view.insert("event".to_owned(), Value::Object(self.event(event)));
-        }
-        let mut day = release.event.as_ref().map(|e| e.start.date);
-        put_list(
-            view,
-            "programme",
-            release
-                .programme
-                .iter()
-                .map(|slot| {
-                    let shown = slot.date.filter(|date| day != Some(*date));
-                    day = slot.date.or(day);
-                    self.slot(slot, shown)
-                })
-                .collect::<Vec<_>>(),
-        );
-        let presentations: Vec<Fields> =
-            release.presentations.iter().zip(1..).map(|(p, number)| self.presentation(p, number)).collect();
-        put_list(view, "presentations", presentations);
-        put_list(view, "series", release.series.iter().map(|row| self.series_row(row)));
-    }
-
-    fn material(&mut self, view: &mut Fields, release: &Release, travel: &[Travel]) {
-        let attachments =
-            release.attachments.iter().zip(travel.iter().copied().chain(std::iter::repeat(Travel::InMail)));
-        let (mut enclosed, mut linked) = (Vec::new(), Vec::new());
-        for (attachment, travel) in attachments {
-            match travel {
-                Travel::InMail => enclosed.push(self.attachment(attachment)),
-                Travel::Link => linked.push(self.attachment(attachment)),
-                Travel::Nowhere => {}
-            }
-        }
-        put_list(view, "attachments", enclosed);
-        put_list(view, "linked_files", linked);
-        put_list(view, "images", release.images.iter().map(|i| self.image(i)));
-        put_list(
-            view,
-            "videos",
-            release.videos.iter().map(|video| {
-                let mut fields = Fields::new();
-                put(&mut fields, "title", Some(video.title.as_str()));
-                put(&mut fields, "people", Some(people_line(&video.people)));
-                let named = std::iter::once(video.title.clone()).chain(video.people.iter().map(Person::line));
-                put(&mut fields, "sentence", Some(with_stop(&named.collect::<Vec<_>>().join(", "))));
-                put(&mut fields, "text", video.text.as_deref());
-                put_link(&mut fields, "url", Some(&video.url));
-                fields
-            }),
-        );
-        put_list(view, "links", release.links.iter().map(link_group));
-    }
-
-    fn attachment(&self, attachment: &Attachment) -> Fields {
-        let mut fields = Fields::new();
-        put(&mut fields, "label", Some(attachment.label()));
-        put(&mut fields, "file", Some(attachment.file_name()));
-        put(&mut fields, "size", attachment.blob.map(|b| size_in_words(b.size, self.labels)));
-        put(&mut fields, "people", Some(people_line(&attachment.people)));
-        put_link(&mut fields, "url", attachment.url.as_deref());
-        fields
-    }
-
-    fn image(&self, image: &Image) -> Fields {
-        let mut fields = Fields::new();
-        put(&mut fields, "alt", image.alt.as_deref());
-        put(&mut fields, "caption", image.caption.as_deref().or(image.alt.as_deref()).or(image.file.as_deref()));
-        put(&mut fields, "photographer", image.photographer.as_deref());
-        put(&mut fields, "rights", image.rights.as_deref());
-        put_link(&mut fields, "url", image.url.as_deref());
-        fields
-    }
-
-    fn people(&mut self, view: &mut Fields, release: &Release) {
-        let of = |role: ContactRole| release.contacts.iter().filter(move |c| c.role == role).map(contact);
-        put_list(view, "press_contacts", of(ContactRole::Press));
-        put_list(view, "subject_contacts", of(ContactRole::Subject));
-        let boilerplates: Vec<Fields> = release
-            .boilerplates
-            .iter()
-            .map(|boilerplate| {
-                let mut fields = Fields::new();
-                put(&mut fields, "name", Some(boilerplate.name.as_str()));
-                self.put_markdown(&mut fields, "about", &boilerplate.text);
-                fields
-            })
-            .collect();
-        put_list(view, "boilerplates", boilerplates);
     }
 
     /// Adds Markdown as `<name>_html` and `<name>_text`.
@@ -352,56 +253,6 @@ pub(super) fn quote_block(quote: &Quote, reading: &Reading) -> Block {
             let mut all = blocks;
             all.insert(1.min(all.len()), named());
             Block::Speech(all)
-        }
-    }
-}
-
-fn contact(contact: &ReleaseContact) -> Fields {
-    let person = &contact.contact;
-    let mut fields = Fields::new();
-    put(&mut fields, "name", Some(person.name.as_str()));
-    put(&mut fields, "title", person.title.as_deref());
-    put(&mut fields, "organisation", person.organisation.as_deref());
-    put_list(
-        &mut fields,
-        "phones",
-        person.phones.iter().map(|phone| {
-            let mut fields = Fields::new();
-            put(&mut fields, "printed", Some(phone.printed.as_str()));
-            put(&mut fields, "e164", phone.e164.as_deref());
-            fields
-        }),
-    );
-    put(&mut fields, "email", person.email.as_ref().map(|a| a.as_str()));
-    put(&mut fields, "hours", person.hours.as_deref());
-    fields
-}
-
-fn link_group(group: &LinkGroup) -> Fields {
-    let mut fields = Fields::new();
-    put(&mut fields, "title", group.title.as_deref());
-    put_list(
-        &mut fields,
-        // Not "links": inside a loop that would be the recipient's own.
-        "entries",
-        group.links.iter().map(|link| {
-            let mut fields = Fields::new();
-            put(&mut fields, "title", Some(link.title.as_str()));
-            put_link(&mut fields, "url", Some(&link.url));
-            fields
-        }),
-    );
-    fields
-}
-
-/// "1,2 MB": in thousands, as file managers count, with the language's decimal sign.
-fn size_in_words(bytes: u64, labels: &Labels) -> String {
-    match bytes {
-        0..1000 => format!("{bytes} B"),
-        1000..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),
-        _ => {
-            let tenths = bytes.div_ceil(100_000);
-            format!("{}{}{} MB", tenths / 10, labels.word("decimal_sign"), tenths % 10)
         }
     }
 }

@@ -86,7 +86,7 @@ impl ViewWriter<'_> {
         fields
     }
 
-    pub(super) fn presentation(&mut self, presentation: &Presentation, number: usize) -> Fields {
+    pub(super) fn presentation(&mut self, presentation: &Presentation, number: usize, file: Option<Fields>) -> Fields {
         let mut fields = Fields::new();
         put(&mut fields, "number", Some(number.to_string()));
         put(&mut fields, "title", Some(presentation.title.as_str()));
@@ -94,7 +94,7 @@ impl ViewWriter<'_> {
         if let Some(text) = &presentation.text {
             self.put_inline(&mut fields, "about", text);
         }
-        put(&mut fields, "file", presentation.attachment.as_deref());
+        put_file(&mut fields, file);
         put_link(&mut fields, "url", presentation.url.as_deref());
         if let Some(quote) = &presentation.quote {
             self.put_blocks(&mut fields, "quote", &[quote_block(quote, &self.labels.reading)]);
@@ -102,7 +102,7 @@ impl ViewWriter<'_> {
         fields
     }
 
-    pub(super) fn series_row(&self, row: &SeriesRow) -> Fields {
+    pub(super) fn series_row(&self, row: &SeriesRow, file: Option<Fields>) -> Fields {
         let mut fields = Fields::new();
         let date = match &row.date {
             SeriesDate::Day(day) => self.labels.dates.short_day(*day),
@@ -110,8 +110,14 @@ impl ViewWriter<'_> {
         };
         put(&mut fields, "date", Some(date));
         put(&mut fields, "place", Some(row.place.as_str()));
-        put(&mut fields, "file", row.attachment.as_deref());
+        put_file(&mut fields, file);
         put_link(&mut fields, "url", row.url.as_deref());
         fields
     }
+}
+
+/// Adds what is known of an attached file: `file` (its name and size) and its link.
+fn put_file(fields: &mut Fields, file: Option<Fields>) {
+    let Some(file) = file else { return };
+    fields.extend(file.into_iter().filter(|(name, _)| ["file", "url"].contains(&name.as_str())));
 }

@@ -15,6 +15,12 @@ pub(super) fn check(subject: &Subject<'_>, draft: &Draft, findings: &mut Vec<Fin
                     findings.push(required(subject, &missing));
                 }
             }
+            for (field, least, count) in manifest.too_few(subject.release).into_iter().filter(|(.., count)| *count > 0)
+            {
+                let said = format!("this kind needs at least {least} entries in {field}; there is {count}");
+                let finding = Finding::error("required", said, "add the others, or choose another kind");
+                findings.push(subject.place(finding, field));
+            }
             let length = subject.release.headline.chars().count();
             if length > manifest.max_headline {
                 let said = format!(

@@ -28,11 +28,12 @@ fn check_event(subject: &Subject<'_>, event: &Event, findings: &mut Vec<Finding>
     if end.is_some_and(|end| end < start) {
         say(Finding::error("time-order", "the event ends before it begins", "change start or end"), "event.end");
     }
-    // A documentation reports on past events; otherwise an event in the past is a mistake.
+    // Some kinds report on past events; for the others an event in the past is a mistake.
     let over = end.unwrap_or(start) < subject.context.now;
     let looks_back = subject.release.relations.iter().any(|r| r.kind.word() == "documentation-of");
-    if over && subject.release.kind.as_str() != "documentation" && !looks_back {
-        let fix = "check year and month; only a documentation release may be about a past event";
+    if over && !subject.context.manifest.is_some_and(|manifest| manifest.looks_back) && !looks_back {
+        let fix =
+            "check year and month; a release about a past event needs a kind that looks back, such as documentation";
         say(Finding::warning("past-event", "the event is in the past", fix), "event.start");
     }
     if event.status == EventStatus::Moved && event.previous_start.is_none() {

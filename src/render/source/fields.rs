@@ -68,6 +68,7 @@ fn head(root: &mut Section<'_, '_>, kind: Option<Kind>, language: Option<Languag
         media_welcome: None,
         usage_terms: None,
         editor_note: None,
+        headings: Default::default(),
         responsible_publisher: None,
     }
 }
@@ -86,6 +87,7 @@ fn content(root: &mut Section<'_, '_>, release: &mut Release) {
     release.images = root.images("images");
     release.videos = root.videos("videos");
     release.links = root.link_groups("links");
+    release.headings = root.headings("headings");
 }
 
 fn closing(root: &mut Section<'_, '_>, release: &mut Release) {

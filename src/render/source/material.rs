@@ -4,6 +4,7 @@ use chrono_tz::Tz;
 
 use super::section::Section;
 use crate::base::language::Language;
+use crate::model::release::block::{Block, Headings};
 use crate::model::release::{
     Archive, Attachment, Embargo, Image, Link, LinkGroup, Relation, RelationKind, Translation, Video,
 };
@@ -77,6 +78,15 @@ impl<'i, 'l> Section<'i, 'l> {
             }
         }
         groups
+    }
+
+    /// Headings by block; an empty text leaves the heading out.
+    pub(super) fn headings(&mut self, key: &'static str) -> Headings {
+        let Some(mut section) = self.section(key) else { return Headings::new() };
+        let with_heading = Block::ALL.into_iter().filter(|block| block.has_heading());
+        let headings = with_heading.filter_map(|block| Some((block, section.heading(block.word())?))).collect();
+        section.finish();
+        headings
     }
 
     fn need_link(&mut self, key: &'static str) -> String {

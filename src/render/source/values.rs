@@ -20,6 +20,13 @@ impl Section<'_, '_> {
         self.one_line(&found.key, found.line, &text)
     }
 
+    /// A heading: a text of one line, where an empty one means none.
+    pub(super) fn heading(&mut self, key: &'static str) -> Option<String> {
+        let found = self.take(key)?;
+        let text = self.string(&found)?;
+        Some(self.one_line(&found.key, found.line, &text).unwrap_or_default())
+    }
+
     /// A required text of one line; empty if missing, which is reported.
     pub(super) fn need(&mut self, key: &'static str, example: &str) -> String {
         self.line_text(key).unwrap_or_else(|| {

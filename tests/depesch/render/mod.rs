@@ -1,9 +1,11 @@
 //! Tests of `render`.
 
 mod release_file;
+mod release_kinds;
 mod release_links;
 mod release_lint;
 mod release_markdown;
+mod release_places;
 mod release_preview;
 mod release_samples;
 mod release_speech;

@@ -29,5 +29,8 @@ fn no_full_stop_follows_a_question() {
                 [[programme.items]]\ntitle = \"Läget\"\npeople = [\"Bo Ek\"]\n\
                 [[videos]]\ntitle = \"Vart går vi?\"\ntext = \"Textad.\"\nurl = \"https://example.org/v\"";
     let read = Written::of("press-release", "sv", item, "").read();
-    read.holds(&["befinner sig i? Emma Ek", "Läget. Bo Ek", "Vart går vi? Textad."], &[]);
+    read.holds(
+        &["befinner sig i? Emma Ek", "Läget. Bo Ek", "* Vart går vi?\n   Textad.\n   https://example.org/v"],
+        &[],
+    );
 }

@@ -104,7 +104,11 @@ fn a_template_that_explodes_is_stopped() {
 fn only_what_is_safe_goes_in_unescaped() {
     refused(&[("notice/html.hbs", "{{{release.headline}}}")], "three braces are only for values");
     refused(&[("notice/html.hbs", "{{{recipient.attributes.x_html}}}")], "three braces");
-    let (_, html) = render(&[("notice/html.hbs", "{{{release.body_html}}}")], &Reader::default()).unwrap();
+    let (_, html) = render(
+        &[("notice/html.hbs", "{{#each release.blocks}}{{#if body_html}}{{{body_html}}}{{/if}}{{/each}}")],
+        &Reader::default(),
+    )
+    .unwrap();
     assert_eq!(html, "<p style=\"margin:0 0 16px\">Text.</p>\n");
 }
 

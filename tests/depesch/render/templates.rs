@@ -139,8 +139,8 @@ fn a_html_part_that_programs_would_cut_off_is_an_error() {
 #[test]
 fn an_unknown_kind_is_reported_with_the_known_ones() {
     let mut release = release_of(INVITATION);
-    release.kind = "bulletin".parse().unwrap();
+    release.kind = "leaflet".parse().unwrap();
     let none: [Travel; 0] = [];
     let error = PreparedRelease::new(&templates(), &release, &none).err().unwrap().to_string();
-    assert!(error.contains("bulletin") && error.contains("press-release"), "{error}");
+    assert!(error.contains("leaflet") && error.contains("press-release"), "{error}");
 }

@@ -34,10 +34,15 @@ impl Written {
 
     /// The findings of `release check`.
     pub fn findings(&self) -> Vec<Finding> {
+        self.findings_with(&Content::built_in().unwrap())
+    }
+
+    /// The findings of `release check` with other templates.
+    pub fn findings_with(&self, content: &Content) -> Vec<Finding> {
         let (book, files) = (ContactBook::default(), BTreeMap::new());
         let now = "2027-01-20T08:00:00Z".parse().unwrap();
         let against = CheckAgainst { book: &book, files: &files, now, send_at: None };
-        Content::built_in().unwrap().check(&self.0, &against).findings
+        content.check(&self.0, &against).findings
     }
 
     /// Checks that exactly these rules have findings.
