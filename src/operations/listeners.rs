@@ -88,7 +88,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let start =
             |inherited: &[&str], configured: &[&str]| Listeners::at_start(directory.path(), inherited, configured);
-        assert!(start(&[], &["smtp"]).lost().is_empty(), "what was never handed over is not missed");
+        assert!(start(&[], &["smtp"]).lost().is_empty(), "a socket that was never passed in is not missed");
         assert!(start(&["lmtp", "smtp"], &[]).lost().is_empty());
         assert_eq!(start(&["smtp"], &[]).lost(), ["lmtp"]);
         assert_eq!(start(&["smtp"], &[]).lost(), ["lmtp"], "also at the start after that");
