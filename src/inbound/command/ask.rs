@@ -72,7 +72,7 @@ impl CommandService {
         self.forward_to_owner(effects, request.item, request.list, "a request to be erased").await?;
         let notice = draft(request, "erasure", &request.from, json!({ "address": request.from.as_str() }));
         if self.answer(effects, request, notice).await? {
-            effects.note("told what happens");
+            effects.note("answered what happens next");
         }
         Ok(())
     }
@@ -110,12 +110,12 @@ impl CommandService {
         match next {
             Next::Nothing => return Ok(()),
             Next::Send(question) => self.question(effects, request, &question).await?,
-            Next::AskedToday => effects.note("just this was asked today"),
+            Next::AskedToday => effects.note("the same was asked today"),
             Next::DayFull { leaving } => {
                 effects.had_today(question::TEMPLATE);
                 let why = match leaving {
-                    true => "somebody wants to leave and was not asked",
-                    false => "a wish more than is asked about a day",
+                    true => "a request to leave, and no confirmation was asked for",
+                    false => "more requests in a day than confirmations are asked for",
                 };
                 self.forward_to_owner(effects, request.item, request.list, why).await?;
             }
