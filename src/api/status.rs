@@ -239,7 +239,7 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
 
 async fn show(State(control): State<Arc<ApiState>>) -> Result<Json<Status>, ApiError> {
     let health = control.observer.look(PICTURE_AGE).await?;
-    let stats = control.dispatcher.as_ref().map(|dispatcher| dispatcher.stats()).unwrap_or_default();
+    let stats = control.dispatcher.stats();
     let trouble = health.trouble.first().map(|(_, trouble)| trouble.clone());
     let problems = health.problems();
     Ok(Json(Status {

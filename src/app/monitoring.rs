@@ -97,8 +97,8 @@ impl Monitoring {
         let commits = engine.metrics();
         control.observer.watch(health::Parts {
             engine: Some(engine),
-            dispatcher: control.dispatcher.clone(),
-            notice_worker: control.notices.as_ref().map(|notices| notices.notice_worker.clone()),
+            dispatcher: Some(control.dispatcher.clone()),
+            notice_worker: Some(control.notices.notice_worker.clone()),
             spool: Some(spool),
             backups: control.backups.clone(),
             jobs,
@@ -111,7 +111,7 @@ impl Monitoring {
         if let Some(address) = port.address() {
             tracing::info!(%address, "answers /metrics, /healthz and /readyz");
         }
-        let outcomes = control.dispatcher.as_ref().map(|dispatcher| dispatcher.outcomes()).unwrap_or_default();
+        let outcomes = control.dispatcher.outcomes();
         let instruments = Instruments { commits, outcomes, inbound: self.inbound };
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), instruments);
         let asked = monitor::Watched { observer: control.observer.clone(), metrics };

@@ -60,7 +60,7 @@ async fn office() -> Office {
     let (notifier, book) = (Notifier::new(), Arc::new(Directory::new(store.clone(), Key::new([7; 32]))));
     let ingest = Arc::new(SpoolIngest::new(store.clone(), spool.clone(), notifier.clone(), book));
     let mail_in = MailIn { ingest: ingest.clone(), spool, notifier: notifier.clone(), listeners: None };
-    let test = start_changed(store.clone(), |control| ApiState { mail_in: Some(mail_in), ..control }).await;
+    let test = start_changed(store.clone(), |control| ApiState { mail_in, ..control }).await;
     Office { test, store, disk, notifier, ingest, _directory: directory }
 }
 
