@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::base::clock::Timestamp;
 use crate::model::audit::AuditOutcome;
-use crate::operations::backups::{BackupReport, Backups};
+use crate::operations::backups::BackupReport;
 use crate::store::backup::manifest::Manifest;
 use crate::store::backup::prune::is_whole;
 use crate::store::backup::repository::Repository;
@@ -180,12 +180,8 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/backups", get(all).post(make))
 }
 
-fn backups(control: &ApiState) -> Result<Arc<Backups>, ApiError> {
-    control.backups.clone().ok_or_else(|| ApiError::not_found("this daemon makes no backups"))
-}
-
 async fn all(State(control): State<Arc<ApiState>>) -> Result<Json<Vec<BackupView>>, ApiError> {
-    let backups = backups(&control)?;
+    let backups = control.backups.clone();
     let read = move || list(&Repository::open_to_read(&backups.directory)?);
     match tokio::task::spawn_blocking(read).await {
         Ok(Ok(all)) => Ok(Json(all)),
@@ -196,7 +192,7 @@ async fn all(State(control): State<Arc<ApiState>>) -> Result<Json<Vec<BackupView
 }
 
 async fn make(State(control): State<Arc<ApiState>>, caller: Caller, trail: Trail) -> Result<Response, ApiError> {
-    let backups = backups(&control)?;
+    let backups = control.backups.clone();
     trail.goes_on();
     let (lines, response) = stream::lines();
     let (events, mut told) = mpsc::unbounded_channel();

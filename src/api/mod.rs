@@ -87,24 +87,42 @@ pub struct ApiState {
     pub started: Timestamp,
     /// Description of where outgoing mail is sent.
     pub transport: String,
-    /// Decides about posts; `None` in tests without incoming mail.
-    pub posts: Option<PostService>,
+    /// Decides about posts.
+    pub posts: PostService,
     /// Determines the daemon's health.
     pub observer: Arc<Observer>,
-    /// Sends mail; `None` in tests that send nothing.
-    pub dispatcher: Option<Arc<Dispatcher>>,
-    /// Incoming mail; `None` in tests without it.
-    pub mail_in: Option<inbound::MailIn>,
-    /// The files that contain mail, for export and erasure; `None` in tests without files.
-    pub files: Option<Files>,
-    /// The retention rules; `None` in tests without them.
-    pub rules: Option<Rules>,
-    /// Writes and sends notices; `None` in tests that send nothing.
-    pub notices: Option<notice::NoticesOut>,
-    /// Makes backups; `None` in tests without backups.
-    pub backups: Option<Arc<Backups>>,
+    /// Sends mail.
+    pub dispatcher: Arc<Dispatcher>,
+    /// Incoming mail.
+    pub mail_in: inbound::MailIn,
+    /// The files that contain mail, for export and erasure.
+    pub files: Files,
+    /// The retention rules.
+    pub rules: Rules,
+    /// Writes and sends notices.
+    pub notices: notice::NoticesOut,
+    /// Makes backups.
+    pub backups: Arc<Backups>,
     /// The configuration in force, and how to request a reload.
     pub configuration: configuration::Configuration,
+}
+
+/// The services that answer requests.
+pub struct Services {
+    /// Decides about posts.
+    pub posts: PostService,
+    /// Sends mail.
+    pub dispatcher: Arc<Dispatcher>,
+    /// Incoming mail.
+    pub mail_in: inbound::MailIn,
+    /// The files that contain mail.
+    pub files: Files,
+    /// The retention rules.
+    pub rules: Rules,
+    /// Writes and sends notices.
+    pub notices: notice::NoticesOut,
+    /// Makes backups.
+    pub backups: Arc<Backups>,
 }
 
 impl ApiState {
@@ -114,14 +132,16 @@ impl ApiState {
         SubscriberService { store, key, at: self.clock.now(), who: caller.name.clone() }
     }
 
-    /// Creates the state with the current time as start time; optional parts are `None`.
+    /// Creates the state with the current time as start time, and without messages.
     pub fn new(
         store: Store,
         clock: Arc<dyn Clock>,
         key: Key,
         state_directory: PathBuf,
         content: Arc<ContentHandle>,
+        services: Services,
     ) -> Self {
+        let Services { posts, dispatcher, mail_in, files, rules, notices, backups } = services;
         let started = clock.now();
         let observer = Arc::new(Observer::new(store.clone(), clock.clone()));
         Self {
@@ -136,13 +156,13 @@ impl ApiState {
             started,
             observer,
             transport: "none".to_owned(),
-            posts: None,
-            dispatcher: None,
-            mail_in: None,
-            files: None,
-            rules: None,
-            notices: None,
-            backups: None,
+            posts,
+            dispatcher,
+            mail_in,
+            files,
+            rules,
+            notices,
+            backups,
             configuration: configuration::Configuration::default(),
         }
     }

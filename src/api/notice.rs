@@ -126,9 +126,7 @@ async fn retry(
         Ok(Attempt::Commit(batch, open))
     });
     let open = opened.await?;
-    if let Some(out) = &control.notices {
-        out.notices.notify();
-    }
+    control.notices.notices.notify();
     tracing::info!(notice = %id, by = %caller, "a failed notice is retried");
     Ok(Json(view(&open, false)))
 }

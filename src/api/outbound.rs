@@ -54,14 +54,10 @@ async fn flush_now(
     let what = Flush { mailing, domain: request.domain };
     let done = flush(&control.store, control.clock.now(), &what).await;
     // After an error too: deliveries changed before it must be sent.
-    if let Some(dispatcher) = &control.dispatcher {
-        dispatcher.try_relay_now();
-    }
+    control.dispatcher.try_relay_now();
     control.notifier.notify();
-    if let Some(out) = &control.notices {
-        out.notice_worker.try_relay_now();
-        out.notices.notify();
-    }
+    control.notices.notice_worker.try_relay_now();
+    control.notices.notices.notify();
     let Flushed { deliveries, notices } = done?;
     tracing::info!(by = %caller, deliveries, notices, "deferred mail was made due");
     Ok(Json(FlushAnswer { changed: deliveries, notices }))

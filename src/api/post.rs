@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, PostId};
-use crate::inbound::post::{PostError, PostService};
+use crate::inbound::post::PostError;
 use crate::model::post::{Post, PostState};
 use crate::store::blobs::Blobs;
 
@@ -153,7 +153,7 @@ async fn approve(
     trail: Trail,
     Segment(id): Segment<PostId>,
 ) -> Result<Json<PostView>, ApiError> {
-    let post = service(&control)?.approve(id, &caller.name).await.map_err(refusal)?;
+    let post = control.posts.approve(id, &caller.name).await.map_err(refusal)?;
     if let PostState::Approved { mailing, .. } = &post.state {
         trail.detail(format!("made {mailing}"));
     }
@@ -166,20 +166,14 @@ async fn refuse(
     Segment(id): Segment<PostId>,
     Body(RefuseRequest { reason }): Body<RefuseRequest>,
 ) -> Result<Json<PostView>, ApiError> {
-    let post = service(&control)?.refuse(id, &caller.name, reason.trim()).await.map_err(refusal)?;
+    let post = control.posts.refuse(id, &caller.name, reason.trim()).await.map_err(refusal)?;
     decided(&control, &post)
 }
 
 fn decided(control: &ApiState, post: &Post) -> Result<Json<PostView>, ApiError> {
     control.notifier.notify();
-    if let Some(service) = &control.posts {
-        service.notices.notify();
-    }
+    control.posts.notices.notify();
     Ok(Json(view(post)))
-}
-
-fn service(control: &ApiState) -> Result<&PostService, ApiError> {
-    control.posts.as_ref().ok_or_else(|| ApiError::internal("this daemon does not receive mail"))
 }
 
 async fn find(control: &ApiState, id: PostId) -> Result<Post, ApiError> {

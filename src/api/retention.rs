@@ -12,7 +12,7 @@ use crate::base::token::to_hex;
 use crate::model::erasure::{Erasure, ErasureState};
 use crate::privacy::erasure::Eraser;
 use crate::privacy::retention::RetentionError;
-use crate::privacy::retention::rules::{Ruled, Rules};
+use crate::privacy::retention::rules::Ruled;
 use crate::store::suppressions::AddressHash;
 
 use super::ApiState;
@@ -54,19 +54,14 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/retention", get(show).post(run)).route("/v1/erasures", get(erasures))
 }
 
-fn rules(control: &ApiState) -> Result<&Rules, ApiError> {
-    control.rules.as_ref().ok_or_else(|| ApiError::not_found("this daemon runs no retention rules"))
-}
-
 async fn show(State(control): State<Arc<ApiState>>) -> Result<Json<Vec<RuleView>>, ApiError> {
-    let ruled = rules(&control)?.apply(control.clock.now(), true).await?;
+    let ruled = control.rules.apply(control.clock.now(), true).await?;
     Ok(Json(ruled.iter().map(RuleView::from).collect()))
 }
 
 async fn run(State(control): State<Arc<ApiState>>) -> Result<Json<Vec<RuleView>>, ApiError> {
-    let rules = rules(&control)?;
-    let ruled = rules.apply(control.clock.now(), false).await?;
-    let (store, key, files) = (control.store.clone(), control.key.clone(), control.files.clone());
+    let ruled = control.rules.apply(control.clock.now(), false).await?;
+    let (store, key, files) = (control.store.clone(), control.key.clone(), Some(control.files.clone()));
     if let Err(error) = (Eraser { store, key, files }).work(control.clock.now()).await {
         tracing::error!(%error, "erasures have begun and continue later");
     }

@@ -72,7 +72,7 @@ pub struct Status {
     /// Notices.
     #[serde(default)]
     pub notices: NoticeCounts,
-    /// Backups, if this daemon makes any.
+    /// Backups.
     #[serde(default)]
     pub backup: Option<BackupStatus>,
 }
@@ -239,7 +239,7 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
 
 async fn show(State(control): State<Arc<ApiState>>) -> Result<Json<Status>, ApiError> {
     let health = control.observer.health(SNAPSHOT_AGE).await?;
-    let stats = control.dispatcher.as_ref().map(|dispatcher| dispatcher.stats()).unwrap_or_default();
+    let stats = control.dispatcher.stats();
     let trouble = health.trouble.first().map(|(_, trouble)| trouble.clone());
     let problems = health.problems();
     Ok(Json(Status {
@@ -285,8 +285,8 @@ async fn show(State(control): State<Arc<ApiState>>) -> Result<Json<Status>, ApiE
             reason: index.rebuilt.map(|(_, reason)| reason),
         }),
         jobs: health.jobs.iter().map(|c| JobStatus { name: c.name.to_owned(), last: c.last, next: c.next }).collect(),
-        backup: control.backups.as_ref().map(|backups| BackupStatus {
-            directory: backups.directory.display().to_string(),
+        backup: Some(BackupStatus {
+            directory: control.backups.directory.display().to_string(),
             newest: health.backup,
             failure: health.backup_failure.as_ref().map(|(_, why)| why.clone()),
             faults: health.backup_condition.faults.iter().map(FaultView::from).collect(),

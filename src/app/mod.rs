@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::api::ApiState;
 use crate::api::client::Client;
 use crate::api::notice::NoticesOut;
 use crate::api::server::Server;
+use crate::api::{ApiState, Services};
 use crate::audit::AuditLog;
 use crate::base::clock::Clock;
 use crate::base::token::Key;
@@ -33,6 +33,7 @@ use crate::operations::jobs::{Job, Jobs};
 use crate::outbound::dispatch::{DispatchParts, Dispatcher};
 use crate::runtime::notifier::Notifier;
 use crate::smtp::listener::Inherited;
+use crate::store::spool::Spool;
 use crate::store::{Store, StoreError};
 use crate::transport::Transport;
 
@@ -136,14 +137,12 @@ async fn start_on(
     let log = AuditLog::new(store.clone(), clock.clone(), key.clone());
     let backups = parts::backups(config, &store, &spool, &clock);
     let storage_eraser = erasures::storage_eraser(config, &store, &key, &spool, &backups, &clock);
-    let mut jobs = jobs(config, &storage_eraser, &notices, &posts, &log, &backups)?;
-    jobs.extend(posts::later_jobs(config, &posts, &spool)?);
+    let jobs = jobs(config, &storage_eraser, &notices, &posts, &spool, &log, &backups)?;
     let server = Server::bind(&config.control).await?;
     let monitoring = monitoring::prepare(config).await;
     audit::started(&log, &config.state_directory).await?;
     let notifier = Notifier::new();
-    let dispatcher = begin_dispatch(config, &store, &clock, &transport, &messages, &key, &notifier);
-    let dispatcher = Arc::new(dispatcher.await?);
+    let dispatcher = begin_dispatch(config, &store, &clock, &transport, &messages, &key, &notifier).await?;
     let mail_in = mail_in::Parts {
         store: store.clone(),
         spool: spool.clone(),
@@ -157,19 +156,21 @@ async fn start_on(
     };
     let mail_in = mail_in::prepare(config, listener, mail_in, inherited).await?;
     let notice_worker = Arc::new(parts::notice_worker(config, &store, &spool, &clock, transport, &notices, &notifier));
+    let services = Services {
+        dispatcher: dispatcher.clone(),
+        mail_in: mail_in.control.clone(),
+        files: erasures::files(config, &spool),
+        rules: parts::rules(config, &storage_eraser),
+        notices: NoticesOut { notices, notice_worker: notice_worker.clone() },
+        posts,
+        backups,
+    };
     let control = Arc::new(ApiState {
         notifier: notifier.clone(),
         messages: messages.clone(),
         queue_defaults: parts::queue_defaults(config),
         transport: parts::describe_transport(config),
-        dispatcher: Some(dispatcher.clone()),
-        mail_in: Some(mail_in.control.clone()),
-        files: Some(erasures::files(config, &spool)),
-        rules: Some(parts::rules(config, &storage_eraser)),
-        notices: Some(NoticesOut { notices, notice_worker: notice_worker.clone() }),
-        posts: Some(posts),
-        backups: Some(backups),
-        ..ApiState::new(store.clone(), clock.clone(), key, config.state_directory.clone(), content)
+        ..ApiState::new(store.clone(), clock.clone(), key, config.state_directory.clone(), content, services)
     });
     let stopping = watch::Sender::new(false);
     let scheduler = Scheduler::new(store.clone(), clock.clone(), notifier).checking(messages.clone());
@@ -215,6 +216,7 @@ fn jobs(
     storage_eraser: &StorageEraser,
     notices: &Notices,
     posts: &PostService,
+    spool: &Spool,
     log: &AuditLog,
     backups: &Arc<Backups>,
 ) -> Result<Vec<Job>, StartError> {
@@ -225,6 +227,7 @@ fn jobs(
     jobs.push(audit::job(config, log)?);
     jobs.extend(parts::backup_job(config, backups)?);
     jobs.push(erasures::job(config, storage_eraser)?);
+    jobs.extend(posts::later_jobs(config, posts, spool)?);
     Ok(jobs)
 }
 
@@ -253,7 +256,7 @@ async fn begin_dispatch(
     messages: &Arc<ReloadableSource>,
     key: &Key,
     notifier: &Notifier,
-) -> Result<Dispatcher, StartError> {
+) -> Result<Arc<Dispatcher>, StartError> {
     let started = Dispatcher::start(DispatchParts {
         store: store.clone(),
         clock: clock.clone(),
@@ -264,7 +267,7 @@ async fn begin_dispatch(
         notifier: notifier.clone(),
         settings: parts::dispatch_settings(config),
     });
-    Ok(started.await?)
+    Ok(Arc::new(started.await?))
 }
 
 /// Gives a store of an earlier version the index tables that it lacks; invitations of before answers could come by mail are

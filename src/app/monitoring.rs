@@ -92,10 +92,10 @@ impl Monitoring {
         let Watched { spool, jobs, mail_connections, doubts, listeners } = seen;
         let commits = control.store.maintenance().metrics();
         control.observer.watch(health::Parts {
-            dispatcher: control.dispatcher.clone(),
-            notice_worker: control.notices.as_ref().map(|notices| notices.notice_worker.clone()),
+            dispatcher: Some(control.dispatcher.clone()),
+            notice_worker: Some(control.notices.notice_worker.clone()),
             spool: Some(spool),
-            backups: control.backups.clone(),
+            backups: Some(control.backups.clone()),
             jobs,
             mail_connections: Some(mail_connections),
             doubts: Some(doubts),
@@ -106,7 +106,7 @@ impl Monitoring {
         if let Some(address) = port.address() {
             tracing::info!(%address, "answers /metrics, /healthz and /readyz");
         }
-        let outcomes = control.dispatcher.as_ref().map(|dispatcher| dispatcher.outcomes()).unwrap_or_default();
+        let outcomes = control.dispatcher.outcomes();
         let instruments = Instruments { commits, outcomes, inbound: self.inbound };
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), instruments);
         let asked = monitor::Watched { observer: control.observer.clone(), metrics };

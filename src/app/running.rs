@@ -133,9 +133,7 @@ impl RunningApp {
         let stop_timeout = config.into_inner().unwrap_or_else(PoisonError::into_inner).stop_timeout;
         control.observer.drain();
         stopping.send_replace(true);
-        if let Some(backups) = &control.backups {
-            backups.stop();
-        }
+        control.backups.stop();
         let drained = async {
             // The API first: what it promised is committed before the store closes.
             tokio::join!(

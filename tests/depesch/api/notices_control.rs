@@ -19,7 +19,7 @@ async fn control(world: &World) -> (TestApi, Arc<NoticeWorker>) {
     let notice_worker = Arc::new(world.notice_worker());
     let out = NoticesOut { notices: world.notices.clone(), notice_worker: notice_worker.clone() };
     let clock = Arc::new(world.clock.clone());
-    let test = start_changed(world.store.clone(), |control| ApiState { notices: Some(out), clock, ..control }).await;
+    let test = start_changed(world.store.clone(), |control| ApiState { notices: out, clock, ..control }).await;
     test.control.observer.watch(Parts { notice_worker: Some(notice_worker.clone()), ..Parts::default() });
     (test, notice_worker)
 }

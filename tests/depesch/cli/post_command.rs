@@ -19,7 +19,7 @@ async fn held_posts_are_approved_or_refused_once() {
         office.comes("kim@example.net", "samtal@lists.example.org", post.as_bytes()).await;
     }
     let (service, directory) = (office.service.clone(), office.state_directory());
-    let changed = |control| ApiState { posts: Some(service), state_directory: directory, ..control };
+    let changed = |control| ApiState { posts: service, state_directory: directory, ..control };
     let test = start_changed(office.store.clone(), changed).await;
 
     let held: Vec<PostView> = test.client.get("/v1/posts?state=held").await.unwrap();

@@ -23,7 +23,7 @@ async fn control(world: &World) -> (TestApi, Arc<NoticeWorker>) {
     let notice_worker = Arc::new(world.notice_worker());
     let out = NoticesOut { notices: world.notices.clone(), notice_worker: notice_worker.clone() };
     let clock = Arc::new(world.clock.clone());
-    let test = start_changed(world.store.clone(), |control| ApiState { notices: Some(out), clock, ..control }).await;
+    let test = start_changed(world.store.clone(), |control| ApiState { notices: out, clock, ..control }).await;
     (test, notice_worker)
 }
 
@@ -116,7 +116,7 @@ async fn so_are_deliveries_that_waited_for_it() {
     let id = office.mailing(UncertainPolicy::Resend).await;
     let dispatcher = Arc::new(office.dispatcher().await.unwrap());
     let (clock, notifier) = (Arc::new(office.clock.clone()), office.notifier.clone());
-    let sends = Some(dispatcher.clone());
+    let sends = dispatcher.clone();
     let change = |control| ApiState { dispatcher: sends, clock, notifier, ..control };
     let test = start_changed(office.store.clone(), change).await;
     let rest = async || {

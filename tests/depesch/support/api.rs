@@ -1,17 +1,33 @@
 //! A control API on its own socket, with a store in memory and a fixed clock.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{TimeZone, Utc};
-use depesch::api::ApiState;
 use depesch::api::client::Client;
+use depesch::api::inbound::MailIn;
+use depesch::api::notice::NoticesOut;
 use depesch::api::server::{Server, SocketSettings};
-use depesch::base::clock::FakeClock;
+use depesch::api::{ApiState, Services};
+use depesch::base::clock::{Clock, FakeClock};
 use depesch::base::token::Key;
-use depesch::composition::content::{Content, ContentHandle};
 use depesch::composition::message::{MessageSource, NoMessages};
+use depesch::composition::notices::{NoticeSettings, Notices};
+use depesch::inbound::destination::Directory;
+use depesch::inbound::ingest::SpoolIngest;
+use depesch::operations::backups::Backups;
+use depesch::privacy::personal_data::Files;
+use depesch::privacy::retention::rules::{Periods, Rules};
+use depesch::runtime::notifier::Notifier;
 use depesch::store::Store;
+use depesch::store::backup::prune::Keep;
+use depesch::store::blobs::Blobs;
 use depesch::store::memory::MemoryEngine;
+use depesch::store::spool::{Spool, SpoolSettings};
+
+use super::commands::{content, posts};
+use super::notices::World;
+use super::office::Office;
 
 /// A running control API; ends with the runtime of its test.
 pub struct TestApi {
@@ -71,12 +87,51 @@ pub async fn start_with(store: Store, messages: Arc<dyn MessageSource>) -> TestA
 pub async fn start_changed(store: Store, change: impl FnOnce(ApiState) -> ApiState) -> TestApi {
     let directory = tempfile::tempdir().unwrap();
     let clock = FakeClock::at(Utc.with_ymd_and_hms(2026, 11, 21, 9, 0, 0).unwrap());
-    let state = directory.path().to_owned();
-    let content = Arc::new(ContentHandle::new(Content::built_in().unwrap()));
-    let control = ApiState::new(store, Arc::new(clock.clone()), Key::new([7; 32]), state, content);
-    let control = Arc::new(change(control));
+    let control = Arc::new(change(state(store, &clock, directory.path()).await));
     let path = directory.path().join("control.sock");
     let server = Server::bind(&SocketSettings { path: path.clone(), ..Default::default() }).await.unwrap();
     tokio::spawn(server.run(control.clone(), std::future::pending()));
     TestApi { client: Client::new(path), control, clock, directory }
+}
+
+/// All of a daemon that the API uses, over this store and with its files in `directory`. Nothing is sent: the dispatcher
+/// and the notice worker have empty stores of their own.
+async fn state(store: Store, clock: &Arc<FakeClock>, directory: &Path) -> ApiState {
+    let key = Key::new([7; 32]);
+    let clocks = || -> Arc<dyn Clock> { Arc::new(clock.clone()) };
+    let spool_settings = SpoolSettings { reserve_bytes: 0, ..SpoolSettings::default() };
+    let spool = Spool::open(directory, spool_settings, clocks()).unwrap();
+    let blobs = Blobs::in_state_directory(directory);
+    let notices = Notices::new(store.clone(), content(), key.clone(), clocks(), NoticeSettings::default());
+    let book = Arc::new(Directory::new(store.clone(), key.clone()));
+    let ingest = Arc::new(SpoolIngest::new(store.clone(), spool.clone(), Notifier::new(), book));
+    let month = std::time::Duration::from_secs(30 * 86_400);
+    let backups = Backups::new(
+        store.clone(),
+        (spool.clone(), directory.join("spool")),
+        directory.join("blobs"),
+        directory.join("backups"),
+        Keep { all: month, daily: month },
+        clocks(),
+    );
+    let services = Services {
+        posts: posts(&store, &blobs, clock, &key, &notices),
+        dispatcher: Arc::new(Office::new().dispatcher().await.unwrap()),
+        mail_in: MailIn { ingest, spool: spool.clone(), notifier: Notifier::new(), listeners: None },
+        files: Files { spool: spool.clone(), blobs: blobs.clone(), capture: None },
+        rules: Rules {
+            store: store.clone(),
+            key: key.clone(),
+            clock: clocks(),
+            spool,
+            blobs,
+            capture: None,
+            configured: Vec::new(),
+            store_directory: directory.join("store"),
+            periods: Periods::default(),
+        },
+        notices: NoticesOut { notices, notice_worker: Arc::new(World::new().notice_worker()) },
+        backups: Arc::new(backups),
+    };
+    ApiState::new(store, clocks(), key, directory.to_owned(), content(), services)
 }

@@ -219,16 +219,7 @@ pub fn triage(
         notices: notices.clone(),
         settings,
     };
-    let posts = PostService {
-        store: store.clone(),
-        blobs: blobs.clone(),
-        clock: Arc::new(clock.clone()),
-        key: key.clone(),
-        notices: notices.clone(),
-        authenticator: Arc::new(NoLookups::default()),
-        words: SHIPPED.2.clone(),
-        zone: chrono_tz::Europe::Stockholm,
-    };
+    let posts = posts(store, blobs, clock, key, notices);
     let rsvps =
         RsvpDesk { store: store.clone(), key: key.clone(), clock: Arc::new(clock.clone()), notices: notices.clone() };
     let (policy, doubts) = (BouncePolicy::default(), Arc::default());
@@ -242,6 +233,20 @@ pub fn triage(
         posts,
         rsvps,
         postmaster: None,
+    }
+}
+
+/// The service for posts.
+pub fn posts(store: &Store, blobs: &Blobs, clock: &Arc<FakeClock>, key: &Key, notices: &Notices) -> PostService {
+    PostService {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        clock: Arc::new(clock.clone()),
+        key: key.clone(),
+        notices: notices.clone(),
+        authenticator: Arc::new(NoLookups::default()),
+        words: SHIPPED.2.clone(),
+        zone: chrono_tz::Europe::Stockholm,
     }
 }
 

@@ -4,6 +4,7 @@
 //!
 //! | world | contents | use it for |
 //! |---|---|---|
+//! | [`channels::World`] | a store with two lists, the rules for people | the rules, by every channel |
 //! | [`office::Office`] | scheduler, dispatcher, a relay that answers as scripted | mailings and deliveries |
 //! | [`notices::World`] | the notice worker, a relay that answers as scripted | notices |
 //! | [`inbound::MailIn`] | spool and worker, with a scripted handler | incoming mail, before it is classified |
@@ -11,7 +12,7 @@
 //! | [`posts::PostOffice`] | as `MailIn`, with posts, scheduler, dispatcher and a relay | mail to a list |
 //! | [`rsvps::Hosts`] | as `commands::World`, with sent invitations | answers to invitations |
 //! | [`listener::Running`] | the SMTP listener on a port | the SMTP dialogue over a socket |
-//! | [`api::TestApi`] | the API on a socket, with a store in memory | requests and commands |
+//! | [`api::TestApi`] | the API on a socket, with a store in memory; sends nothing | requests, commands, printed reports |
 //! | [`site::Site`] | store, attachments, spool and backups on disk | backup, restore, check |
 //! | [`daemon::Daemon`] | the real program in its own directory | what only a process can show |
 //!
