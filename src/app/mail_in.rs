@@ -13,12 +13,12 @@ use crate::bounce::Reader;
 use crate::composition::content::ContentHandle;
 use crate::composition::notices::Notices;
 use crate::config::Config;
-use crate::inbound::bounce::BounceDesk;
+use crate::inbound::bounce::BounceHandler;
 use crate::inbound::command::CommandService;
 use crate::inbound::destination::Directory;
 use crate::inbound::ingest::SpoolIngest;
 use crate::inbound::post::PostService;
-use crate::inbound::rsvp::RsvpDesk;
+use crate::inbound::rsvp::RsvpHandler;
 use crate::inbound::triage::Triage;
 use crate::inbound::worker::InboundWorker;
 use crate::mail::command::Commands;
@@ -119,8 +119,8 @@ pub(crate) async fn prepare(
     };
     let doubts = Arc::new(Doubts::default());
     let Rulebook { store: records, key } = rulebook.clone();
-    let rsvps = RsvpDesk { store: records, key, clock: clock.clone(), notices: notices.clone() };
-    let bounces = BounceDesk { rulebook: rulebook.clone(), policy: config.bounce.policy, doubts: doubts.clone() };
+    let rsvps = RsvpHandler { store: records, key, clock: clock.clone(), notices: notices.clone() };
+    let bounces = BounceHandler { rulebook: rulebook.clone(), policy: config.bounce.policy, doubts: doubts.clone() };
     let triage = Triage {
         rulebook,
         clock: clock.clone(),

@@ -30,7 +30,7 @@ async fn readable(store: &Store, ids: impl IntoIterator<Item = ReleaseId>) -> Re
 
 /// What has been sent about an event.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct Announced {
     /// The release that first announced it.
     pub first: LoadedRelease,
     /// The newest release: it determines when and whether the event takes place.
@@ -42,7 +42,7 @@ pub struct Told {
 ///
 /// # Errors
 /// [`StoreError`].
-pub(crate) async fn told(store: &Store, release: ReleaseId) -> Result<Option<Told>, StoreError> {
+pub(crate) async fn announced(store: &Store, release: ReleaseId) -> Result<Option<Announced>, StoreError> {
     let mut sent = Vec::new();
     for one in releases_of(store, release).await? {
         if store.is_sent(one).await? {
@@ -51,7 +51,7 @@ pub(crate) async fn told(store: &Store, release: ReleaseId) -> Result<Option<Tol
     }
     let mut releases = readable(store, sent).await?;
     let (first, newest) = (releases.first().cloned(), releases.pop());
-    Ok(first.zip(newest).map(|(first, newest)| Told { first, newest }))
+    Ok(first.zip(newest).map(|(first, newest)| Announced { first, newest }))
 }
 
 /// The UID and SEQUENCE of a release's event at a list's domain. The UID is that of the first release of the event,

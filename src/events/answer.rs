@@ -5,7 +5,7 @@ use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::{ReleaseId, SubscriberId};
 use crate::base::token::Key;
-use crate::composition::event::{Told, told};
+use crate::composition::event::{Announced, announced};
 use crate::composition::release::LoadedRelease;
 use crate::model::rsvp::{Detail, Rsvp, RsvpAnswer, RsvpChange, RsvpPerson, RsvpSource};
 use crate::store::decided::Decided;
@@ -59,7 +59,7 @@ pub struct Recorded {
     /// The release that was answered.
     pub loaded: LoadedRelease,
     /// The first and the newest release about the event.
-    pub told: Told,
+    pub told: Announced,
     /// Why it does not count until the press contact has checked it; `None` if it counts. Its sender may be forged.
     pub doubted: Option<&'static str>,
 }
@@ -75,8 +75,8 @@ pub async fn answer_invitation(
 ) -> Result<Decided<Recorded>, RsvpError> {
     let (event, loaded) = event_of(store, answering.release).await?;
     // The newest release decides whether and when the event takes place, whichever one was answered.
-    let told = told(store, answering.release).await?;
-    let told = told.unwrap_or_else(|| Told { first: loaded.clone(), newest: loaded.clone() });
+    let told = announced(store, answering.release).await?;
+    let told = told.unwrap_or_else(|| Announced { first: loaded.clone(), newest: loaded.clone() });
     let doubted = match answering.proof {
         Proof::Own | Proof::Stated => None,
         Proof::OwnByUid if is_known(store, key, event, &answering.address).await? => None,

@@ -151,7 +151,7 @@ async fn by_address(store: &Store, address: &Address, message: &Incoming, now: T
         candidates.push(Candidate { event, newest: loaded.clone(), loaded });
     }
     for candidate in &mut candidates {
-        if let Some(told) = event::told(store, candidate.loaded.record.value.id).await? {
+        if let Some(told) = event::announced(store, candidate.loaded.record.value.id).await? {
             candidate.newest = told.newest;
         }
     }

@@ -56,7 +56,7 @@ impl Overview {
         rsvps.sort_by_key(|rsvp| (rsvp.answer(), rsvp.since(), rsvp.address.key()));
         // The newest sent release states when the event is; if it asks for no answers, this one still states the
         // capacity.
-        let newest = event::told(store, release).await?.map(|told| told.newest);
+        let newest = event::announced(store, release).await?.map(|told| told.newest);
         let newest = newest.filter(|newest| newest.record.value.id > release);
         let of_event = newest.as_ref().unwrap_or(&loaded).release.event.as_ref();
         let asks = [of_event, loaded.release.event.as_ref()];

@@ -19,7 +19,7 @@ use crate::subscribers::tokens::BounceToken;
 use super::{Effects, HandleError, Item};
 
 /// Handles bounces.
-pub struct BounceDesk {
+pub struct BounceHandler {
     /// Decides the consequences.
     pub rulebook: Rulebook,
     /// The policy by which bounces suspend a subscriber.
@@ -28,7 +28,7 @@ pub struct BounceDesk {
     pub doubts: Arc<Doubts>,
 }
 
-impl BounceDesk {
+impl BounceHandler {
     /// Returns what a message to an envelope sender does; `None` if a person must read it.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::base::address::Address;
 use crate::base::clock::Clock;
 use crate::base::id::InboundId;
 use crate::base::token::Key;
-use crate::composition::event::Told;
+use crate::composition::event::Announced;
 use crate::composition::notices::{Draft, Forwarded, Notices, may_answer};
 use crate::composition::release::{LoadError, LoadedRelease};
 use crate::events::answer::{Answering, Proof, answer_invitation};
@@ -49,7 +49,7 @@ pub(crate) fn is_answer(message: &Incoming) -> bool {
 }
 
 /// Handles answers to invitations.
-pub struct RsvpDesk {
+pub struct RsvpHandler {
     /// The store.
     pub store: Store,
     /// Signs and verifies tokens.
@@ -60,7 +60,7 @@ pub struct RsvpDesk {
     pub notices: Notices,
 }
 
-impl RsvpDesk {
+impl RsvpHandler {
     /// Returns what an answer does; `None` if it belongs to no invitation or has no sender, and so is for a person.
     /// `list` is the list whose address it came to, if any.
     ///
@@ -182,7 +182,7 @@ impl RsvpDesk {
     async fn receipt(
         &self,
         item: &Item,
-        told: &Told,
+        told: &Announced,
         rsvp: &Rsvp,
         list: Option<&List>,
         effects: &mut Effects,
@@ -282,7 +282,7 @@ fn person_of(person: &Person, message: &Incoming) -> RsvpPerson {
 }
 
 /// The data of the receipt: the answer, and the event as the newest release describes it.
-fn receipt_data(told: &Told, rsvp: &Rsvp) -> serde_json::Value {
+fn receipt_data(told: &Announced, rsvp: &Rsvp) -> serde_json::Value {
     let release = &told.newest.release;
     let event = release.event.as_ref();
     let is = |status: EventStatus| event.is_some_and(|event| event.status == status);

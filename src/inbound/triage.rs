@@ -1,7 +1,7 @@
 //! Which handler a message belongs to: by its destination address, then by its content.
 //!
 //! A handler that does not understand a message returns `None`, and the message is forwarded to the list's owner: no
-//! message is dropped unread (RFC 5321 §3.9.2).
+//! message is dropped unread (RFC 5321 §6.1).
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ use crate::store::Read;
 use crate::store::later::{LaterForward, put_forward};
 use crate::subscribers::rulebook::Rulebook;
 
-use super::bounce::BounceDesk;
+use super::bounce::BounceHandler;
 use super::command::CommandService;
 use super::destination::{Destination, Role};
 use super::post::{PostService, Received};
-use super::rsvp::RsvpDesk;
+use super::rsvp::RsvpHandler;
 use super::{Effects, HandleError, Handler, HandlerFuture, Item};
 use super::{complaint, returned, rsvp};
 
@@ -38,13 +38,13 @@ pub struct Triage {
     /// Forwards messages.
     pub notices: Notices,
     /// Handles bounces.
-    pub bounces: BounceDesk,
+    pub bounces: BounceHandler,
     /// Handles commands.
     pub commands: CommandService,
     /// Handles posts and the decisions about them.
     pub posts: PostService,
     /// Handles answers to invitations.
-    pub rsvps: RsvpDesk,
+    pub rsvps: RsvpHandler,
     /// Who receives mail that came to no list; if absent, the owner of the first list.
     pub postmaster: Option<Address>,
 }

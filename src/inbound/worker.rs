@@ -76,10 +76,10 @@ pub struct InboundWorker {
     pub metrics: InboundMetrics,
 }
 
-type Parcel = Read<Inbound>;
+type Waiting = Read<Inbound>;
 
 struct Lanes {
-    senders: Vec<mpsc::UnboundedSender<(InboundId, Option<Parcel>)>>,
+    senders: Vec<mpsc::UnboundedSender<(InboundId, Option<Waiting>)>>,
     under_way: Arc<UnderWay>,
 }
 
@@ -198,7 +198,7 @@ impl InboundWorker {
 
     async fn lane(
         self: Arc<Self>,
-        mut messages: mpsc::UnboundedReceiver<(InboundId, Option<Parcel>)>,
+        mut messages: mpsc::UnboundedReceiver<(InboundId, Option<Waiting>)>,
         under_way: Arc<UnderWay>,
         stopping: watch::Receiver<bool>,
     ) {
@@ -217,7 +217,7 @@ impl InboundWorker {
     async fn see_to(
         &self,
         id: InboundId,
-        mut held: Option<Parcel>,
+        mut held: Option<Waiting>,
         stopping: &watch::Receiver<bool>,
         heartbeat: &Heartbeat,
     ) {
@@ -247,7 +247,7 @@ impl InboundWorker {
     }
 
     /// One attempt: `true` if the message is handled or marked, `false` on a conflict with another change.
-    async fn handle(&self, read: &Parcel, heartbeat: &Heartbeat) -> Result<bool, HandleError> {
+    async fn handle(&self, read: &Waiting, heartbeat: &Heartbeat) -> Result<bool, HandleError> {
         let id = read.value.id;
         let mut refused = None;
         for _ in 0..CONFLICT_TRIES {

@@ -24,7 +24,7 @@ enum Next {
 }
 
 /// The script's decision at a point.
-enum Told {
+enum Scripted {
     /// Do the usual.
     Proceed,
     /// Another reply was sent, which accepts or not; then do this.
@@ -84,10 +84,10 @@ impl Session<'_> {
         {
             self.stream.encrypt(config.clone()).await?;
         }
-        match self.told(Point::Greeting, "").await? {
-            Told::Proceed => self.say("220 mock.example ESMTP"),
-            Told::Said(_, Next::Go) => {}
-            Told::Said(_, Next::End) | Told::Quietly(_) | Told::End => return Ok(()),
+        match self.scripted(Point::Greeting, "").await? {
+            Scripted::Proceed => self.say("220 mock.example ESMTP"),
+            Scripted::Said(_, Next::Go) => {}
+            Scripted::Said(_, Next::End) | Scripted::Quietly(_) | Scripted::End => return Ok(()),
         }
         while let Some(line) = self.line().await? {
             if let Next::End = self.command(&line).await? {
@@ -132,34 +132,34 @@ impl Session<'_> {
     }
 
     /// Asks the script and carries out its action, unless that is to proceed.
-    async fn told(&mut self, point: Point, address: &str) -> io::Result<Told> {
+    async fn scripted(&mut self, point: Point, address: &str) -> io::Result<Scripted> {
         let script = self.shared.script.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let Some(script) = script else { return Ok(Told::Proceed) };
+        let Some(script) = script else { return Ok(Scripted::Proceed) };
         match script.decide(&Event { connection: self.number, point, address }) {
-            Action::Proceed => Ok(Told::Proceed),
+            Action::Proceed => Ok(Scripted::Proceed),
             Action::Delay(time) => {
                 self.flush().await?;
                 tokio::time::sleep(time).await;
-                Ok(Told::Proceed)
+                Ok(Scripted::Proceed)
             }
             Action::Reply(reply) => {
                 let next = if reply.starts_with("421") { Next::End } else { Next::Go };
                 Ok(self.said(&reply, next))
             }
             Action::ReplyThenClose(reply) => Ok(self.said(&reply, Next::End)),
-            Action::Close => Ok(Told::End),
+            Action::Close => Ok(Scripted::End),
             Action::Silence => {
                 self.silence().await?;
-                Ok(Told::End)
+                Ok(Scripted::End)
             }
-            Action::AcceptThenClose => Ok(Told::Quietly(Next::End)),
-            Action::AcceptThenSilence => Ok(Told::Quietly(Next::Go)),
+            Action::AcceptThenClose => Ok(Scripted::Quietly(Next::End)),
+            Action::AcceptThenSilence => Ok(Scripted::Quietly(Next::Go)),
         }
     }
 
-    fn said(&mut self, reply: &str, next: Next) -> Told {
+    fn said(&mut self, reply: &str, next: Next) -> Scripted {
         self.say(reply);
-        Told::Said(reply.starts_with('2') || reply.starts_with('3'), next)
+        Scripted::Said(reply.starts_with('2') || reply.starts_with('3'), next)
     }
 
     /// Sends nothing more until the other side gives up.
@@ -200,15 +200,15 @@ impl Session<'_> {
             return self.data().await;
         }
         let path = path(rest);
-        let speak = match self.told(point, path.0).await? {
-            Told::End | Told::Said(_, Next::End) | Told::Quietly(Next::End) => return Ok(Next::End),
-            Told::Quietly(Next::Go) => {
+        let speak = match self.scripted(point, path.0).await? {
+            Scripted::End | Scripted::Said(_, Next::End) | Scripted::Quietly(Next::End) => return Ok(Next::End),
+            Scripted::Quietly(Next::Go) => {
                 self.silence().await?;
                 return Ok(Next::End);
             }
-            Told::Said(false, Next::Go) => return Ok(Next::Go),
-            Told::Said(true, Next::Go) => false,
-            Told::Proceed => true,
+            Scripted::Said(false, Next::Go) => return Ok(Next::Go),
+            Scripted::Said(true, Next::Go) => false,
+            Scripted::Proceed => true,
         };
         self.usual(point, rest, path, speak).await
     }
@@ -286,30 +286,30 @@ impl Session<'_> {
 
     async fn data(&mut self) -> io::Result<Next> {
         let recipient = self.first_recipient();
-        match self.told(Point::Data, &recipient).await? {
-            Told::Proceed if self.transaction.recipients.is_empty() => {
+        match self.scripted(Point::Data, &recipient).await? {
+            Scripted::Proceed if self.transaction.recipients.is_empty() => {
                 self.say("503 5.5.1 no valid recipients");
                 return Ok(Next::Go);
             }
-            Told::Proceed => self.say("354 end with CRLF.CRLF"),
-            Told::Said(true, Next::Go) => {}
-            Told::Said(false, Next::Go) => return Ok(Next::Go),
-            Told::Said(_, Next::End) | Told::Quietly(_) | Told::End => return Ok(Next::End),
+            Scripted::Proceed => self.say("354 end with CRLF.CRLF"),
+            Scripted::Said(true, Next::Go) => {}
+            Scripted::Said(false, Next::Go) => return Ok(Next::Go),
+            Scripted::Said(_, Next::End) | Scripted::Quietly(_) | Scripted::End => return Ok(Next::End),
         }
         let Some(length) = self.content().await? else { return Ok(Next::End) };
-        let next = match self.told(Point::Message, &recipient).await? {
-            Told::End => return Ok(Next::End),
-            Told::Said(false, next) => next,
-            Told::Said(true, next) | Told::Quietly(next @ Next::End) => {
+        let next = match self.scripted(Point::Message, &recipient).await? {
+            Scripted::End => return Ok(Next::End),
+            Scripted::Said(false, next) => next,
+            Scripted::Said(true, next) | Scripted::Quietly(next @ Next::End) => {
                 self.accept(length);
                 next
             }
-            Told::Quietly(Next::Go) => {
+            Scripted::Quietly(Next::Go) => {
                 self.accept(length);
                 self.silence().await?;
                 Next::End
             }
-            Told::Proceed => {
+            Scripted::Proceed => {
                 let reply = self.accept(length);
                 self.say(&reply);
                 Next::Go

@@ -15,7 +15,7 @@ use super::subscriber::{Subscriber, SubscriptionState};
 mod score;
 
 pub use score::{
-    BouncePolicy, Case, Hit, Judgement, Probe, Score, Successes, Suspension, Threshold, judge, successes_since,
+    BouncePolicy, Hit, Judgement, Probe, Score, ScoredBounce, Successes, Suspension, Threshold, judge, successes_since,
 };
 
 /// The rule named in the consent ledger when bounces suspend or reinstate a subscription.

@@ -88,6 +88,8 @@ impl ViewWriter<'_> {
                     let of_release = release.headings.get(&place.block).map(String::as_str);
                     let heading = match given(place.heading.as_deref().or(of_release)) {
                         Heading::Own if below_heading => Heading::Absent,
+                        // A picture within the text belongs to it.
+                        Heading::Own if place.block == Block::Images => Heading::Absent,
                         heading => heading,
                     };
                     blocks.extend(self.block(place.block, &Shown { release, travel, parts, heading }));

@@ -9,8 +9,8 @@ use crate::base::address::Address;
 use crate::base::clock::Timestamp;
 use crate::base::id::{ListName, MailingId, SubscriberId};
 use crate::model::bounce::{
-    Bounce, BounceEffect, BouncePolicy, BounceSource, Case, Hit, Judgement, Score, Successes, Suspension, Verdict,
-    evidence, judge, successes_since, suspend,
+    Bounce, BounceEffect, BouncePolicy, BounceSource, Hit, Judgement, Score, ScoredBounce, Successes, Suspension,
+    Verdict, evidence, judge, successes_since, suspend,
 };
 use crate::model::classify::Class;
 use crate::model::ledger::DeliveryState;
@@ -156,7 +156,7 @@ async fn count(
     let is_active = subscriber.subscriptions.values().any(|s| s.state == SubscriptionState::Active);
     // The subscription was resumed since the suspension: earlier bounces no longer count.
     let score = if is_active && score.suspension.is_some() { score.cleared() } else { score };
-    let case = Case {
+    let case = ScoredBounce {
         hit: Hit { mailing: report.mailing, at: report.at },
         class: report.class,
         verdict: report.verdict,

@@ -104,7 +104,7 @@ impl CommandService {
     /// Explains that the person left after they had asked to join, and how to subscribe again.
     async fn left_since(&self, request: &Request<'_>, address: &Address) -> Result<Option<Effects>, HandleError> {
         let mut effects = DraftEffects::new();
-        effects.note("the person left after this question: it subscribes nobody");
+        effects.note("the person left after this question: it subscribes no one");
         let data = json!({ "address": address.as_str() });
         self.answer(&mut effects, request, draft(request, "left-since", &request.from, data)).await?;
         Ok(Some(self.finish(effects, request).await?))

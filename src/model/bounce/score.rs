@@ -103,7 +103,7 @@ pub struct Probe {
 
 /// A bounce to score.
 #[derive(Clone, Copy, Debug)]
-pub struct Case {
+pub struct ScoredBounce {
     /// The mailing that failed.
     pub hit: Hit,
     /// The report's verdict.
@@ -137,7 +137,7 @@ pub enum Judgement {
 ///
 /// A success cancels out the earliest hit. So a subscriber whose mail fails occasionally stays active, and one whose
 /// mail always fails does not.
-pub fn judge(before: &Score, policy: &BouncePolicy, case: &Case, successes: &Successes) -> (Score, Judgement) {
+pub fn judge(before: &Score, policy: &BouncePolicy, case: &ScoredBounce, successes: &Successes) -> (Score, Judgement) {
     let mut score = before.clone();
     score.bound(case.hit.at);
     if !score.hits.iter().any(|hit| hit.mailing == case.hit.mailing) {
@@ -156,7 +156,7 @@ pub fn judge(before: &Score, policy: &BouncePolicy, case: &Case, successes: &Suc
 }
 
 /// Since when successes matter for the consequence; `None` when a bounce is sufficient by itself.
-pub fn successes_since(score: &Score, policy: &BouncePolicy, case: &Case) -> Option<Timestamp> {
+pub fn successes_since(score: &Score, policy: &BouncePolicy, case: &ScoredBounce) -> Option<Timestamp> {
     let several = policy.threshold(case.class, case.verdict, case.names_other).mailings > 1;
     let first = score.hits.first().filter(|_| several)?.at;
     Some(score.weighed.map_or(first, |weighed| weighed.max(first)))
@@ -213,13 +213,13 @@ mod tests {
         "2026-11-23T08:00:00Z".parse::<Timestamp>().unwrap() + Duration::days(days)
     }
 
-    fn full(mailing: u64, days: i64) -> Case {
+    fn full(mailing: u64, days: i64) -> ScoredBounce {
         let hit = Hit { mailing: MailingId(mailing), at: day(days) };
-        Case { hit, class: Class::Mailbox, verdict: Verdict::Permanent, names_other: false }
+        ScoredBounce { hit, class: Class::Mailbox, verdict: Verdict::Permanent, names_other: false }
     }
 
     /// The consequence of each of these bounces in turn; successes are known up to each.
-    fn run(cases: &[Case], successes: &[i64]) -> Vec<Judgement> {
+    fn run(cases: &[ScoredBounce], successes: &[i64]) -> Vec<Judgement> {
         let mut score = Score::default();
         let came =
             |until: Timestamp| Successes { at: successes.iter().map(|days| day(*days)).collect(), until: Some(until) };
@@ -241,10 +241,10 @@ mod tests {
 
     #[test]
     fn an_address_that_does_not_exist_is_enough_once() {
-        let case = Case { class: Class::Address, ..full(1, 0) };
+        let case = ScoredBounce { class: Class::Address, ..full(1, 0) };
         assert_eq!(run(&[case], &[]), [Suspend]);
-        let for_now = Case { verdict: Verdict::Temporary, ..case };
-        let behind = Case { names_other: true, ..case };
+        let for_now = ScoredBounce { verdict: Verdict::Temporary, ..case };
+        let behind = ScoredBounce { names_other: true, ..case };
         assert_eq!(run(&[for_now, behind], &[]), [Scored, Scored]);
     }
 
@@ -260,14 +260,14 @@ mod tests {
         assert_eq!(run(&[full(1, 0), full(2, 2), full(3, 8)], &[5]), [Scored, Scored, Scored]);
         let failing = [full(1, 0), full(2, 2), full(3, 8), full(4, 9)];
         assert_eq!(run(&failing, &[5]), [Scored, Scored, Scored, Suspend], "one success took one hit off");
-        let turns: Vec<Case> = (0..40).map(|n| full(n, n as i64 * 2)).collect();
+        let turns: Vec<ScoredBounce> = (0..40).map(|n| full(n, n as i64 * 2)).collect();
         let between: Vec<i64> = (0..40).map(|n| n * 2 + 1).collect();
         assert!(run(&turns, &between).iter().all(|judgement| *judgement == Scored), "every second one came through");
     }
 
     #[test]
     fn many_mailings_a_day_hide_no_week() {
-        let mut all: Vec<Case> = (0..300).map(|n| full(n, n as i64 / 50)).collect();
+        let mut all: Vec<ScoredBounce> = (0..300).map(|n| full(n, n as i64 / 50)).collect();
         all.push(full(300, 7));
         let judged = run(&all, &[]);
         assert_eq!(judged.iter().filter(|judgement| **judgement == Suspend).count(), 1);

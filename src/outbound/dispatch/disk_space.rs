@@ -18,7 +18,7 @@ const FORGOTTEN: Duration = Duration::seconds(10);
 
 /// What is known of the disk space.
 #[derive(Default)]
-pub(crate) struct Room {
+pub(crate) struct DiskSpace {
     full: Mutex<Option<Full>>,
 }
 
@@ -36,7 +36,7 @@ impl Full {
     }
 }
 
-impl Room {
+impl DiskSpace {
     fn lock(&self) -> MutexGuard<'_, Option<Full>> {
         self.full.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,15 +67,15 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_said_once_and_forgotten_when_nobody_meets_it_any_more() {
-        let room = Room::default();
-        assert_eq!(room.trouble(at(0)), None);
-        assert!(room.is_full(at(0), "the disk is full".into()));
-        assert!(!room.is_full(at(2), "the disk is full".into()));
-        let trouble = room.trouble(at(3)).unwrap();
+        let space = DiskSpace::default();
+        assert_eq!(space.trouble(at(0)), None);
+        assert!(space.is_full(at(0), "the disk is full".into()));
+        assert!(!space.is_full(at(2), "the disk is full".into()));
+        let trouble = space.trouble(at(3)).unwrap();
         assert_eq!((trouble.since, trouble.next_try), (Some(at(0)), Some(at(4))));
         assert_eq!(trouble.what, "the disk is full; deliveries wait for disk space");
-        assert_eq!(room.trouble(at(12)), None);
-        assert!(room.is_full(at(12), "the disk is full".into()), "that is another time");
-        assert_eq!(room.trouble(at(13)).unwrap().since, Some(at(12)));
+        assert_eq!(space.trouble(at(12)), None);
+        assert!(space.is_full(at(12), "the disk is full".into()), "that is another time");
+        assert_eq!(space.trouble(at(13)).unwrap().since, Some(at(12)));
     }
 }

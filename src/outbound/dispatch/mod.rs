@@ -46,7 +46,7 @@ use crate::store::engine::EngineError;
 use crate::store::{Store, StoreError};
 use crate::transport::Transport;
 
-use disk_space::Room;
+use disk_space::DiskSpace;
 use outcome_policy::OutcomePolicy;
 use pace::Pace;
 use queue::Queue;
@@ -125,7 +125,7 @@ struct Shared {
     fence: u64,
     backoff: RelayBackoff,
     pace: Arc<Pace>,
-    room: Room,
+    disk_space: DiskSpace,
     policy: OutcomePolicy,
     /// Locked for reading while a refusal is counted against a subscriber, for writing while refusals are taken back.
     scoring: RwLock<()>,
@@ -163,7 +163,7 @@ impl Shared {
         let clock = &self.parts.clock;
         match error {
             StoreError::Engine(EngineError::Full(_)) => {
-                if self.room.is_full(clock.now(), error.to_string()) {
+                if self.disk_space.is_full(clock.now(), error.to_string()) {
                     tracing::warn!(%error, "dispatch waits for disk space, and continues automatically");
                 }
             }
@@ -207,7 +207,7 @@ impl Dispatcher {
             fence,
             backoff: RelayBackoff::default(),
             pace: Arc::new(Pace::new(parts.settings.connections)),
-            room: Room::default(),
+            disk_space: DiskSpace::default(),
             policy: OutcomePolicy::new(parts.settings.retry, parts.settings.breaker, parts.classifier.clone()),
             scoring: RwLock::default(),
             queue: Queue::new(parts.settings.connections * 2),
@@ -246,7 +246,7 @@ impl Dispatcher {
     pub fn trouble(&self) -> Option<relay_backoff::Trouble> {
         let shared = &self.shared;
         let now = shared.parts.clock.now();
-        shared.room.trouble(now).or_else(|| shared.backoff.trouble(now))
+        shared.disk_space.trouble(now).or_else(|| shared.backoff.trouble(now))
     }
 
     /// Retries the relay within a second, after a person reported it repaired.

@@ -348,13 +348,13 @@ fn close(shared: &Shared, thread: &CommitterThread) -> Result<(), EngineError> {
     };
     if shared.health.is_unusable() {
         index::let_go(live.index);
-        return Err(EngineError::Damaged("its index; the next start builds it anew, which loses nothing".to_owned()));
+        return Err(EngineError::Damaged("its index; the next start rebuilds it, and nothing is lost".to_owned()));
     }
     if let Err(fault) = live.index.close() {
         // If this write fails too, the next start finds the damage itself.
         let _ = marker::write(&shared.directory, &fault.0);
         return Err(EngineError::Damaged(format!(
-            "its index, which the next start builds anew; nothing is lost: {fault}"
+            "its index, which the next start rebuilds; nothing is lost: {fault}"
         )));
     }
     notes::write_clean(&shared.directory, mark)

@@ -27,8 +27,7 @@ fn changed(change: impl Fn(String) -> String) -> (tempfile::TempDir, PathBuf) {
 
 #[test]
 fn the_samples_are_right() {
-    let samples = ["inbjudan-riksmote.md", "press-release-small-towns.md", "dokumentation-konferens.md"];
-    for sample in samples {
+    for sample in crate::support::samples::ALL {
         // Once the samples' dates have passed, the only finding is that the event is in the past.
         let done = depesch(&["release", "check", "--json", &format!("{SAMPLES}/{sample}")]);
         assert_eq!(done.status.code(), Some(0), "{}", text(&done.stdout));

@@ -127,7 +127,7 @@ async fn an_older_question_does_not_bring_back_who_left_since() {
     assert_eq!(world.standing(KARIN).await, Some(SubscriptionState::Ended));
     world.clock.advance(chrono::Duration::minutes(1));
     let note = world.replies(&question, "ja").await;
-    assert_eq!(note, "command: the person left after this question: it subscribes nobody");
+    assert_eq!(note, "command: the person left after this question: it subscribes no one");
     assert_eq!(world.standing(KARIN).await, Some(SubscriptionState::Ended));
     let answer = world.last().await;
     assert_eq!((answer.about.as_str(), answer.to.as_str()), ("left-since", KARIN));

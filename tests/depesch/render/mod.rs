@@ -12,5 +12,6 @@ mod release_speech;
 mod release_typography;
 mod release_unicode;
 mod release_unshown;
+mod sample_snapshots;
 mod template_safety;
 mod templates;

@@ -10,11 +10,11 @@ use depesch::base::token::Key;
 use depesch::bounce::Reader;
 use depesch::composition::content::{Content, ContentHandle};
 use depesch::composition::notices::{NoticeSettings, Notices};
-use depesch::inbound::bounce::BounceDesk;
+use depesch::inbound::bounce::BounceHandler;
 use depesch::inbound::command::CommandService;
 use depesch::inbound::destination::{Directory, Resolved};
 use depesch::inbound::post::PostService;
-use depesch::inbound::rsvp::RsvpDesk;
+use depesch::inbound::rsvp::RsvpHandler;
 use depesch::inbound::triage::Triage;
 use depesch::inbound::{Effects, Handler, Item};
 use depesch::mail::command::Commands;
@@ -220,11 +220,15 @@ pub fn triage(
         settings,
     };
     let posts = posts(store, blobs, clock, key, notices);
-    let rsvps =
-        RsvpDesk { store: store.clone(), key: key.clone(), clock: Arc::new(clock.clone()), notices: notices.clone() };
+    let rsvps = RsvpHandler {
+        store: store.clone(),
+        key: key.clone(),
+        clock: Arc::new(clock.clone()),
+        notices: notices.clone(),
+    };
     let (policy, doubts) = (BouncePolicy::default(), Arc::default());
     Triage {
-        bounces: BounceDesk { rulebook: rulebook.clone(), policy, doubts },
+        bounces: BounceHandler { rulebook: rulebook.clone(), policy, doubts },
         rulebook,
         clock: Arc::new(clock.clone()),
         reader: SHIPPED.3.clone(),

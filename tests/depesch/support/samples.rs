@@ -11,7 +11,15 @@ use depesch::render::registry::Templates;
 use depesch::render::source::{SourceSettings, book::parse_book, parse};
 
 /// All samples.
-pub const ALL: [&str; 3] = ["inbjudan-riksmote.md", "press-release-small-towns.md", "dokumentation-konferens.md"];
+pub const ALL: [&str; 7] = [
+    "inbjudan-riksmote.md",
+    "press-release-small-towns.md",
+    "dokumentation-konferens.md",
+    "serie-turne.md",
+    "artikel-nattpatrullen.md",
+    "medlemsinformation-avtal.md",
+    "rattelse-medlemmar.md",
+];
 
 /// A release in docs/samples.
 pub fn release(name: &str) -> Release {
