@@ -228,8 +228,8 @@ async fn skip(
         job = job.name,
         last = %last.value,
         again = again.map(|at| at.to_string()),
-        "the clock was set forward, or is much later than when this last ran, so nothing is deleted by age this time. If the clock is wrong, set it \
-         right before the next time; if it is right (the daemon was off for long), nothing needs to be done"
+        "the clock was set forward, or is much later than when this last ran, so nothing is deleted by age this time. If \
+         the clock is wrong, set it right before the next time; if it is right (the daemon was off for long), nothing needs to be done"
     );
     store.note_job(job.name, Some(last.stamp), now).await?;
     Ok(job.recurrence.next_after(now))

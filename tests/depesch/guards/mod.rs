@@ -4,3 +4,4 @@ mod document_links;
 mod floors;
 mod monitoring_files;
 mod operating_messages;
+mod soak_log_lines;
