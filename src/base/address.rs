@@ -72,7 +72,7 @@ impl Address {
     ///
     /// # Errors
     /// [`AddressError::Form`] when it was never an address.
-    pub(crate) fn from_stored(text: String) -> Result<Self, AddressError> {
+    pub fn from_stored(text: String) -> Result<Self, AddressError> {
         match text.rfind('@') {
             Some(at) if at > 0 && at + 1 < text.len() => Ok(Self { text, at }),
             _ => Err(AddressError::Form("has no @")),
@@ -135,7 +135,7 @@ impl Address {
     }
 
     /// Whether sending to it requires SMTPUTF8 (RFC 6531): the local part is not ASCII.
-    pub(crate) fn needs_smtputf8(&self) -> bool {
+    pub fn needs_smtputf8(&self) -> bool {
         !self.text.is_ascii()
     }
 

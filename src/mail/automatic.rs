@@ -60,7 +60,7 @@ impl Incoming {
 
     /// Whether a program certainly wrote it: it is marked so, or is a report. It is not a person's consent, decision
     /// or request.
-    pub(crate) fn is_automatic(&self) -> bool {
+    pub fn is_automatic(&self) -> bool {
         self.is_marked_automatic() || self.is_report()
     }
 

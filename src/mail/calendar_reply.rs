@@ -45,7 +45,7 @@ pub(crate) struct CalendarReply {
 
 /// Why the answer in a calendar part cannot be recorded automatically.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CalendarDoubt {
+pub enum CalendarDoubt {
     /// The methods of the part and of the calendar differ, or one is missing (RFC 6047 §2.4).
     Method,
     /// It proposes another time (`COUNTER`), or is otherwise not a reply.

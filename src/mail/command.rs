@@ -17,7 +17,7 @@ mod answer;
 mod line;
 mod on_list;
 
-pub(crate) use super::reply::tokens;
+pub use super::reply::tokens;
 pub(crate) use answer::Answer;
 use line::Line;
 

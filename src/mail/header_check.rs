@@ -11,7 +11,7 @@ use super::author::{self, Author, FromDoubt, NoAuthor};
 use super::raw_header::{RawField, RawHeader};
 
 /// Fields that a header may have once (RFC 5322 §3.6, RFC 2045 §3), in lower case.
-pub(crate) const ONCE: [&str; 16] = [
+pub const ONCE: [&str; 16] = [
     "bcc",
     "cc",
     "content-disposition",
@@ -38,7 +38,7 @@ const MOST_WORDS: usize = 900;
 
 /// Why a header can be parsed in more than one way. The text is for people, with "its header" as subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Doubt {
+pub enum Doubt {
     /// The first line is a continued one (RFC 5322 §2.2.3).
     BeginsFolded,
     /// A line that is not a field; some programs end the header there.
@@ -76,7 +76,7 @@ impl fmt::Display for Doubt {
 ///
 /// # Errors
 /// [`NoAuthor`].
-pub(crate) fn author_and_doubt(message: &[u8]) -> Result<(Author, Option<Doubt>), NoAuthor> {
+pub fn author_and_doubt(message: &[u8]) -> Result<(Author, Option<Doubt>), NoAuthor> {
     let header = RawHeader::new(message);
     let author = author::of_header(&header)?;
     let doubt = doubt(message, &header).or(author.doubt.map(Doubt::From));

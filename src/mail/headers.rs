@@ -28,7 +28,7 @@ pub struct Mailbox {
 
 impl Mailbox {
     /// Creates a mailbox without a name.
-    pub(crate) fn bare(address: Address) -> Self {
+    pub fn bare(address: Address) -> Self {
         Self { name: None, address }
     }
 }

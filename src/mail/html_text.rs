@@ -61,7 +61,7 @@ struct Tag<'a> {
 
 /// The text of an HTML part: without tags, one line for each block, spaces collapsed. Text in angle brackets that
 /// looks like an address and not like a tag is kept, because many servers forget to escape it.
-pub(crate) fn html_to_text(html: &str) -> String {
+pub fn html_to_text(html: &str) -> String {
     if !has_elements(html) {
         return html.to_owned();
     }

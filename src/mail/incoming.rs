@@ -28,7 +28,7 @@ pub struct Incoming {
 
 /// One part with content: everything but `multipart/*`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Part {
+pub struct Part {
     /// `type/subtype` in lower case; `text/plain` by default (RFC 2045 §5.2).
     pub content_type: String,
     /// The content type's parameters, names in lower case (RFC 2045 §5.1).
@@ -196,7 +196,7 @@ impl Incoming {
     }
 
     /// The thread so far, oldest first: the ids in References, or in In-Reply-To if there are none (RFC 5322 §3.6.4).
-    pub(crate) fn references(&self) -> Vec<&str> {
+    pub fn references(&self) -> Vec<&str> {
         let references = self.ids("References");
         if references.is_empty() { self.ids("In-Reply-To") } else { references }
     }
@@ -218,7 +218,7 @@ impl Incoming {
     }
 
     /// Everything but `multipart/*`, in order, including texts; the parts of embedded messages are in those.
-    pub(crate) fn parts(&self) -> &[Part] {
+    pub fn parts(&self) -> &[Part] {
         &self.parts
     }
 
@@ -228,7 +228,7 @@ impl Incoming {
     }
 
     /// The first embedded message, or its header fields alone.
-    pub(crate) fn embedded(&self) -> Option<&Incoming> {
+    pub fn embedded(&self) -> Option<&Incoming> {
         self.parts.iter().find_map(|part| part.message.as_deref())
     }
 }

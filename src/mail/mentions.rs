@@ -19,7 +19,7 @@ const SEPARATORS: [char; 6] = ['+', '=', '\'', '|', '`', '{'];
 
 /// The addresses to search for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wanted {
+pub struct Wanted {
     /// By domain, in lower case.
     domains: HashMap<String, Locals>,
 }
@@ -35,7 +35,7 @@ struct Locals {
 
 impl Wanted {
     /// Searches for these addresses, in any case, with their domains in ASCII and in Unicode (RFC 5890).
-    pub(crate) fn new<'a>(addresses: impl IntoIterator<Item = &'a Address>) -> Self {
+    pub fn new<'a>(addresses: impl IntoIterator<Item = &'a Address>) -> Self {
         let mut wanted = Self::default();
         for address in addresses {
             let key = address.key();
@@ -55,14 +55,14 @@ impl Wanted {
     }
 
     /// The keys of the addresses that occur in a text. The work grows with the length of the text only.
-    pub(crate) fn in_text(&self, text: &str) -> BTreeSet<&str> {
+    pub fn in_text(&self, text: &str) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
         self.collect(text, &mut found);
         found
     }
 
     /// The keys of the addresses that occur in a message, or in arbitrary bytes.
-    pub(crate) fn in_message(&self, bytes: &[u8]) -> BTreeSet<&str> {
+    pub fn in_message(&self, bytes: &[u8]) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
         self.collect(&String::from_utf8_lossy(bytes), &mut found);
         // What the parser cannot read was searched as raw text above.

@@ -50,7 +50,7 @@ const DROPPED: [&str; 22] = [
 
 /// The changes that the list makes in a post.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Changes {
+pub struct Changes {
     /// The list in From, if the author must not be there.
     pub from: Option<Mailbox>,
     /// The author, shown elsewhere if From is rewritten.
@@ -73,7 +73,7 @@ pub(crate) struct Changes {
 
 /// A post that only lacks the reader.
 #[derive(Clone, Debug)]
-pub(crate) struct PostedFrame {
+pub struct PostedFrame {
     head: Vec<u8>,
     body: Arc<Vec<u8>>,
     to_is_open: bool,
@@ -81,7 +81,7 @@ pub(crate) struct PostedFrame {
 
 /// The part that differs between readers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     /// The reader; shown only if the post's own To is not.
     pub to: &'a Mailbox,
     /// The https link to leave with one click (RFC 8058).
@@ -120,7 +120,7 @@ fn is_telling(lower: &str) -> bool {
 
 impl PostedFrame {
     /// Takes a post apart and prepares the part shared by all readers.
-    pub(crate) fn new(bytes: &[u8], changes: &Changes) -> Self {
+    pub fn new(bytes: &[u8], changes: &Changes) -> Self {
         // Signed content stays unchanged; a relay may accept it as it is.
         let fitted = relayable(bytes, true).unwrap_or(Cow::Borrowed(bytes));
         let header = RawHeader::new(&fitted);
@@ -170,7 +170,7 @@ impl PostedFrame {
     }
 
     /// The message for one reader: its header with the empty line, and the shared body.
-    pub(crate) fn message(&self, list: &ListFields, reader: &Reader<'_>) -> (Vec<u8>, Arc<Vec<u8>>) {
+    pub fn message(&self, list: &ListFields, reader: &Reader<'_>) -> (Vec<u8>, Arc<Vec<u8>>) {
         let mut out = Vec::with_capacity(self.head.len() + 1024);
         out.extend_from_slice(&self.head);
         if self.to_is_open {
@@ -188,7 +188,7 @@ pub(crate) fn body_of(bytes: &[u8]) -> &[u8] {
 }
 
 /// The message with every line end as CR LF and one at its end, as required for SMTP (RFC 5321 §2.3.8).
-pub(crate) fn with_line_ends(bytes: &[u8]) -> Vec<u8> {
+pub fn with_line_ends(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + 2);
     let mut rest = bytes;
     while let Some(at) = memchr::memchr2(b'\r', b'\n', rest) {

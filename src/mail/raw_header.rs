@@ -14,7 +14,7 @@ const MOST: usize = 10_000;
 
 /// One raw header field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RawField<'a> {
+pub struct RawField<'a> {
     /// The name, as written, without blanks before the colon. Printable ASCII, never empty.
     pub name: &'a [u8],
     /// The text after the colon, including folded lines and the last line end.
@@ -25,7 +25,7 @@ pub(crate) struct RawField<'a> {
 
 /// A message, split into its header's fields and its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RawHeader<'a> {
+pub struct RawHeader<'a> {
     /// The fields, in order.
     pub fields: Vec<RawField<'a>>,
     /// Lines, including folded ones, that are not a field: without a colon, or with a name that is not printable
@@ -69,7 +69,7 @@ impl RawField<'_> {
 
 impl<'a> RawHeader<'a> {
     /// Splits a message. Any input can be split; fields and lines beyond 10,000 are left out.
-    pub(crate) fn new(message: &'a [u8]) -> Self {
+    pub fn new(message: &'a [u8]) -> Self {
         let (mut fields, mut stray, mut rest) = (Vec::new(), Vec::new(), message);
         let body = loop {
             if let Some(body) = rest.strip_prefix(b"\r\n") {
@@ -92,7 +92,7 @@ impl<'a> RawHeader<'a> {
     }
 
     /// The fields of this name, in any case.
-    pub(crate) fn named<'n>(&self, name: &'n str) -> impl Iterator<Item = &RawField<'a>> + use<'_, 'a, 'n> {
+    pub fn named<'n>(&self, name: &'n str) -> impl Iterator<Item = &RawField<'a>> + use<'_, 'a, 'n> {
         self.fields.iter().filter(move |field| field.is(name))
     }
 }

@@ -16,7 +16,7 @@ const MOST_PARTS: usize = 10_000;
 
 /// Why a message cannot be made acceptable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unfit {
+pub enum Unfit {
     /// A change would break a signature, or encrypted content.
     #[error("a part of the message is signed or encrypted and cannot be re-encoded")]
     Signed,
@@ -30,7 +30,7 @@ pub(crate) enum Unfit {
 ///
 /// # Errors
 /// [`Unfit`].
-pub(crate) fn relayable(message: &[u8], eight_bit: bool) -> Result<Cow<'_, [u8]>, Unfit> {
+pub fn relayable(message: &[u8], eight_bit: bool) -> Result<Cow<'_, [u8]>, Unfit> {
     match fits(message, eight_bit) {
         true => Ok(Cow::Borrowed(message)),
         false => Ok(Cow::Owned(Fitting { eight_bit, boundaries: Vec::new(), parts: 0 }.entity(message, "text/plain")?)),

@@ -15,7 +15,7 @@ const MAX_COMMENT: usize = 2000;
 
 /// Whether a person will come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attendance {
+pub enum Attendance {
     /// They will come.
     Yes,
     /// They will not come.
@@ -26,7 +26,7 @@ pub(crate) enum Attendance {
 
 /// What people say about themselves. Nothing is looked up; missing details are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Person {
+pub struct Person {
     /// The name; several are separated by `; `.
     pub name: Option<String>,
     /// The newsroom or organisation.
@@ -54,7 +54,7 @@ impl Person {
 
 /// How an answer was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum How {
+pub enum How {
     /// Through a calendar program.
     Calendar,
     /// In text.
@@ -63,7 +63,7 @@ pub(crate) enum How {
 
 /// A certain answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// Whether they will come.
     pub attendance: Attendance,
     /// The person, as given.
@@ -80,7 +80,7 @@ pub(crate) struct Answer {
 
 /// The meaning of a mail to an invitation's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reading {
+pub enum Reading {
     /// An answer.
     Answer(Answer),
     /// Possibly an answer: a person must look. Details about its sender are kept.
@@ -98,7 +98,7 @@ pub(crate) enum Reading {
 
 /// Why an answer is uncertain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Doubt {
+pub enum Doubt {
     /// It does not say whether they will come.
     NoAnswer,
     /// It says both yes and no, or different things about different people.
@@ -148,7 +148,7 @@ impl Doubt {
 
 /// The parsed rules.
 #[derive(Clone, Debug)]
-pub(crate) struct Rules {
+pub struct Rules {
     words: words::Words,
     reader: ReplyReader,
 }
@@ -156,14 +156,14 @@ pub(crate) struct Rules {
 /// Rules that cannot be parsed: where and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the words by which answers to invitations are read are wrong: {0}")]
-pub(crate) struct RulesError(String);
+pub struct RulesError(String);
 
 impl Rules {
     /// Parses the rules shipped with Depesch.
     ///
     /// # Errors
     /// Never with the shipped file; a test ensures this.
-    pub(crate) fn shipped() -> Result<Self, RulesError> {
+    pub fn shipped() -> Result<Self, RulesError> {
         Self::parse(include_str!("rsvp/words.toml"))
     }
 

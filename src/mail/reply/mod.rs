@@ -22,15 +22,15 @@ mod tokens;
 mod unread;
 
 pub(crate) use lines::{Kind, Written};
-pub(crate) use question::Question;
+pub use question::Question;
 pub(crate) use subject::Subject;
-pub(crate) use tokens::{tokens, without_tokens};
+pub use tokens::{tokens, without_tokens};
 pub(crate) use unread::Unread;
 
 /// The reader for replies, in all languages.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ReplyReader {
+pub struct ReplyReader {
     answers: Vec<String>,
     forwards: Vec<String>,
     gateway: Vec<String>,
@@ -94,7 +94,7 @@ impl ReplyReader {
     ///
     /// # Errors
     /// Never with the shipped file; a test ensures this.
-    pub(crate) fn shipped() -> Result<Self, ReplyReaderError> {
+    pub fn shipped() -> Result<Self, ReplyReaderError> {
         Self::parse(include_str!("reply.toml"))
     }
 
@@ -136,13 +136,13 @@ impl Reply {
     }
 
     /// The sender's own text on one line, without our addresses and codes: to be shown to people.
-    pub(crate) fn reply_text(&self) -> String {
+    pub fn reply_text(&self) -> String {
         let words = self.written().own().flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
         without_tokens(&words)
     }
 
     /// The sender's new text, including closing and name; lines joined by LF.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let lines = self.written().lines.iter();
         let kept = lines.filter(|line| line.kind != Kind::Signature).map(|line| line.text.as_str());
         without_tokens(kept.collect::<Vec<_>>().join("\n").trim())
@@ -161,7 +161,7 @@ impl Reply {
 
     /// Whether the sender sent the question back without text: every part was read, and there is only the quotation
     /// of `question` and a signature, under its subject after "Re:" or similar.
-    pub(crate) fn is_bare(&self, reader: &ReplyReader, sender: Sender<'_>, question: &Question) -> bool {
+    pub fn is_bare(&self, reader: &ReplyReader, sender: Sender<'_>, question: &Question) -> bool {
         self.unread.is_empty()
             && !self.is_forwarded
             && self.subject.answers(question.subject())

@@ -23,7 +23,7 @@ pub struct Question {
 
 impl Question {
     /// Creates it from the mail's subject, text and HTML.
-    pub(crate) fn new(subject: &str, text: &str, html: &str) -> Self {
+    pub fn new(subject: &str, text: &str, html: &str) -> Self {
         let cut = |text: &str| words(text).into_iter().take(MOST_WORDS).collect();
         Self { subject: subject.to_owned(), forms: [cut(text), cut(&html_to_text(html))] }
     }

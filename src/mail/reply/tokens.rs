@@ -8,7 +8,7 @@ const MOST_TOKENS: usize = 40;
 const TOKEN_SEARCH: usize = 128 * 1024;
 
 /// Everything in a text that looks like a signed token: runs of its characters of the right length. Not verified.
-pub(crate) fn tokens(text: &str) -> Vec<String> {
+pub fn tokens(text: &str) -> Vec<String> {
     let text = &text[..text.floor_char_boundary(TOKEN_SEARCH)];
     let mut tokens: Vec<String> = Vec::new();
     for run in text.split(|c: char| !is_of_token(c)).filter(|run| TOKEN.contains(&run.len())) {
@@ -23,7 +23,7 @@ pub(crate) fn tokens(text: &str) -> Vec<String> {
 /// The text without possible signed addresses or codes of ours, including brackets around them: an address with a
 /// token after its plus sign, and a run of a token's characters that is not a word. With it, a reader of the text
 /// could answer in the name of the token's recipient.
-pub(crate) fn without_tokens(text: &str) -> String {
+pub fn without_tokens(text: &str) -> String {
     if !text.split(|c: char| !is_of_token(c)).any(|run| TOKEN.contains(&run.len())) {
         return text.to_owned();
     }
