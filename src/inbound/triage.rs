@@ -181,7 +181,7 @@ impl Triage {
         if passed == Forwarded::Loop {
             return Ok(Effects::none(InboundKind::Loop, "it was forwarded before"));
         }
-        effects.note = format!("forwarded to the person responsible, {}", passed.words());
+        effects.note = format!("passed on to the person responsible, {}", passed.words());
         if let Some(excess) = item.message.excess() {
             effects.note.push_str(&format!("; not read completely: {excess}"));
             tracing::warn!(inbound = %item.inbound.id, %excess, "a message was not read completely");
