@@ -181,7 +181,7 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
 }
 
 async fn all(State(control): State<Arc<ApiState>>) -> Result<Json<Vec<BackupView>>, ApiError> {
-    let backups = control.backups.clone();
+    let backups = control.services.backups.clone();
     let read = move || list(&Repository::open_to_read(&backups.directory)?);
     match tokio::task::spawn_blocking(read).await {
         Ok(Ok(all)) => Ok(Json(all)),
@@ -192,7 +192,7 @@ async fn all(State(control): State<Arc<ApiState>>) -> Result<Json<Vec<BackupView
 }
 
 async fn make(State(control): State<Arc<ApiState>>, caller: Caller, trail: Trail) -> Result<Response, ApiError> {
-    let backups = control.backups.clone();
+    let backups = control.services.backups.clone();
     trail.goes_on();
     let (lines, response) = stream::lines();
     let (events, mut told) = mpsc::unbounded_channel();

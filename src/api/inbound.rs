@@ -108,7 +108,7 @@ async fn forget_listener(
     State(control): State<Arc<ApiState>>,
     axum::extract::Path(protocol): axum::extract::Path<String>,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    let listeners = control.mail_in.listeners.clone();
+    let listeners = control.services.mail_in.listeners.clone();
     let listeners = listeners.ok_or_else(|| ApiError::not_found("this daemon does not receive mail"))?;
     let name = protocol.clone();
     let forgotten = tokio::task::spawn_blocking(move || listeners.forget(&name)).await;
@@ -153,7 +153,7 @@ async fn raw(
     Segment(id): Segment<InboundId>,
 ) -> Result<Response, ApiError> {
     let read = find(&control, id).await?;
-    let bytes = control.mail_in.spool.read(read.value.place).await?;
+    let bytes = control.services.mail_in.spool.read(read.value.place).await?;
     tracing::info!(inbound = %id, by = %caller, "an incoming message was shown");
     Ok(([(CONTENT_TYPE, "message/rfc822")], bytes).into_response())
 }
@@ -175,7 +175,7 @@ async fn retry(
         Ok(Attempt::Commit(batch, Inbound { state: InboundState::Waiting, ..read.value }))
     });
     let waiting = waits.await?;
-    control.mail_in.notifier.notify();
+    control.services.mail_in.notifier.notify();
     tracing::info!(inbound = %id, by = %caller, "a stuck message is retried");
     Ok(Json(view(&waiting, false)))
 }

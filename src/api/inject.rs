@@ -61,7 +61,7 @@ async fn inject(
     Parameters(InjectParameters { sender, recipients }): Parameters<InjectParameters>,
     body: Body,
 ) -> Result<Json<Injected>, ApiError> {
-    let ingest = control.mail_in.ingest.clone();
+    let ingest = control.services.mail_in.ingest.clone();
     let handed = PipedIn::new(&whole(body).await?);
     if handed.bytes.is_empty() {
         return Err(unusable("the message is empty"));

@@ -87,22 +87,10 @@ pub struct ApiState {
     pub started: Timestamp,
     /// Description of where outgoing mail is sent.
     pub transport: String,
-    /// Decides about posts.
-    pub posts: PostService,
     /// Determines the daemon's health.
     pub observer: Arc<Observer>,
-    /// Sends mail.
-    pub dispatcher: Arc<Dispatcher>,
-    /// Incoming mail.
-    pub mail_in: inbound::MailIn,
-    /// The files that contain mail, for export and erasure.
-    pub files: Files,
-    /// The retention rules.
-    pub rules: Rules,
-    /// Writes and sends notices.
-    pub notices: notice::NoticesOut,
-    /// Makes backups.
-    pub backups: Arc<Backups>,
+    /// The services that answer requests.
+    pub services: Services,
     /// The configuration in force, and how to request a reload.
     pub configuration: configuration::Configuration,
 }
@@ -115,7 +103,7 @@ pub struct Services {
     pub dispatcher: Arc<Dispatcher>,
     /// Incoming mail.
     pub mail_in: inbound::MailIn,
-    /// The files that contain mail.
+    /// The files that contain mail, for export and erasure.
     pub files: Files,
     /// The retention rules.
     pub rules: Rules,
@@ -141,7 +129,6 @@ impl ApiState {
         content: Arc<ContentHandle>,
         services: Services,
     ) -> Self {
-        let Services { posts, dispatcher, mail_in, files, rules, notices, backups } = services;
         let started = clock.now();
         let observer = Arc::new(Observer::new(store.clone(), clock.clone()));
         Self {
@@ -156,13 +143,7 @@ impl ApiState {
             started,
             observer,
             transport: "none".to_owned(),
-            posts,
-            dispatcher,
-            mail_in,
-            files,
-            rules,
-            notices,
-            backups,
+            services,
             configuration: configuration::Configuration::default(),
         }
     }

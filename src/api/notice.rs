@@ -126,7 +126,7 @@ async fn retry(
         Ok(Attempt::Commit(batch, open))
     });
     let open = opened.await?;
-    control.notices.notices.notify();
+    control.services.notices.notices.notify();
     tracing::info!(notice = %id, by = %caller, "a failed notice is retried");
     Ok(Json(view(&open, false)))
 }

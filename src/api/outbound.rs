@@ -54,10 +54,10 @@ async fn flush_now(
     let what = Flush { mailing, domain: request.domain };
     let done = flush(&control.store, control.clock.now(), &what).await;
     // After an error too: deliveries changed before it must be sent.
-    control.dispatcher.try_relay_now();
+    control.services.dispatcher.try_relay_now();
     control.notifier.notify();
-    control.notices.notice_worker.try_relay_now();
-    control.notices.notices.notify();
+    control.services.notices.notice_worker.try_relay_now();
+    control.services.notices.notices.notify();
     let Flushed { deliveries, notices } = done?;
     tracing::info!(by = %caller, deliveries, notices, "deferred mail was made due");
     Ok(Json(FlushAnswer { changed: deliveries, notices }))

@@ -153,7 +153,7 @@ async fn approve(
     trail: Trail,
     Segment(id): Segment<PostId>,
 ) -> Result<Json<PostView>, ApiError> {
-    let post = control.posts.approve(id, &caller.name).await.map_err(refusal)?;
+    let post = control.services.posts.approve(id, &caller.name).await.map_err(refusal)?;
     if let PostState::Approved { mailing, .. } = &post.state {
         trail.detail(format!("made {mailing}"));
     }
@@ -166,13 +166,13 @@ async fn refuse(
     Segment(id): Segment<PostId>,
     Body(RefuseRequest { reason }): Body<RefuseRequest>,
 ) -> Result<Json<PostView>, ApiError> {
-    let post = control.posts.refuse(id, &caller.name, reason.trim()).await.map_err(refusal)?;
+    let post = control.services.posts.refuse(id, &caller.name, reason.trim()).await.map_err(refusal)?;
     decided(&control, &post)
 }
 
 fn decided(control: &ApiState, post: &Post) -> Result<Json<PostView>, ApiError> {
     control.notifier.notify();
-    control.posts.notices.notify();
+    control.services.posts.notices.notify();
     Ok(Json(view(post)))
 }
 

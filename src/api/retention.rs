@@ -55,13 +55,13 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
 }
 
 async fn show(State(control): State<Arc<ApiState>>) -> Result<Json<Vec<RuleView>>, ApiError> {
-    let ruled = control.rules.apply(control.clock.now(), true).await?;
+    let ruled = control.services.rules.apply(control.clock.now(), true).await?;
     Ok(Json(ruled.iter().map(RuleView::from).collect()))
 }
 
 async fn run(State(control): State<Arc<ApiState>>) -> Result<Json<Vec<RuleView>>, ApiError> {
-    let ruled = control.rules.apply(control.clock.now(), false).await?;
-    let (store, key, files) = (control.store.clone(), control.key.clone(), Some(control.files.clone()));
+    let ruled = control.services.rules.apply(control.clock.now(), false).await?;
+    let (store, key, files) = (control.store.clone(), control.key.clone(), Some(control.services.files.clone()));
     if let Err(error) = (Eraser { store, key, files }).work(control.clock.now()).await {
         tracing::error!(%error, "erasures have begun and continue later");
     }

@@ -239,7 +239,7 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
 
 async fn show(State(control): State<Arc<ApiState>>) -> Result<Json<Status>, ApiError> {
     let health = control.observer.health(SNAPSHOT_AGE).await?;
-    let stats = control.dispatcher.stats();
+    let stats = control.services.dispatcher.stats();
     let trouble = health.trouble.first().map(|(_, trouble)| trouble.clone());
     let problems = health.problems();
     Ok(Json(Status {
@@ -286,7 +286,7 @@ async fn show(State(control): State<Arc<ApiState>>) -> Result<Json<Status>, ApiE
         }),
         jobs: health.jobs.iter().map(|c| JobStatus { name: c.name.to_owned(), last: c.last, next: c.next }).collect(),
         backup: Some(BackupStatus {
-            directory: control.backups.directory.display().to_string(),
+            directory: control.services.backups.directory.display().to_string(),
             newest: health.backup,
             failure: health.backup_failure.as_ref().map(|(_, why)| why.clone()),
             faults: health.backup_condition.faults.iter().map(FaultView::from).collect(),

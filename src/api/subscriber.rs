@@ -169,8 +169,8 @@ async fn erase(
     caller: Caller,
     Path(who): Path<String>,
 ) -> Result<Json<ErasedView>, ApiError> {
-    let hash = control.service(&caller).erase(&who, Some(&control.files)).await?;
-    let (store, key, files) = (control.store.clone(), control.key.clone(), Some(control.files.clone()));
+    let hash = control.service(&caller).erase(&who, Some(&control.services.files)).await?;
+    let (store, key, files) = (control.store.clone(), control.key.clone(), Some(control.services.files.clone()));
     // From here on the erasure proceeds even if this attempt fails: a periodic job retries it.
     let open = match (Eraser { store, key, files }).work(control.clock.now()).await {
         Ok(worked) => worked.open.into_iter().find(|(open, _)| *open == hash).map(|(_, holds)| holds),
@@ -188,7 +188,7 @@ async fn record(
     caller: Caller,
     Path(who): Path<String>,
 ) -> Result<Json<RecordView>, ApiError> {
-    let record = control.service(&caller).record(&who, Some(&control.files)).await?;
+    let record = control.service(&caller).record(&who, Some(&control.services.files)).await?;
     Ok(Json(RecordView::from(&record)))
 }
 

@@ -92,10 +92,10 @@ impl Monitoring {
         let Watched { spool, jobs, mail_connections, doubts, listeners } = seen;
         let commits = control.store.maintenance().metrics();
         control.observer.watch(health::Parts {
-            dispatcher: Some(control.dispatcher.clone()),
-            notice_worker: Some(control.notices.notice_worker.clone()),
+            dispatcher: Some(control.services.dispatcher.clone()),
+            notice_worker: Some(control.services.notices.notice_worker.clone()),
             spool: Some(spool),
-            backups: Some(control.backups.clone()),
+            backups: Some(control.services.backups.clone()),
             jobs,
             mail_connections: Some(mail_connections),
             doubts: Some(doubts),
@@ -106,7 +106,7 @@ impl Monitoring {
         if let Some(address) = port.address() {
             tracing::info!(%address, "answers /metrics, /healthz and /readyz");
         }
-        let outcomes = control.dispatcher.outcomes();
+        let outcomes = control.services.dispatcher.outcomes();
         let instruments = Instruments { commits, outcomes, inbound: self.inbound };
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), instruments);
         let asked = monitor::Watched { observer: control.observer.clone(), metrics };

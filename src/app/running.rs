@@ -133,7 +133,7 @@ impl RunningApp {
         let stop_timeout = config.into_inner().unwrap_or_else(PoisonError::into_inner).stop_timeout;
         control.observer.drain();
         stopping.send_replace(true);
-        control.backups.stop();
+        control.services.backups.stop();
         let drained = async {
             // The API first: what it promised is committed before the store closes.
             tokio::join!(

@@ -2,6 +2,8 @@
 //! An update with another UID, or without a higher SEQUENCE, changes nothing in a reader's calendar (RFC 5546
 //! §2.1.5).
 
+use std::collections::BTreeSet;
+
 use crate::base::id::ReleaseId;
 use crate::model::release::{Event, EventStatus};
 use crate::store::{Store, StoreError};
@@ -12,7 +14,7 @@ use super::release::{LoadError, LoadedRelease, load};
 /// The releases of the same event as `release`, oldest first. Empty if it has no event.
 async fn releases_of(store: &Store, release: ReleaseId) -> Result<Vec<ReleaseId>, StoreError> {
     let Some(event) = store.event_of(release).await? else { return Ok(Vec::new()) };
-    store.releases_about(event).await
+    Ok(store.releases_about(&BTreeSet::from([event])).await?.remove(&event).unwrap_or_default())
 }
 
 /// Those of these releases that have an event and can be read.
@@ -43,8 +45,16 @@ pub struct Announced {
 /// # Errors
 /// [`StoreError`].
 pub(crate) async fn announced(store: &Store, release: ReleaseId) -> Result<Option<Announced>, StoreError> {
+    announced_by(store, releases_of(store, release).await?).await
+}
+
+/// As [`announced`], by all releases of one event, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn announced_by(store: &Store, releases: Vec<ReleaseId>) -> Result<Option<Announced>, StoreError> {
     let mut sent = Vec::new();
-    for one in releases_of(store, release).await? {
+    for one in releases {
         if store.is_sent(one).await? {
             sent.push(one);
         }

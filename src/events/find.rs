@@ -150,8 +150,12 @@ async fn by_address(store: &Store, address: &Address, message: &Incoming, now: T
         candidates.retain(|candidate| candidate.event != event);
         candidates.push(Candidate { event, newest: loaded.clone(), loaded });
     }
+    // One pass over the rows of all invitations, whatever the number of events.
+    let events = candidates.iter().map(|candidate| candidate.event).collect();
+    let mut releases = store.releases_about(&events).await?;
     for candidate in &mut candidates {
-        if let Some(told) = event::announced(store, candidate.loaded.record.value.id).await? {
+        let of_event = releases.remove(&candidate.event).unwrap_or_default();
+        if let Some(told) = event::announced_by(store, of_event).await? {
             candidate.newest = told.newest;
         }
     }

@@ -8,11 +8,9 @@
 //! be caught: messages that were already waiting at a start are counted, and after two such ends they are marked too. A
 //! message that takes too long to read is marked likewise ([`ReadingPool`]).
 
-use std::collections::HashSet;
 use std::future::Future;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -32,19 +30,17 @@ use crate::store::engine::{Batch, Commit, EngineError};
 use crate::store::inbound::{is_record_of, put_handled, put_stuck, put_tries};
 use crate::store::record::RecordError;
 use crate::store::spool::{Spool, SpoolError};
-use crate::store::{CONFLICT_TRIES, Read, Store, StoreError};
+use crate::store::{CONFLICT_TRIES, Store, StoreError};
 
 use super::destination::{Directory, Resolved};
 use super::{Effects, HandleError, Handler, Item};
 
+mod lanes;
+
+use lanes::{Lanes, STEP, UnderWay, Waiting};
+
 /// Maximum number of messages handled at the same time. Each spends most of its time waiting for the disk.
 const LANES: usize = 32;
-/// How many ids late a commit may become visible and still be found at once; the full scan each minute finds the rest.
-const OVERTAKEN: u64 = 4096;
-/// Maximum number of messages under way whose records are held for their lanes.
-const HELD: usize = 1024;
-/// Records read per query.
-const STEP: usize = 256;
 /// How often a message that was waiting at an earlier start is handled alone.
 const ALONE: u8 = 2;
 /// Delay before a retry after a store error.
@@ -74,23 +70,6 @@ pub struct InboundWorker {
     pub heartbeats: Heartbeats,
     /// Counts the kinds of received messages.
     pub metrics: InboundMetrics,
-}
-
-type Waiting = Read<Inbound>;
-
-struct Lanes {
-    senders: Vec<mpsc::UnboundedSender<(InboundId, Option<Waiting>)>>,
-    under_way: Arc<UnderWay>,
-}
-
-/// Messages given to lanes and not yet handled.
-#[derive(Default)]
-struct UnderWay(Mutex<HashSet<InboundId>>);
-
-impl UnderWay {
-    fn ids(&self) -> MutexGuard<'_, HashSet<InboundId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl InboundWorker {
@@ -136,81 +115,6 @@ impl InboundWorker {
             let _ = emptied.wait_for(|empty| *empty).await;
         };
         tokio::join!(watch, worker.run(stop));
-    }
-
-    async fn feed(&self, lanes: &Lanes, stopping: watch::Receiver<bool>) {
-        let heartbeat = self.heartbeats.begin("the distribution of incoming mail");
-        while let Err(error) = self.handle_leftovers(&stopping, &heartbeat).await {
-            self.wait_after(&error).await;
-        }
-        let mut newest = InboundId(0);
-        let mut from = None;
-        loop {
-            heartbeat.works();
-            let arrived = self.arrived.notified();
-            if let Err(error) = self.hand_out(lanes, from, &mut newest).await {
-                self.wait_after(&error).await;
-                continue;
-            }
-            tokio::select! {
-                // Commits can become visible out of order, so a smaller id may appear late.
-                () = arrived => from = Some(InboundId(newest.0.saturating_sub(OVERTAKEN))),
-                () = self.clock.wait_for(LONGEST_SLEEP) => from = None,
-            }
-        }
-    }
-
-    /// Distributes the pending messages after `from` to the lanes. If very many wait, lanes hold only their ids, so a
-    /// sender of very many messages neither delays the others nor takes much memory.
-    async fn hand_out(
-        &self,
-        lanes: &Lanes,
-        mut from: Option<InboundId>,
-        newest: &mut InboundId,
-    ) -> Result<(), StoreError> {
-        loop {
-            let waiting = self.store.waiting_inbound(from, STEP).await?;
-            for id in &waiting {
-                *newest = (*newest).max(*id);
-                if !lanes.under_way.ids().insert(*id) {
-                    continue;
-                }
-                let read = match self.store.inbound(*id).await {
-                    Ok(read) => read,
-                    // Its lane logs the error; the other messages go on.
-                    Err(StoreError::Record(_)) => None,
-                    Err(error) => {
-                        lanes.under_way.ids().remove(id);
-                        return Err(error);
-                    }
-                };
-                let lane = read.as_ref().map_or(0, |read| lane_of(&read.value, lanes.senders.len()));
-                let held = read.filter(|_| lanes.under_way.ids().len() <= HELD);
-                // A lane ends only when the whole worker stops.
-                let _ = lanes.senders[lane].send((*id, held));
-            }
-            match waiting.last() {
-                Some(last) if waiting.len() == STEP => from = Some(*last),
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    async fn lane(
-        self: Arc<Self>,
-        mut messages: mpsc::UnboundedReceiver<(InboundId, Option<Waiting>)>,
-        under_way: Arc<UnderWay>,
-        stopping: watch::Receiver<bool>,
-    ) {
-        let heartbeat = self.heartbeats.begin("the handling of incoming mail");
-        heartbeat.rests();
-        while let Some((id, read)) = messages.recv().await {
-            if !*stopping.borrow() {
-                self.see_to(id, read, &stopping, &heartbeat).await;
-            }
-            under_way.ids().remove(&id);
-            heartbeat.rests();
-        }
     }
 
     /// Handles one message, retrying store errors until it is done; gives up only when the worker stops.
@@ -383,16 +287,6 @@ impl InboundWorker {
         tracing::error!(%error, "incoming mail waits for the store");
         self.clock.wait_for(AFTER_ERROR).await;
     }
-}
-
-/// The lane of a message: by its sender, or by its recipient if the sender is empty.
-fn lane_of(inbound: &Inbound, lanes: usize) -> usize {
-    let mut hasher = DefaultHasher::new();
-    match &inbound.arrival.sender {
-        Some(sender) => sender.to_lowercase().hash(&mut hasher),
-        None => inbound.recipient.to_lowercase().hash(&mut hasher),
-    }
-    (hasher.finish() % lanes as u64) as usize
 }
 
 fn words_of(panic: &(dyn std::any::Any + Send)) -> String {

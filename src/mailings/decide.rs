@@ -1,5 +1,5 @@
 //! A person's decision on a held post, or on a mailing that a list requires a second person for. Through any channel,
-//! the first decision stands; if a second person is required, nobody can approve their own.
+//! the first decision stands; if a second person is required, no one can approve their own mailing.
 
 use crate::base::address::Address;
 use crate::base::clock::Timestamp;

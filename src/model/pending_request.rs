@@ -1,4 +1,4 @@
-//! Pending requests made by mail, and how a confirmation carries them out.
+//! Pending requests without proof, through any channel, and how a confirmation carries them out.
 //!
 //! A From field proves nothing, so nothing is done because of it alone: the request is stored here, and a question
 //! with a signed token is sent to the address concerned. A reply with the token grants it, once and in time. A person
@@ -24,7 +24,7 @@ pub struct PendingRequest {
     pub id: PendingRequestId,
     /// The address concerned; it need not be a subscriber's yet.
     pub address: Address,
-    /// The list that the request was sent to.
+    /// The list that it is about.
     pub list: ListName,
     /// The language of the notices about it.
     pub language: Language,
@@ -57,7 +57,7 @@ pub enum PendingState {
     },
 }
 
-/// One action that a mail may request.
+/// One action that may be requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Subscribe to the list.

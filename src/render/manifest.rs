@@ -39,8 +39,8 @@ pub struct Manifest {
     /// Number of characters of a headline that are certainly shown; more is a warning.
     #[serde(default = "sixty")]
     pub max_headline: usize,
-    /// Lists that need more than one entry, each with its least number.
-    #[serde(default)]
+    /// Lists that need more than one entry, each with its least number: blocks whose parts are counted.
+    #[serde(default, deserialize_with = "counted")]
     pub at_least: BTreeMap<String, usize>,
     /// The order of the blocks (see [`Block`]); those not named follow.
     #[serde(default = "all_blocks", deserialize_with = "blocks")]
@@ -69,10 +69,27 @@ fn blocks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Block>, D::E
     let words = Vec::<String>::deserialize(deserializer)?;
     let block = |word: &String| {
         let known = Block::ALL.map(Block::word);
-        let unknown = || format!("order: there is no block \u{201c}{word}\u{201d}; there are: {}", known.join(", "));
+        let unknown = || format!("order: there is no block \u{201c}{word}\u{201d}; known blocks: {}", known.join(", "));
         Block::of_word(word).ok_or_else(|| D::Error::custom(unknown()))
     };
-    words.iter().map(block).collect()
+    let order: Vec<Block> = words.iter().map(block).collect::<Result<_, _>>()?;
+    match order.iter().enumerate().find(|(at, block)| order[..*at].contains(block)) {
+        Some((_, twice)) => Err(D::Error::custom(format!("order: \u{201c}{twice}\u{201d} is named twice"))),
+        None => Ok(order),
+    }
+}
+
+fn counted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, usize>, D::Error> {
+    let fields = BTreeMap::<String, usize>::deserialize(deserializer)?;
+    let has_parts = |field: &String| Block::of_word(field).is_some_and(Block::has_parts);
+    match fields.keys().find(|field| !has_parts(field)) {
+        Some(field) => {
+            let known: Vec<&str> = Block::ALL.into_iter().filter(|block| block.has_parts()).map(Block::word).collect();
+            let said = format!("at_least: \u{201c}{field}\u{201d} cannot be counted; these can: {}", known.join(", "));
+            Err(D::Error::custom(said))
+        }
+        None => Ok(fields),
+    }
 }
 
 fn kept() -> Vec<String> {
@@ -153,5 +170,16 @@ mod tests {
         let text = "name = 'x'\ntitle = { en = 'X' }\nrequired = ['event.strat']\n";
         let error = Manifest::parse("x/template.toml", text).unwrap_err().to_string();
         assert!(error.contains("did you mean \u{201c}event.start\u{201d}"), "{error}");
+    }
+
+    #[test]
+    fn an_order_names_each_block_once_and_only_parts_are_counted() {
+        let wrong = |more: &str| {
+            let text = format!("name = 'x'\ntitle = {{ en = 'X' }}\n{more}\n");
+            Manifest::parse("x/template.toml", &text).unwrap_err().to_string()
+        };
+        assert!(wrong("order = ['body', 'facts', 'body']").contains("\u{201c}body\u{201d} is named twice"));
+        assert!(wrong("order = ['talks']").contains("there is no block \u{201c}talks\u{201d}"));
+        assert!(wrong("at_least = { tags = 2 }").contains("\u{201c}tags\u{201d} cannot be counted"));
     }
 }

@@ -8,11 +8,13 @@ use serde_json::Value;
 use crate::model::contact::{ContactRole, ReleaseContact};
 use crate::model::release::attachment::Travel;
 use crate::model::release::block::{Block, Place};
-use crate::model::release::{Attachment, Image, LinkGroup, Person, Release, Video};
+use crate::model::release::{Attachment, Person, Release};
 
 use super::labels::Labels;
-use super::markdown::{self, text_of};
-use super::view::{Fields, ViewWriter, people_line, put, put_link, put_list, quote_block};
+use super::markdown;
+use super::places::place_of;
+use super::view::{Fields, ViewWriter, put, put_link, put_list, quote_block};
+use super::view_material::{contact, file, image, link_group, size_in_words, video};
 
 /// A part of the body.
 enum Segment {
@@ -165,6 +167,7 @@ impl ViewWriter<'_> {
             return None;
         }
         let own = match block {
+            Block::Attachments if fields.get("attachments").and_then(Value::as_array).is_none_or(Vec::is_empty) => "",
             Block::Programme | Block::Presentations | Block::Series | Block::Attachments | Block::Images => {
                 block.word()
             }
@@ -193,19 +196,20 @@ impl ViewWriter<'_> {
     /// The files, without those that a presentation or a stop of a series shows.
     fn attachments(&self, fields: &mut Fields, shown: &Shown<'_>) {
         let release = shown.release;
-        let of_presentations = release.presentations.iter().filter_map(|one| one.attachment.as_deref());
-        let of_series = release.series.iter().filter_map(|row| row.attachment.as_deref());
-        let elsewhere: Vec<&str> = of_presentations.chain(of_series).collect();
         let (mut enclosed, mut linked) = (Vec::new(), Vec::new());
         for (at, attachment) in shown.of(&release.attachments) {
-            if elsewhere.contains(&attachment.file.as_str()) {
+            let travel = shown.travel.get(at).copied().unwrap_or(Travel::InMail);
+            if release.is_shown_elsewhere(attachment, travel) {
                 continue;
             }
-            match shown.travel.get(at).copied().unwrap_or(Travel::InMail) {
+            match travel {
                 Travel::InMail => enclosed.push(file(attachment, self.labels)),
                 Travel::Link => linked.push(file(attachment, self.labels)),
                 Travel::Nowhere => {}
             }
+        }
+        if matches!(shown.heading, Heading::Own) && !linked.is_empty() {
+            put(fields, "downloads_heading", Some(self.labels.word("downloads")));
         }
         put_list(fields, "attachments", enclosed);
         put_list(fields, "linked_files", linked);
@@ -290,100 +294,8 @@ fn segments(blocks: Vec<markdown::Block>) -> Vec<Segment> {
     segments
 }
 
-fn place_of(block: &markdown::Block) -> Option<Place> {
-    match block {
-        markdown::Block::Paragraph(inlines) => Place::parse(&text_of(inlines))?.ok(),
-        _ => None,
-    }
-}
-
 /// The positions of a block's parts that the author places nowhere by number.
 fn unplaced(release: &Release, block: Block, placed: &[&Place]) -> Vec<usize> {
     let is_placed = |at: &usize| placed.iter().any(|place| place.block == block && place.part == Some(at + 1));
     (0..release.parts(block)).filter(|at| !is_placed(at)).collect()
-}
-
-/// A file; its name only where it is not the label.
-pub(super) fn file(attachment: &Attachment, labels: &Labels) -> Fields {
-    let mut fields = Fields::new();
-    let (label, name) = (attachment.label(), attachment.file_name());
-    let size = attachment.blob.map(|blob| size_in_words(blob.size, labels));
-    let detail: Vec<String> = (label != name).then(|| name.to_owned()).into_iter().chain(size).collect();
-    put(&mut fields, "label", Some(label));
-    put(&mut fields, "detail", Some(detail.join(", ")));
-    put(&mut fields, "people", Some(people_line(&attachment.people)));
-    put_link(&mut fields, "url", attachment.url.as_deref());
-    fields
-}
-
-fn image(image: &Image) -> Fields {
-    let mut fields = Fields::new();
-    put(&mut fields, "alt", image.alt.as_deref());
-    put(&mut fields, "caption", image.caption.as_deref());
-    put(&mut fields, "photographer", image.photographer.as_deref());
-    put(&mut fields, "rights", image.rights.as_deref());
-    put_link(&mut fields, "url", image.url.as_deref());
-    if image.alt.is_none() && image.caption.is_none() {
-        put(&mut fields, "caption", image.file.as_deref());
-    }
-    fields
-}
-
-fn video(video: &Video) -> Fields {
-    let mut fields = Fields::new();
-    put(&mut fields, "title", Some(video.title.as_str()));
-    put(&mut fields, "people", Some(people_line(&video.people)));
-    put(&mut fields, "text", video.text.as_deref());
-    put_link(&mut fields, "url", Some(&video.url));
-    fields
-}
-fn contact(contact: &ReleaseContact) -> Fields {
-    let person = &contact.contact;
-    let mut fields = Fields::new();
-    put(&mut fields, "name", Some(person.name.as_str()));
-    put(&mut fields, "title", person.title.as_deref());
-    put(&mut fields, "organisation", person.organisation.as_deref());
-    put_list(
-        &mut fields,
-        "phones",
-        person.phones.iter().map(|phone| {
-            let mut fields = Fields::new();
-            put(&mut fields, "printed", Some(phone.printed.as_str()));
-            put(&mut fields, "e164", phone.e164.as_deref());
-            fields
-        }),
-    );
-    put(&mut fields, "email", person.email.as_ref().map(|a| a.as_str()));
-    put(&mut fields, "hours", person.hours.as_deref());
-    fields
-}
-
-/// A group of links; `own` is the heading of one without a title.
-fn link_group(group: &LinkGroup, own: Option<&str>) -> Fields {
-    let mut fields = Fields::new();
-    put(&mut fields, "title", group.title.as_deref().or(own));
-    put_list(
-        &mut fields,
-        // Not "links": inside a loop that would be the recipient's own.
-        "entries",
-        group.links.iter().map(|link| {
-            let mut fields = Fields::new();
-            put(&mut fields, "title", Some(link.title.as_str()));
-            put_link(&mut fields, "url", Some(&link.url));
-            fields
-        }),
-    );
-    fields
-}
-
-/// "1,2 MB": in thousands, as file managers count, with the language's decimal sign.
-fn size_in_words(bytes: u64, labels: &Labels) -> String {
-    match bytes {
-        0..1000 => format!("{bytes} B"),
-        1000..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),
-        _ => {
-            let tenths = bytes.div_ceil(100_000);
-            format!("{}{}{} MB", tenths / 10, labels.word("decimal_sign"), tenths % 10)
-        }
-    }
 }

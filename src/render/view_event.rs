@@ -94,7 +94,7 @@ impl ViewWriter<'_> {
         if let Some(text) = &presentation.text {
             self.put_inline(&mut fields, "about", text);
         }
-        put_file(&mut fields, file);
+        fields.extend(file.unwrap_or_default());
         put_link(&mut fields, "url", presentation.url.as_deref());
         if let Some(quote) = &presentation.quote {
             self.put_blocks(&mut fields, "quote", &[quote_block(quote, &self.labels.reading)]);
@@ -110,14 +110,8 @@ impl ViewWriter<'_> {
         };
         put(&mut fields, "date", Some(date));
         put(&mut fields, "place", Some(row.place.as_str()));
-        put_file(&mut fields, file);
+        fields.extend(file.unwrap_or_default());
         put_link(&mut fields, "url", row.url.as_deref());
         fields
     }
-}
-
-/// Adds what is known of an attached file: `file` (its name and size) and its link.
-fn put_file(fields: &mut Fields, file: Option<Fields>) {
-    let Some(file) = file else { return };
-    fields.extend(file.into_iter().filter(|(name, _)| ["file", "url"].contains(&name.as_str())));
 }

@@ -31,6 +31,9 @@ const PIECE: usize = 64 * 1024;
 pub type BlobFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, BlobError>> + Send + 'a>>;
 
 /// Where contents are kept. [`Blobs`] adds what is the same for all: names, hashes, the limit of size.
+///
+/// # Errors
+/// Every method: [`BlobError::Io`] if the storage fails. `None` means that the content is certainly absent.
 pub trait BlobStore: Send + Sync + 'static {
     /// Begins to write a content, whose hash is known only at its end.
     fn begin(&self) -> BlobFuture<'_, Box<dyn BlobWriter>>;
@@ -55,11 +58,15 @@ pub trait BlobStore: Send + Sync + 'static {
 }
 
 /// A content being written; if dropped before [`BlobWriter::finish`], nothing of it is kept.
+///
+/// # Errors
+/// Each method: [`BlobError::Io`].
 pub trait BlobWriter: Send {
     /// Appends bytes.
     fn write<'a>(&'a mut self, piece: &'a [u8]) -> BlobFuture<'a, ()>;
 
-    /// Stores what was written under its hash; durable on return.
+    /// Stores what was written under its hash; durable on return. After an error nothing is stored under that hash by
+    /// this writer, or it is stored whole.
     fn finish(self: Box<Self>, sha256: [u8; 32]) -> BlobFuture<'static, ()>;
 }
 

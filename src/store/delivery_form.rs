@@ -7,7 +7,7 @@ use crate::model::ledger::{Cause, Delivery, DeliveryState, Stage, SuppressedWhy}
 use crate::model::reply::Reply;
 
 use super::engine::Value;
-use super::mailings::instant;
+use super::record::instant;
 use super::record::{self, RecordError, stored_enum};
 
 const FAMILY: &str = "delivery";

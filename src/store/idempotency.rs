@@ -65,6 +65,6 @@ fn decode(bytes: &[u8]) -> Result<Answered, RecordError> {
         (1, rest) => record::decode(FAMILY, rest)?,
         (version, _) => return Err(RecordError::Newer { family: FAMILY, version }),
     };
-    let at = super::mailings::instant(FAMILY, form.at)?;
+    let at = super::record::instant(FAMILY, form.at)?;
     Ok(Answered { request: form.request, mailing: MailingId(form.mailing), at })
 }

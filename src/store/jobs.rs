@@ -20,7 +20,7 @@ impl Store {
     pub async fn job(&self, name: &str) -> Result<Option<Read<Timestamp>>, StoreError> {
         let Some(stamp) = self.engine.get(&keys::job(name)).await? else { return Ok(None) };
         let value = match record::split(FAMILY, &stamp)? {
-            (1, rest) => super::mailings::instant(FAMILY, record::decode::<i64>(FAMILY, rest)?)?,
+            (1, rest) => record::instant(FAMILY, record::decode::<i64>(FAMILY, rest)?)?,
             (version, _) => return Err(RecordError::Newer { family: FAMILY, version }.into()),
         };
         Ok(Some(Read { value, stamp }))

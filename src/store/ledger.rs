@@ -341,6 +341,6 @@ fn due_parts(key: &Key) -> Result<(Timestamp, Sequence), RecordError> {
     let short = || damaged("due", format!("the key {key:?} does not have 21 bytes"));
     let at = key.0.get(9..17).and_then(|bytes| bytes.try_into().ok()).ok_or_else(short)?;
     let sequence = key.0.get(17..21).and_then(|bytes| bytes.try_into().ok()).ok_or_else(short)?;
-    let at = super::mailings::instant("due", i64::from_be_bytes(at))?;
+    let at = super::record::instant("due", i64::from_be_bytes(at))?;
     Ok((at, Sequence(u32::from_be_bytes(sequence))))
 }

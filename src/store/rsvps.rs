@@ -4,6 +4,7 @@
 //! Table `j` holds, for each invitation, its RSVP address, its UID's hash and its event, each under its own key,
 //! written in the commit that adds the release; `J` holds the answers.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -238,18 +239,22 @@ impl Store {
         Ok(found.map(|bytes| record::decode_counter(&bytes)).transpose()?.map(ReleaseId))
     }
 
-    /// The releases about an event, oldest first. Goes through the rows of all invitations, in pages: 17 bytes each.
+    /// The releases about each of these events, oldest first. Goes once through the rows of all invitations, in pages: 17
+    /// bytes each.
     ///
     /// # Errors
     /// [`StoreError`]: never treat it as "none".
-    pub(crate) async fn releases_about(&self, event: ReleaseId) -> Result<Vec<ReleaseId>, StoreError> {
+    pub(crate) async fn releases_about(
+        &self,
+        events: &BTreeSet<ReleaseId>,
+    ) -> Result<BTreeMap<ReleaseId, Vec<ReleaseId>>, StoreError> {
         let mut rows = self.pages(Query::new(keys::events(), |key, bytes| {
             Ok((ReleaseId(record::decode_counter(&bytes)?), last_id(key)?))
         }));
-        let mut releases = Vec::new();
+        let mut releases = BTreeMap::<ReleaseId, Vec<ReleaseId>>::new();
         while let Some((of, release)) = rows.next().await? {
-            if of == event {
-                releases.push(release);
+            if events.contains(&of) {
+                releases.entry(of).or_default().push(release);
             }
         }
         Ok(releases)

@@ -67,7 +67,7 @@ impl Store {
                 (version, _) => return Err(RecordError::Newer { family: FAMILY, version }),
             };
             let domain = (!domain.is_empty()).then(|| domain.to_owned());
-            let at = |instant| super::mailings::instant(FAMILY, instant);
+            let at = |instant| super::record::instant(FAMILY, instant);
             Ok(TakingBack { mailing, domain, since: at(form.since)?, until: at(form.until)?, pause: form.pause })
         };
         Ok(found.iter().map(read).collect::<Result<_, RecordError>>()?)

@@ -3,7 +3,6 @@
 
 use serde_json::json;
 
-use crate::base::address::Address;
 use crate::base::id::PendingRequestId;
 use crate::base::token::{Purpose, content_hash};
 use crate::inbound::destination::Role;
@@ -102,11 +101,18 @@ impl CommandService {
     }
 
     /// Explains that the person left after they had asked to join, and how to subscribe again.
-    async fn left_since(&self, request: &Request<'_>, address: &Address) -> Result<Option<Effects>, HandleError> {
+    async fn left_since(
+        &self,
+        request: &Request<'_>,
+        pending: &PendingRequest,
+    ) -> Result<Option<Effects>, HandleError> {
         let mut effects = DraftEffects::new();
-        effects.note("the person left after this question: it subscribes no one");
-        let data = json!({ "address": address.as_str() });
-        self.answer(&mut effects, request, draft(request, "left-since", &request.from, data)).await?;
+        effects.note("not subscribed: the person left after asking");
+        let data = json!({ "address": pending.address.as_str() });
+        // To the person, whoever had the question and replied to it.
+        let mut notice = draft(request, "left-since", &pending.address, data);
+        notice.language = &pending.language;
+        self.answer(&mut effects, request, notice).await?;
         Ok(Some(self.finish(effects, request).await?))
     }
 
@@ -137,7 +143,7 @@ impl CommandService {
             Confirmed::Before => return Ok(answered_before()),
             Confirmed::Over => return self.expired(request).await,
             Confirmed::Not(NotDone::LeftSince(_)) if request.is_answerable => {
-                return self.left_since(request, &pending.address).await;
+                return self.left_since(request, pending).await;
             }
             Confirmed::Not(why) => {
                 if let NotDone::TooLarge(too_large) = why {

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Release;
+use super::attachment::Travel;
+use super::{Attachment, Release};
 
 /// A block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,20 +118,7 @@ impl Block {
 
     /// Whether the author can give it a heading, or leave out its own.
     pub(crate) fn has_heading(self) -> bool {
-        matches!(
-            self,
-            Self::Facts
-                | Self::Quotes
-                | Self::Programme
-                | Self::Presentations
-                | Self::Series
-                | Self::Attachments
-                | Self::Images
-                | Self::Videos
-                | Self::Links
-                | Self::Contacts
-                | Self::Boilerplate
-        )
+        self.has_parts() || matches!(self, Self::Facts | Self::Programme)
     }
 }
 
@@ -147,16 +135,19 @@ impl Release {
             Block::Links => self.links.len(),
             Block::Contacts => self.contacts.len(),
             Block::Boilerplate => self.boilerplates.len(),
-            Block::Facts
-            | Block::Rsvp
-            | Block::MediaWelcome
-            | Block::Body
-            | Block::PullQuote
-            | Block::Bylines
-            | Block::Programme
-            | Block::UsageTerms
-            | Block::EditorNote => 0,
+            _ => 0,
         }
+    }
+
+    /// Whether a presentation or a stop of a series shows this file, so that it is not listed among the attachments: with
+    /// its name, and with its link if it does not travel in the mail. The link of the presentation itself would hide that
+    /// of the file.
+    pub(crate) fn is_shown_elsewhere(&self, attachment: &Attachment, travel: Travel) -> bool {
+        let of_presentations = self.presentations.iter().map(|one| (&one.attachment, &one.url));
+        let of_series = self.series.iter().map(|row| (&row.attachment, &row.url));
+        of_presentations
+            .chain(of_series)
+            .any(|(file, url)| file.as_ref() == Some(&attachment.file) && (travel != Travel::Link || url.is_none()))
     }
 }
 

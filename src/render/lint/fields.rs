@@ -17,7 +17,7 @@ pub(super) fn check(subject: &Subject<'_>, draft: &Draft, findings: &mut Vec<Fin
             }
             for (field, least, count) in manifest.too_few(subject.release).into_iter().filter(|(.., count)| *count > 0)
             {
-                let said = format!("this kind needs at least {least} entries in {field}; there is {count}");
+                let said = format!("this kind needs at least {least} entries in {field}; the release has {count}");
                 let finding = Finding::error("required", said, "add the others, or choose another kind");
                 findings.push(subject.place(finding, field));
             }

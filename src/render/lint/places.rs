@@ -3,35 +3,35 @@
 use std::collections::BTreeSet;
 
 use super::{Finding, Subject};
+use crate::model::release::attachment::Travel;
 use crate::model::release::block::{Block, NoPlace, Place};
+use crate::render::markdown::parse;
 use crate::render::nearest::nearest;
+use crate::render::places::{Mark, marks};
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let lines: Vec<&str> = subject.release.body.lines().collect();
-    let mut seen = BTreeSet::new();
-    let mut fenced = false;
-    for (at, line) in lines.iter().enumerate() {
-        fenced ^= line.trim_start().starts_with("```");
-        // Code shows what it says.
-        if fenced || line.starts_with("    ") {
-            continue;
-        }
-        let Some(place) = Place::parse(line) else { continue };
-        let blank = |at: Option<usize>| at.and_then(|at| lines.get(at)).is_none_or(|line| line.trim().is_empty());
-        let found = match place {
-            Err(fault) => Some(unknown(&fault)),
-            Ok(_) if !blank(at.checked_sub(1)) || !blank(at.checked_add(1)) => {
-                let said = format!("{} stands within a paragraph, and is shown as it is", line.trim());
-                Some(Finding::error("place", said, "put an empty line above and below it"))
+    let (mut seen, mut line) = (BTreeSet::new(), 0);
+    for (words, mark) in marks(&parse(&subject.release.body, subject.context.reading)) {
+        let found = match mark {
+            Mark::Place(Err(fault)) => Some(unknown(&fault)),
+            Mark::Within => {
+                let said = format!("[[{words}]] is not a paragraph of its own, and is shown as it is");
+                let fix = "write it on one line, outside lists and quotes, with an empty line above and below";
+                Some(Finding::error("place", said, fix))
             }
-            Ok(place) if !seen.insert((place.block, place.part)) => {
-                let said = format!("{} is placed twice", line.trim());
-                Some(Finding::error("place", said, "remove one of them"))
+            Mark::Place(Ok(place)) if !seen.insert((place.block, place.part)) => {
+                Some(Finding::error("place", format!("[[{words}]] is placed twice"), "remove one of them"))
             }
-            Ok(place) => absent(subject, &place),
+            Mark::Place(Ok(place)) => absent(subject, &place),
         };
-        let line = subject.positions.body.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
-        findings.extend(found.map(|finding| finding.of("body").at(Some(line))));
+        // Where it is written: marks come in the order of the text.
+        let name = words.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+        let is_here = |text: &&str| text.split_once("[[").is_some_and(|(_, rest)| rest.trim_start().starts_with(name));
+        line = lines.iter().skip(line).position(is_here).map_or(line, |at| line + at);
+        let at = subject.positions.body.saturating_add(u32::try_from(line).unwrap_or(u32::MAX));
+        findings.extend(found.map(|finding| finding.of("body").at(Some(at))));
+        line += 1;
     }
 }
 
@@ -41,7 +41,7 @@ fn unknown(fault: &NoPlace) -> Finding {
         NoPlace::Unknown(name) => {
             let fix = match nearest(name, known.clone()) {
                 Some(near) => format!("did you mean [[{near}]]?"),
-                None => format!("there are: {}", known.collect::<Vec<_>>().join(", ")),
+                None => format!("known blocks: {}", known.collect::<Vec<_>>().join(", ")),
             };
             Finding::error("place", format!("there is no block \u{201c}{name}\u{201d} to place"), fix)
         }
@@ -52,7 +52,7 @@ fn unknown(fault: &NoPlace) -> Finding {
     }
 }
 
-/// A place for what the release does not have.
+/// A place for what the release does not have, or shows elsewhere.
 fn absent(subject: &Subject<'_>, place: &Place) -> Option<Finding> {
     let (release, block) = (subject.release, place.block);
     if block == Block::Body {
@@ -61,11 +61,16 @@ fn absent(subject: &Subject<'_>, place: &Place) -> Option<Finding> {
     let parts = release.parts(block);
     if let Some(part) = place.part.filter(|part| *part == 0 || *part > parts) {
         let said = format!("there is no number {part} of {block}; there are {parts}");
-        return Some(Finding::error("place", said, "count them in their order above, from 1"));
+        return Some(Finding::error("place", said, "parts are numbered from 1, in the order of the file"));
     }
     let has = match block {
         Block::Facts => release.event.is_some() || !release.facts.is_empty(),
         Block::Rsvp => release.has("event.rsvp") == Some(true),
+        Block::Attachments => {
+            let all = release.attachments.iter().enumerate();
+            let mut here = all.filter(|(at, _)| place.part.is_none_or(|part| part == at + 1));
+            here.any(|(_, file)| !release.is_shown_elsewhere(file, Travel::Link))
+        }
         other => release.has(other.word()) == Some(true),
     };
     let said = format!("there is nothing to show at [[{block}]]");

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::clock::Timestamp;
 use crate::base::id::MailingId;
 use crate::store::engine::{Batch, Key, Value};
-use crate::store::mailings::instant;
+use crate::store::record::instant;
 use crate::store::record::{self, RecordError};
 use crate::store::{Read, Store, StoreError, keys};
 

@@ -193,7 +193,7 @@ impl Writer {
             Ok(written) if !old.has(Timestamp::from(written)) => return Ok(false),
             Ok(_) => {}
             Err(error) if missing(&error) => return Ok(true),
-            Err(error) => return Err(SpoolError::io(&path, "looked at")(error)),
+            Err(error) => return Err(SpoolError::io(&path, "read")(error)),
         }
         self.active.take_if(|active| active.number == number);
         match std::fs::remove_file(&path) {

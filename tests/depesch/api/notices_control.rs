@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use depesch::api::ApiState;
 use depesch::api::client::ClientError;
 use depesch::api::notice::{NoticePage, NoticeView, NoticesOut};
 use depesch::api::status::Status;
+use depesch::api::{ApiState, Services};
 use depesch::model::ledger::Stage;
 use depesch::model::reply::Reply;
 use depesch::operations::health::Parts;
@@ -19,7 +19,12 @@ async fn control(world: &World) -> (TestApi, Arc<NoticeWorker>) {
     let notice_worker = Arc::new(world.notice_worker());
     let out = NoticesOut { notices: world.notices.clone(), notice_worker: notice_worker.clone() };
     let clock = Arc::new(world.clock.clone());
-    let test = start_changed(world.store.clone(), |control| ApiState { notices: out, clock, ..control }).await;
+    let test = start_changed(world.store.clone(), |control| ApiState {
+        services: Services { notices: out, ..control.services },
+        clock,
+        ..control
+    })
+    .await;
     test.control.observer.watch(Parts { notice_worker: Some(notice_worker.clone()), ..Parts::default() });
     (test, notice_worker)
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use depesch::api::ApiState;
 use depesch::api::client::{Client, ClientError};
 use depesch::api::inbound::{InboundPage, InboundView, MailIn};
 use depesch::api::inject::{Injected, LARGEST};
+use depesch::api::{ApiState, Services};
 use depesch::base::clock::FakeClock;
 use depesch::base::id::InboundId;
 use depesch::base::token::Key;
@@ -60,7 +60,11 @@ async fn office() -> Office {
     let (notifier, book) = (Notifier::new(), Arc::new(Directory::new(store.clone(), Key::new([7; 32]))));
     let ingest = Arc::new(SpoolIngest::new(store.clone(), spool.clone(), notifier.clone(), book));
     let mail_in = MailIn { ingest: ingest.clone(), spool, notifier: notifier.clone(), listeners: None };
-    let test = start_changed(store.clone(), |control| ApiState { mail_in, ..control }).await;
+    let test = start_changed(store.clone(), |control| ApiState {
+        services: Services { mail_in, ..control.services },
+        ..control
+    })
+    .await;
     Office { test, store, disk, notifier, ingest, _directory: directory }
 }
 
@@ -138,7 +142,7 @@ async fn a_message_is_returned_unchanged_and_damage_is_reported() {
     let path = format!("/v1/inbound/{}/raw", injected.ids[0]);
     let raw = office.test.client.download(path.as_str()).await.unwrap().bytes().await.unwrap();
     assert_eq!(raw, b"Subject: hej\r\n\r\nHej\xff\0.\r\n");
-    let segments = office.test.control.mail_in.spool.segments().await.unwrap();
+    let segments = office.test.control.services.mail_in.spool.segments().await.unwrap();
     let mut bytes = std::fs::read(&segments[0].path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&segments[0].path, bytes).unwrap();

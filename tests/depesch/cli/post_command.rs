@@ -1,8 +1,8 @@
 //! Posts over the control socket: listed, shown, decided, and returned in their original bytes.
 
-use depesch::api::ApiState;
 use depesch::api::client::ClientError;
 use depesch::api::post::{PostView, RefuseRequest};
+use depesch::api::{ApiState, Services};
 use depesch::model::list::ListKind;
 
 use crate::support::api::start_changed;
@@ -19,7 +19,11 @@ async fn held_posts_are_approved_or_refused_once() {
         office.comes("kim@example.net", "samtal@lists.example.org", post.as_bytes()).await;
     }
     let (service, directory) = (office.service.clone(), office.state_directory());
-    let changed = |control| ApiState { posts: service, state_directory: directory, ..control };
+    let changed = |control: ApiState| ApiState {
+        services: Services { posts: service, ..control.services },
+        state_directory: directory,
+        ..control
+    };
     let test = start_changed(office.store.clone(), changed).await;
 
     let held: Vec<PostView> = test.client.get("/v1/posts?state=held").await.unwrap();

@@ -127,10 +127,14 @@ async fn an_older_question_does_not_bring_back_who_left_since() {
     assert_eq!(world.standing(KARIN).await, Some(SubscriptionState::Ended));
     world.clock.advance(chrono::Duration::minutes(1));
     let note = world.replies(&question, "ja").await;
-    assert_eq!(note, "command: the person left after this question: it subscribes no one");
+    assert_eq!(note, "command: not subscribed: the person left after asking");
     assert_eq!(world.standing(KARIN).await, Some(SubscriptionState::Ended));
     let answer = world.last().await;
     assert_eq!((answer.about.as_str(), answer.to.as_str()), ("left-since", KARIN));
+    // Who else replies to it learns nothing: the answer goes to the person.
+    let note = world.arrives(Some("eva@press.example"), &question.reply_to, &reply(&question, "ja")).await;
+    assert_eq!(note, "command: not subscribed: the person left after asking");
+    assert!(world.notices().await.iter().all(|notice| notice.to == KARIN), "{:?}", world.sent().await);
     // A new question does.
     world.clock.advance(chrono::Duration::days(1));
     world.subscribes(KARIN).await;

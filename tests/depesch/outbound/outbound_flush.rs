@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use chrono::Duration;
-use depesch::api::ApiState;
 use depesch::api::notice::NoticesOut;
 use depesch::api::outbound::{FlushAnswer, FlushRequest};
+use depesch::api::{ApiState, Services};
 use depesch::base::clock::Clock;
 use depesch::model::ledger::{Stage, Tally};
 use depesch::model::mailing::UncertainPolicy;
@@ -23,7 +23,12 @@ async fn control(world: &World) -> (TestApi, Arc<NoticeWorker>) {
     let notice_worker = Arc::new(world.notice_worker());
     let out = NoticesOut { notices: world.notices.clone(), notice_worker: notice_worker.clone() };
     let clock = Arc::new(world.clock.clone());
-    let test = start_changed(world.store.clone(), |control| ApiState { notices: out, clock, ..control }).await;
+    let test = start_changed(world.store.clone(), |control| ApiState {
+        services: Services { notices: out, ..control.services },
+        clock,
+        ..control
+    })
+    .await;
     (test, notice_worker)
 }
 
@@ -117,7 +122,12 @@ async fn so_are_deliveries_that_waited_for_it() {
     let dispatcher = Arc::new(office.dispatcher().await.unwrap());
     let (clock, notifier) = (Arc::new(office.clock.clone()), office.notifier.clone());
     let sends = dispatcher.clone();
-    let change = |control| ApiState { dispatcher: sends, clock, notifier, ..control };
+    let change = |control: ApiState| ApiState {
+        services: Services { dispatcher: sends, ..control.services },
+        clock,
+        notifier,
+        ..control
+    };
     let test = start_changed(office.store.clone(), change).await;
     let rest = async || {
         for _ in 0..500 {

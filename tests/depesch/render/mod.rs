@@ -1,6 +1,7 @@
 //! Tests of `render`.
 
 mod release_file;
+mod release_files_shown;
 mod release_kinds;
 mod release_links;
 mod release_lint;

@@ -83,6 +83,9 @@ fn a_place_that_cannot_be_is_said_with_its_line() {
         ("Ett.\n\n[[talks]]", 2, "there is no block"),
         ("Ett.\n[[videos]]\nTvå.", 1, "empty line above and below"),
         ("[[videos]]\n\n[[videos]]", 2, "placed twice"),
+        ("- punkt\n\n  [[videos]]", 2, "outside lists and quotes"),
+        ("> Ett citat.\n>\n> [[videos]]", 2, "outside lists and quotes"),
+        ("Ett.\n\n[[videos\n\"Filmer\"]]", 2, "write it on one line"),
         ("[[quotes 3]]", 0, "there is no number 3 of quotes; there are 2"),
         ("[[images]]", 0, "nothing to show"),
         ("[[body]]", 0, "within itself"),
@@ -96,9 +99,20 @@ fn a_place_that_cannot_be_is_said_with_its_line() {
 }
 
 #[test]
-fn double_brackets_elsewhere_are_text() {
-    let written =
-        Written::of("press-release", "sv", FRONT, "Se `[[programme]]` och [[inte här]].\n\n    [[programme]]");
+fn double_brackets_in_code_and_sentences_are_text() {
+    let body = "Se `[[programme]]` och [[inte här]].\n\n    [[programme]]\n\n~~~\n[[talks]]\n~~~";
+    let written = Written::of("press-release", "sv", FRONT, body);
     written.check(&["code"]);
     written.read().holds(&["[[programme]]", "[[inte här]]"], &[]);
+}
+
+#[test]
+fn a_place_for_a_file_that_is_shown_elsewhere_is_reported() {
+    let front = "[[presentations]]\ntitle = \"A\"\nattachment = \"a.pdf\"\n[[attachments]]\nfile = \"a.pdf\"\n\
+        [[attachments]]\nfile = \"b.pdf\"\n";
+    let places = |body: &str| {
+        let found = Written::of("press-release", "sv", front, body).findings();
+        found.iter().filter(|found| found.rule == "place").count()
+    };
+    assert_eq!([places("[[attachments]]"), places("[[attachments 1]]"), places("[[attachments 2]]")], [0, 1, 0]);
 }

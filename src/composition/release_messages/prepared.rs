@@ -1,0 +1,221 @@
+//! A mailing of a release that only lacks the recipient: composes one message for each subscriber.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::base::address::Address;
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::id::{MailingId, SubscriberId};
+use crate::base::token::{Key, Purpose, content_hash, to_hex};
+use crate::mail::compose::{Frame, Individual, Sender, compose_beginning};
+use crate::mail::headers::Mailbox;
+use crate::mail::verify::{Expected, verify};
+use crate::model::mailing::Mailing;
+use crate::model::release::Release;
+use crate::model::subscriber::{Subscriber, SubscriptionState};
+use crate::render::prepare::{Personal, PreparedRelease, Recipient};
+use crate::render::template_files::TemplateError;
+use crate::transport::Envelope;
+
+use super::{Enclosed, ReleaseMessages, broken, reply_mailbox};
+use crate::composition::list_identity::ListIdentity;
+use crate::composition::message::{Message, PrepareError, PreparedMailing};
+use crate::composition::message_id;
+
+/// A mailing that only lacks the recipient.
+pub(crate) struct PreparedReleases {
+    mailing: MailingId,
+    language: String,
+    prepared: PreparedRelease,
+    lists: Vec<ListIdentity>,
+    sender: Sender,
+    frame: Frame,
+    key: Key,
+    clock: Arc<dyn Clock>,
+    base_url: Option<String>,
+    message_domain: String,
+}
+
+/// The unsubscribe links of one message.
+struct Links {
+    https: Option<String>,
+    address: String,
+}
+
+impl PreparedReleases {
+    pub(super) fn new(
+        source: &ReleaseMessages,
+        mailing: &Mailing,
+        release: &Release,
+        prepared: PreparedRelease,
+        lists: Vec<ListIdentity>,
+        from: Mailbox,
+        parts: &Enclosed,
+    ) -> Self {
+        let first = &lists[0];
+        let reply_to = Some(reply_mailbox(release, &first.owner)).filter(|reply| reply.address != from.address);
+        let feedback_id = format!("{}:{}:{}:depesch", mailing.id, mailing.content, release.kind);
+        let frame = Frame::new(
+            release.language.as_str(),
+            &format!("{}{}", mailing.id, mailing.content),
+            parts.calendar.as_ref(),
+            &parts.attachments,
+        );
+        let message_domain = source.settings.message_domain.clone().unwrap_or_else(|| first.domain().to_owned());
+        Self {
+            mailing: mailing.id,
+            language: release.language.as_str().to_owned(),
+            prepared,
+            sender: Sender { from, reply_to, feedback_id },
+            frame,
+            key: source.key.clone(),
+            clock: source.clock.clone(),
+            // RFC 8058 §3.1 allows only https.
+            base_url: source.settings.base_url.clone().filter(|url| url.starts_with("https://")),
+            message_domain,
+            lists,
+        }
+    }
+
+    /// The list by which a subscriber gets the mailing: the first by name on which they are active.
+    fn list_of(&self, subscriber: &Subscriber) -> Option<&ListIdentity> {
+        self.lists.iter().find(|list| subscriber.state_on(&list.name) == Some(SubscriptionState::Active))
+    }
+
+    /// RFC 8058, RFC 2369. The token contains mailing, subscriber and the list's position in the mailing's audience.
+    fn links(&self, list: &ListIdentity, subscriber: SubscriberId) -> Links {
+        let token = self.key.sign(Purpose::Unsubscribe, &[self.mailing.0, subscriber.0, list.place]);
+        let https = self.base_url.as_ref().map(|base| format!("{base}/u/{token}"));
+        Links { https, address: list.unsubscribe_address(&token) }
+    }
+
+    fn personal(&self, list: &ListIdentity, subscriber: &Subscriber, links: &Links) -> Result<Personal, TemplateError> {
+        self.prepared.for_recipient(&Recipient {
+            name: subscriber.name.as_deref(),
+            organisation: subscriber.organisation.as_deref(),
+            address: subscriber.address.as_str(),
+            language: &subscriber.language,
+            attributes: &subscriber.attributes,
+            list_title: list.title.as_deref(),
+            unsubscribe: links.https.as_deref(),
+            unsubscribe_address: Some(&links.address),
+        })
+    }
+
+    /// Whether the texts can be rendered for a subscriber; cheap enough for a whole audience.
+    fn try_texts(&self, subscriber: &Subscriber) -> Result<(), String> {
+        let Some(list) = self.list_of(subscriber) else { return Ok(()) };
+        let links = Links { https: self.base_url.clone(), address: String::from("x@example.org") };
+        self.personal(list, subscriber, &links).map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    fn message(
+        &self,
+        frame: &Frame,
+        list: &ListIdentity,
+        subscriber: &Subscriber,
+        now: Timestamp,
+    ) -> Result<(Message, Personal), String> {
+        let links = self.links(list, subscriber.id);
+        let personal = self.personal(list, subscriber, &links).map_err(|error| error.to_string())?;
+        let message_id = self.message_id(subscriber.id);
+        let to = Mailbox { name: subscriber.name.clone(), address: subscriber.address.clone() };
+        let one = Individual {
+            to: &to,
+            subject: &personal.subject(),
+            date: now,
+            message_id: &message_id,
+            unsubscribe_https: links.https.as_deref(),
+            unsubscribe_mailto: &format!("mailto:{}", links.address),
+            text_values: personal.text_values(),
+            html_values: personal.html_values(),
+        };
+        let bytes = compose_beginning(&self.sender, &list.fields, frame, personal.bodies(), &one)
+            .map_err(|error| error.to_string())?;
+        let bounces = list.bounce_address(&self.key.sign(Purpose::Bounce, &[self.mailing.0, subscriber.id.0]));
+        let sender: Address = bounces.parse().map_err(|error| format!("the envelope sender {bounces}: {error}"))?;
+        let envelope_id = format!("{}.{}", self.mailing, subscriber.id);
+        let envelope = Envelope { sender: Some(sender), recipient: subscriber.address.clone(), envelope_id };
+        Ok((Message { envelope, bytes, shared_end: frame.closing() }, personal))
+    }
+
+    /// Composes one message for each list, for a recipient who has every field, and reads it back. The part shared by
+    /// all lists, calendar and attachments, is in the first one only: reading it back for each of hundreds of lists
+    /// takes seconds.
+    pub(super) fn try_one(&self, now: Timestamp, parts: &Enclosed) -> Result<(), PrepareError> {
+        let Some((first, others)) = self.lists.split_first() else { return Ok(()) };
+        self.try_list(&self.frame, first, now, parts)?;
+        let nothing = Enclosed { calendar: None, attachments: Vec::new() };
+        let frame = Frame::new(&self.language, "trial", None, &[]);
+        others.iter().try_for_each(|list| self.try_list(&frame, list, now, &nothing))
+    }
+
+    pub(super) fn try_list(
+        &self,
+        frame: &Frame,
+        list: &ListIdentity,
+        now: Timestamp,
+        parts: &Enclosed,
+    ) -> Result<(), PrepareError> {
+        let reader = self.sample_reader(list, now).map_err(broken)?;
+        let (message, personal) = self.message(frame, list, &reader, now).map_err(broken)?;
+        let (subject, text, html) = (personal.subject(), personal.text(), personal.html());
+        let expected = Expected {
+            subject: &subject,
+            text: &text,
+            html: &html,
+            calendar: parts.calendar.as_ref(),
+            attachments: &parts.attachments,
+            one_click: self.base_url.is_some(),
+        };
+        verify(&message.whole(), &expected)
+            .map_err(|what| broken(format!("a trial message is not read back as it was written: {what}")))
+    }
+
+    fn sample_reader(&self, list: &ListIdentity, now: Timestamp) -> Result<Subscriber, String> {
+        let address = format!("sample@{}", list.domain()).parse().map_err(|e| format!("{e}"))?;
+        let attribute = |field: &String| {
+            let name = field.strip_prefix("recipient.attributes.")?;
+            Some((name.to_owned(), name.to_owned()))
+        };
+        Ok(Subscriber {
+            id: SubscriberId(u64::from(u32::MAX)),
+            address,
+            name: Some("Åsa \u{201c}Öberg\u{201d} <Exempel>".to_owned()),
+            language: crate::base::language::Language::swedish(),
+            organisation: Some("Exempelbladet & Co".to_owned()),
+            beats: Default::default(),
+            regions: Default::default(),
+            attributes: self.prepared.recipient_fields().iter().filter_map(attribute).collect(),
+            subscriptions: BTreeMap::new(),
+            created: now,
+            updated: now,
+        })
+    }
+}
+
+impl PreparedMailing for PreparedReleases {
+    fn make(&self, subscriber: &Subscriber) -> Result<Message, String> {
+        let list = self.list_of(subscriber).ok_or("the subscriber is active on no list of the mailing's audience")?;
+        self.message(&self.frame, list, subscriber, self.clock.now()).map(|(message, _)| message)
+    }
+
+    fn try_for(&self, subscriber: &Subscriber) -> Result<(), String> {
+        self.try_texts(subscriber)
+    }
+
+    fn message_id(&self, subscriber: SubscriberId) -> String {
+        message_id::message_id(&self.key, self.mailing, Some(subscriber), &self.message_domain)
+    }
+
+    fn content_hash(&self) -> Result<String, String> {
+        let mut hashes = Vec::new();
+        for list in &self.lists {
+            // Always the same recipient at the same time: only the content differs.
+            let reader = self.sample_reader(list, Timestamp::UNIX_EPOCH)?;
+            let (message, _) = self.message(&self.frame, list, &reader, Timestamp::UNIX_EPOCH)?;
+            hashes.extend(content_hash(&message.whole()));
+        }
+        Ok(to_hex(&content_hash(&hashes)))
+    }
+}
