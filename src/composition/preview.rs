@@ -142,6 +142,7 @@ fn message(
         subject: &subject,
         date: now,
         message_id: "preview@lists.example.org",
+        references: &[],
         unsubscribe_https: Some(UNSUBSCRIBE_HTTPS),
         unsubscribe_mailto: &format!("mailto:{UNSUBSCRIBE_ADDRESS}"),
         text_values: personal.text_values(),

@@ -22,7 +22,8 @@ use crate::store::{Store, StoreError};
 use super::enclosures::EventIdentity;
 use super::list_identity::ListIdentity;
 use super::message::{MessageSource, PrepareError, PreparedMailing};
-use super::{enclosures, event, release};
+use super::originals::Originals;
+use super::{enclosures, event, originals, release};
 
 mod prepared;
 
@@ -78,7 +79,8 @@ impl ReleaseMessages {
             release::LoadError::Store(error) => PrepareError::Store(error),
             unreadable @ release::LoadError::Unreadable { .. } => broken(unreadable.to_string()),
         })?;
-        let loaded = loaded.ok_or_else(|| broken(format!("release {id} no longer exists")))?;
+        let mut loaded = loaded.ok_or_else(|| broken(format!("release {id} no longer exists")))?;
+        originals::name_related(&self.store, &mut loaded.release).await.map_err(PrepareError::Store)?;
         let lists = self.lists(mailing).await?;
         let first = lists.first().ok_or_else(|| broken("the mailing has no list in its audience"))?;
         let release = &loaded.release;
@@ -109,8 +111,11 @@ impl ReleaseMessages {
             }
             None => None,
         };
+        let domain = self.settings.message_domain.as_deref();
+        let originals = Originals::of(&self.store, &self.key, domain, release, mailing).await;
+        let originals = originals.map_err(PrepareError::Store)?;
         let parts = Enclosed { calendar, attachments };
-        let made = PreparedReleases::new(self, mailing, release, prepared, lists, from, &parts);
+        let made = PreparedReleases::new(self, mailing, release, prepared, lists, from, (&parts, originals));
         made.try_one(self.clock.now(), &parts)?;
         Ok(made)
     }

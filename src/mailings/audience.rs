@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use crate::base::clock::Clock;
 use crate::base::id::{MailingId, SubscriberId};
 use crate::base::unicode;
-use crate::model::ledger::DeliveryState;
 use crate::model::mailing::{AudienceQuery, Frozen, Mailing, Stage};
 use crate::model::subscriber::{Subscriber, SubscriptionState};
 use crate::store::engine::{Batch, Commit};
@@ -38,25 +37,6 @@ pub(crate) fn matches(query: &AudienceQuery, subscriber: &Subscriber) -> bool {
         && any(&query.beats, &subscriber.beats)
         && any(&query.regions, &subscriber.regions)
         && (query.languages.is_empty() || query.languages.iter().any(|l| l.primary() == subscriber.language.primary()))
-}
-
-/// The subscribers whom a mailing reached, or may have reached: accepted, uncertain or in doubt. Sorted.
-///
-/// # Errors
-/// [`StoreError`].
-pub(crate) async fn reached_by(store: &Store, mailing: MailingId) -> Result<Vec<SubscriberId>, StoreError> {
-    let Some(read) = store.mailing(mailing).await? else { return Ok(Vec::new()) };
-    let mut reached = Vec::new();
-    for chunk in 0..read.value.frozen().map_or(0, |f| f.chunks) {
-        for row in store.chunk_rows(mailing, chunk).await? {
-            use DeliveryState::{Accepted, InDoubt, Uncertain};
-            if matches!(row.delivery.state, Accepted { .. } | Uncertain { .. } | InDoubt { .. }) {
-                reached.push(row.subscriber);
-            }
-        }
-    }
-    reached.sort_unstable();
-    Ok(reached)
 }
 
 /// Number of subscribers who match a query now.
@@ -120,7 +100,10 @@ pub async fn freeze(store: &Store, clock: &dyn Clock, id: MailingId) -> Result<F
 
 async fn reached_filter(store: &Store, query: &AudienceQuery) -> Result<Option<Vec<SubscriberId>>, StoreError> {
     match query.reached_by {
-        Some(mailing) => Ok(Some(reached_by(store, mailing).await?)),
+        Some(id) => match store.mailing(id).await? {
+            Some(mailing) => Ok(Some(store.reached_by(&mailing.value).await?)),
+            None => Ok(Some(Vec::new())),
+        },
         None => Ok(None),
     }
 }

@@ -92,7 +92,7 @@ pub struct Problem {
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// No list was named.
-    #[error("a mailing needs at least one list")]
+    #[error("a mailing needs at least one list, or the earlier mailing whose recipients get it")]
     NoLists,
     /// The list does not exist.
     #[error("there is no list {0}")]
@@ -218,13 +218,13 @@ async fn try_order(
     if order.schedule.at < now - chrono::Duration::seconds(PAST_SECONDS) {
         return Err(QueueError::Past(order.schedule.at));
     }
-    let lists = named_lists(store, &order.audience).await?;
+    let audience = whole_audience(store, &order.audience).await?;
+    let lists = named_lists(store, &audience).await?;
     must_be_there(store, order.content).await?;
-    must_have_reached(store, order.audience.reached_by).await?;
     let mut mailing = Mailing {
         id,
         content: order.content,
-        audience: order.audience.clone(),
+        audience,
         schedule: order.schedule.clone(),
         uncertain: order.uncertain,
         stage: Stage::Scheduled,
@@ -273,12 +273,19 @@ async fn must_be_there(store: &Store, content: MailingContent) -> Result<(), Que
     }
 }
 
-async fn must_have_reached(store: &Store, earlier: Option<MailingId>) -> Result<(), QueueError> {
-    let Some(id) = earlier else { return Ok(()) };
+/// The audience with the lists that it is sent through: those of the earlier mailing, if only that is named.
+async fn whole_audience(store: &Store, query: &AudienceQuery) -> Result<AudienceQuery, QueueError> {
+    let mut query = query.clone();
+    let Some(id) = query.reached_by else { return Ok(query) };
     let why = match store.mailing(id).await? {
         None => "there is no such mailing",
         Some(read) if read.value.frozen().is_none() => "it has not been sent",
-        Some(_) => return Ok(()),
+        Some(read) => {
+            if query.lists.is_empty() {
+                query.lists = read.value.audience.lists;
+            }
+            return Ok(query);
+        }
     };
     Err(QueueError::NotReached { id, why })
 }

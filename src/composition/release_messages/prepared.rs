@@ -21,6 +21,7 @@ use super::{Enclosed, ReleaseMessages, broken, reply_mailbox};
 use crate::composition::list_identity::ListIdentity;
 use crate::composition::message::{Message, PrepareError, PreparedMailing};
 use crate::composition::message_id;
+use crate::composition::originals::Originals;
 
 /// A mailing that only lacks the recipient.
 pub(crate) struct PreparedReleases {
@@ -34,6 +35,7 @@ pub(crate) struct PreparedReleases {
     clock: Arc<dyn Clock>,
     base_url: Option<String>,
     message_domain: String,
+    originals: Originals,
 }
 
 /// The unsubscribe links of one message.
@@ -50,7 +52,7 @@ impl PreparedReleases {
         prepared: PreparedRelease,
         lists: Vec<ListIdentity>,
         from: Mailbox,
-        parts: &Enclosed,
+        (parts, originals): (&Enclosed, Originals),
     ) -> Self {
         let first = &lists[0];
         let reply_to = Some(reply_mailbox(release, &first.owner)).filter(|reply| reply.address != from.address);
@@ -73,6 +75,7 @@ impl PreparedReleases {
             // RFC 8058 §3.1 allows only https.
             base_url: source.settings.base_url.clone().filter(|url| url.starts_with("https://")),
             message_domain,
+            originals,
             lists,
         }
     }
@@ -125,6 +128,7 @@ impl PreparedReleases {
             subject: &personal.subject(),
             date: now,
             message_id: &message_id,
+            references: &self.originals.sent_to(subscriber.id),
             unsubscribe_https: links.https.as_deref(),
             unsubscribe_mailto: &format!("mailto:{}", links.address),
             text_values: personal.text_values(),

@@ -6,3 +6,4 @@ mod notices_headers;
 mod notices_templates;
 mod notices_unanswered;
 mod release_messages;
+mod release_threads;
