@@ -27,6 +27,8 @@ pub enum Purpose {
     MessageId,
     /// In the envelope sender of a notice, so that a bounce is matched to it.
     Notice,
+    /// In the address for one reader's answer to an invitation.
+    Rsvp,
 }
 
 impl Purpose {
@@ -38,6 +40,7 @@ impl Purpose {
             Purpose::Decide => b"decide",
             Purpose::MessageId => b"message-id",
             Purpose::Notice => b"notice",
+            Purpose::Rsvp => b"rsvp",
         }
     }
 }

@@ -139,6 +139,7 @@ fn message(
     let (subject, text, html) = (personal.subject(), personal.text(), personal.html());
     let one = Individual {
         to,
+        reply_to: None,
         subject: &subject,
         date: now,
         message_id: "preview@lists.example.org",

@@ -111,11 +111,13 @@ impl ReleaseMessages {
             }
             None => None,
         };
+        let answers_here = self.answers_here(release).await.map_err(PrepareError::Store)?;
         let domain = self.settings.message_domain.as_deref();
         let originals = Originals::of(&self.store, &self.key, domain, release, mailing).await;
         let originals = originals.map_err(PrepareError::Store)?;
         let parts = Enclosed { calendar, attachments };
-        let made = PreparedReleases::new(self, mailing, release, prepared, lists, from, (&parts, originals));
+        let made =
+            PreparedReleases::new(self, mailing, release, prepared, lists, from, (&parts, originals, answers_here));
         made.try_one(self.clock.now(), &parts)?;
         Ok(made)
     }
@@ -128,6 +130,13 @@ impl ReleaseMessages {
             lists.push(ListIdentity::new(&list.value, place, &self.key));
         }
         Ok(lists)
+    }
+
+    /// Whether answers to the release's event are recorded here: the address for them is at the domain of a list, so
+    /// that its mail reaches this installation. Then each reader gets an address of their own for the answer.
+    async fn answers_here(&self, release: &Release) -> Result<bool, StoreError> {
+        let Some(to) = release.event.as_ref().and_then(|event| event.answers_to()) else { return Ok(false) };
+        Ok(self.store.lists().await?.iter().any(|list| list.value.address.domain() == to.domain()))
     }
 
     async fn contents(
@@ -196,13 +205,15 @@ pub(super) struct Enclosed {
     pub(super) attachments: Vec<Attachment>,
 }
 
-/// Reply-To: a person who answers: the first press contact with an address, else the address for registrations, else
-/// the list's owner.
+/// Reply-To: where answers are wanted, the address for them, so that a plain "I will come" is recorded; else a person
+/// who answers: the first press contact with an address, or the list's owner.
 pub(super) fn reply_mailbox(release: &Release, owner: &Address) -> Mailbox {
-    let contact = release.press_contacts().map(|c| &c.contact).find_map(|contact| {
-        let address = contact.email.clone()?;
-        Some(Mailbox { name: Some(contact.name.clone()), address })
-    });
-    let rsvp = || release.event.as_ref()?.rsvp.as_ref().map(|rsvp| Mailbox::bare(rsvp.to.clone()));
-    contact.or_else(rsvp).unwrap_or_else(|| Mailbox::bare(owner.clone()))
+    let answers = release.event.as_ref().and_then(|event| event.answers_to()).cloned().map(Mailbox::bare);
+    let contact = || {
+        release.press_contacts().map(|c| &c.contact).find_map(|contact| {
+            let address = contact.email.clone()?;
+            Some(Mailbox { name: Some(contact.name.clone()), address })
+        })
+    };
+    answers.or_else(contact).unwrap_or_else(|| Mailbox::bare(owner.clone()))
 }

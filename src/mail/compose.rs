@@ -219,6 +219,8 @@ pub struct Sender {
 pub struct Individual<'a> {
     /// To.
     pub to: &'a Mailbox,
+    /// The address for this reader's answer; the sender's, if `None`.
+    pub reply_to: Option<&'a Mailbox>,
     /// Subject.
     pub subject: &'a str,
     /// Date.
@@ -314,7 +316,7 @@ fn body_len(body: &Body) -> usize {
 
 fn push_headers(out: &mut Vec<u8>, sender: &Sender, list: &ListFields, one: &Individual<'_>) {
     push_mailboxes(out, "From", &[&sender.from]);
-    if let Some(reply_to) = &sender.reply_to {
+    if let Some(reply_to) = one.reply_to.or(sender.reply_to.as_ref()) {
         push_mailboxes(out, "Reply-To", &[reply_to]);
     }
     push_mailboxes(out, "To", &[one.to]);

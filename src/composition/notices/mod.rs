@@ -22,6 +22,7 @@ use crate::mail::reply::Question;
 use crate::model::list::List;
 use crate::model::notice::{Notice, NoticeBody, NoticeState};
 use crate::render::mails::Written;
+use crate::render::registry::Templates;
 use crate::render::template_files::TemplateError;
 use crate::runtime::notifier::Notifier;
 use crate::store::engine::Batch;
@@ -129,6 +130,11 @@ struct Origin {
 }
 
 impl Notices {
+    /// The templates now in force.
+    pub(crate) fn templates(&self) -> Arc<Templates> {
+        self.inner.content.get().templates.clone()
+    }
+
     /// Creates a writer for notices in `store`, with the current templates.
     pub fn new(
         store: Store,

@@ -36,6 +36,8 @@ pub(crate) struct PreparedReleases {
     base_url: Option<String>,
     message_domain: String,
     originals: Originals,
+    /// Whether each reader gets an address of their own for the answer to an invitation.
+    answers_here: bool,
 }
 
 /// The unsubscribe links of one message.
@@ -52,7 +54,7 @@ impl PreparedReleases {
         prepared: PreparedRelease,
         lists: Vec<ListIdentity>,
         from: Mailbox,
-        (parts, originals): (&Enclosed, Originals),
+        (parts, originals, answers_here): (&Enclosed, Originals, bool),
     ) -> Self {
         let first = &lists[0];
         let reply_to = Some(reply_mailbox(release, &first.owner)).filter(|reply| reply.address != from.address);
@@ -76,6 +78,7 @@ impl PreparedReleases {
             base_url: source.settings.base_url.clone().filter(|url| url.starts_with("https://")),
             message_domain,
             originals,
+            answers_here,
             lists,
         }
     }
@@ -105,6 +108,16 @@ impl PreparedReleases {
         })
     }
 
+    /// The address for one reader's answer to an invitation; its token contains mailing and subscriber.
+    fn answer_mailbox(&self, list: &ListIdentity, subscriber: SubscriberId) -> Result<Option<Mailbox>, String> {
+        if !self.answers_here {
+            return Ok(None);
+        }
+        let address = list.rsvp_address(&self.key.sign(Purpose::Rsvp, &[self.mailing.0, subscriber.0]));
+        let address = address.parse().map_err(|error| format!("the address for answers {address}: {error}"))?;
+        Ok(Some(Mailbox { name: self.sender.from.name.clone(), address }))
+    }
+
     /// Whether the texts can be rendered for a subscriber; cheap enough for a whole audience.
     fn try_texts(&self, subscriber: &Subscriber) -> Result<(), String> {
         let Some(list) = self.list_of(subscriber) else { return Ok(()) };
@@ -123,8 +136,10 @@ impl PreparedReleases {
         let personal = self.personal(list, subscriber, &links).map_err(|error| error.to_string())?;
         let message_id = self.message_id(subscriber.id);
         let to = Mailbox { name: subscriber.name.clone(), address: subscriber.address.clone() };
+        let answers_to = self.answer_mailbox(list, subscriber.id)?;
         let one = Individual {
             to: &to,
+            reply_to: answers_to.as_ref(),
             subject: &personal.subject(),
             date: now,
             message_id: &message_id,

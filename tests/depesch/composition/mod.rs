@@ -1,5 +1,6 @@
 //! Tests of `composition`.
 
+mod invitation_replies;
 mod mail_snapshots;
 mod notices_forwarding;
 mod notices_headers;
