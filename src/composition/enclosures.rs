@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use crate::base::clock::Timestamp;
 use crate::base::id::ReleaseId;
 use crate::mail::calendar::{CalendarEvent, When};
-use crate::mail::compose::{Attachment, CalendarPart};
+use crate::mail::frame::{Attachment, CalendarPart, InlinePicture};
 use crate::mail::headers::Mailbox;
 use crate::model::release::attachment::Travel;
 use crate::model::release::{Event, EventStatus, Moment, Release};
 use crate::render::markdown::{self, Reading};
+use crate::render::picture::ScaledPictures;
 
 /// Media types by file extension.
 const MEDIA_TYPES: [(&str, &str); 18] = [
@@ -39,11 +40,10 @@ pub(crate) fn media_type_of(file_name: &str) -> &'static str {
     MEDIA_TYPES.iter().find(|(known, _)| *known == ending).map_or("application/octet-stream", |(_, kind)| kind)
 }
 
-/// The files sent in the mail: attachments that `travel` so, and images without a URL.
+/// The files attached to the mail: attachments that `travel` so.
 pub(crate) fn files_in_mail<'a>(release: &'a Release, travel: &[Travel]) -> Vec<&'a str> {
     let attachments = release.attachments.iter().zip(travel).filter(|(_, travel)| **travel == Travel::InMail);
-    let images = release.images.iter().filter(|image| image.url.is_none()).filter_map(|image| image.file.as_deref());
-    let mut files: Vec<&str> = attachments.map(|(attachment, _)| attachment.file.as_str()).chain(images).collect();
+    let mut files: Vec<&str> = attachments.map(|(attachment, _)| attachment.file.as_str()).collect();
     let mut seen = std::collections::BTreeSet::new();
     files.retain(|file| seen.insert(*file));
     files
@@ -76,6 +76,24 @@ pub(crate) fn attachment(release: &Release, file: &str, bytes: Vec<u8>) -> Attac
     Attachment { file_name, media_type, bytes }
 }
 
+/// The pictures that the HTML part shows, each file once, of a release at whose images they are noted.
+pub(crate) fn pictures(release: &Release, scaled: &ScaledPictures) -> Vec<InlinePicture> {
+    let mut pictures: Vec<InlinePicture> = Vec::new();
+    for image in &release.images {
+        let (Some(shown), Some(file)) = (&image.picture, &image.file) else { continue };
+        let Some(Ok(picture)) = scaled.get(file) else { continue };
+        if pictures.iter().all(|known| known.content_id != shown.content_id) {
+            pictures.push(InlinePicture {
+                content_id: shown.content_id.clone(),
+                file_name: picture.format.file_name(file.rsplit('/').next().unwrap_or(file)),
+                media_type: picture.format.media_type(),
+                bytes: picture.bytes.clone(),
+            });
+        }
+    }
+    pictures
+}
+
 /// How calendars identify an event (RFC 5545 §3.8.4.7, §3.8.7.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventIdentity {
@@ -83,13 +101,16 @@ pub struct EventIdentity {
     pub uid: String,
     /// The SEQUENCE: of two updates the one with the higher number counts.
     pub sequence: u32,
+    /// Whether each reader is asked for an answer, by this release or an earlier one: a program that was asked takes
+    /// updates and a cancellation only as such.
+    pub asks_each_reader: bool,
 }
 
 impl EventIdentity {
     /// Derived from one release alone, if the other releases of its event are unknown: in a preview.
     pub(crate) fn alone(event: &Event, id: ReleaseId, domain: &str) -> Self {
         let uid = event.uid.clone().unwrap_or_else(|| Self::made_uid(id, domain));
-        Self { uid, sequence: event.sequence }
+        Self { uid, sequence: event.sequence, asks_each_reader: event.asks_each_reader() }
     }
 
     /// The UID of an event whose author gave none: derived from the release that first announced it.
@@ -98,7 +119,8 @@ impl EventIdentity {
     }
 }
 
-/// The calendar part of a release that has an event; `stamp` is when this version was made.
+/// The calendar part of a release that has an event; `stamp` is when this version was made. `organiser` is the publisher;
+/// where each reader is asked, the lines for that are missing.
 pub fn calendar(
     release: &Release,
     identity: EventIdentity,
@@ -118,10 +140,10 @@ pub fn calendar(
         description,
         location: event.place(),
         // RFC 5546 §3.2.3: calendar programs reply to the organiser.
-        organiser: Mailbox {
+        organiser: (!identity.asks_each_reader).then(|| Mailbox {
             name: organiser.name.clone(),
             address: event.rsvp.as_ref().map_or(&organiser.address, |rsvp| &rsvp.to).clone(),
-        },
+        }),
         url: event.stream.clone().or_else(|| event.map.clone()),
         cancelled: event.status == EventStatus::Cancelled,
     };

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::base::address::Address;
 use crate::base::id::ReleaseId;
 use crate::model::release::{Event, EventStatus};
 use crate::store::{Store, StoreError};
@@ -75,6 +76,7 @@ pub async fn identity(store: &Store, release: ReleaseId, domain: &str) -> Result
     let until = releases_of(store, release).await?.into_iter().filter(|id| *id <= release);
     let releases = readable(store, until).await?;
     let mut events = releases.iter().filter_map(|loaded| loaded.release.event.as_ref());
+    let asks_each_reader = events.clone().any(Event::asks_each_reader);
     let Some(first) = events.next() else { return Ok(None) };
     let uid = first.uid.clone().unwrap_or_else(|| EventIdentity::made_uid(root, domain));
     let (mut before, mut sequence) = (first, first.sequence);
@@ -83,7 +85,22 @@ pub async fn identity(store: &Store, release: ReleaseId, domain: &str) -> Result
         sequence = event.sequence.max(least);
         before = event;
     }
-    Ok(Some(EventIdentity { uid, sequence }))
+    Ok(Some(EventIdentity { uid, sequence, asks_each_reader }))
+}
+
+/// The event of a release, by the release that first announced it, and the newest address for answers to it.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn answers_to(store: &Store, own: &LoadedRelease) -> Result<Option<(ReleaseId, Address)>, StoreError> {
+    let id = own.record.value.id;
+    let until = releases_of(store, id).await?.into_iter().filter(|one| *one < id);
+    let earlier = readable(store, until).await?;
+    let releases = std::iter::once(own).chain(earlier.iter().rev());
+    let address =
+        releases.filter_map(|loaded| loaded.release.event.as_ref()?.rsvp.as_ref()).map(|rsvp| rsvp.to.clone()).next();
+    let Some(address) = address else { return Ok(None) };
+    Ok(Some((store.event_of(id).await?.unwrap_or(id), address)))
 }
 
 /// Warnings before a release is sent: it changes an event that no earlier release announced, or a newer release

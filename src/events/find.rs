@@ -68,8 +68,8 @@ impl Candidate {
 pub(crate) struct CameTo<'a> {
     /// The address.
     pub address: Option<&'a Address>,
-    /// The mailing that the address was signed for, if it was.
-    pub mailing: Option<MailingId>,
+    /// The event that the address was signed for, by the release that first announced it, if it was.
+    pub event: Option<ReleaseId>,
 }
 
 /// Finds the invitation that `message` answers, by where it came to and the UID of its calendar part.
@@ -84,7 +84,12 @@ pub(crate) async fn find(
     came_to: CameTo<'_>,
     now: Timestamp,
 ) -> Result<Found, StoreError> {
-    for release in answered_releases(store, key, message, came_to.mailing).await? {
+    if let Some(event) = came_to.event
+        && let Some(told) = event::announced(store, event).await?
+    {
+        return Ok(Found::One { event, release: told.newest.record.value.id, way: Way::Signed });
+    }
+    for release in answered_releases(store, key, message).await? {
         // An invitation that has not been sent cannot be answered.
         if !store.is_sent(release).await? {
             continue;
@@ -108,17 +113,11 @@ pub(crate) async fn find(
     Ok(here)
 }
 
-/// The releases of our mailings that a message answers: the one that its address was signed for, then those whose
-/// signed Message-IDs it references (`m7.<token>@…`).
-async fn answered_releases(
-    store: &Store,
-    key: &Key,
-    message: &Incoming,
-    signed_for: Option<MailingId>,
-) -> Result<Vec<ReleaseId>, StoreError> {
+/// The releases of our mailings whose signed Message-IDs a message references: `m7.<token>@…`.
+async fn answered_releases(store: &Store, key: &Key, message: &Incoming) -> Result<Vec<ReleaseId>, StoreError> {
     let mut releases = Vec::new();
-    let referenced = message.answered_ids().into_iter().take(MOST_IDS).filter_map(|id| mailing_of(key, id));
-    for mailing in signed_for.into_iter().chain(referenced) {
+    for id in message.answered_ids().into_iter().take(MOST_IDS) {
+        let Some(mailing) = mailing_of(key, id) else { continue };
         if let Some(mailing) = store.mailing(mailing).await? {
             releases.extend(mailing.value.content.release());
         }

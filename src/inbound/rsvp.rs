@@ -90,7 +90,7 @@ impl RsvpHandler {
         };
         let came_to = item.inbound.recipient.parse::<Address>().ok();
         let now = self.clock.now();
-        let came_to = CameTo { address: came_to.as_ref(), mailing: token.map(|token| token.mailing) };
+        let came_to = CameTo { address: came_to.as_ref(), event: token.map(|token| token.event) };
         let found = find(&self.store, &self.key, message, uid.as_deref(), came_to, now).await?;
         let (release, way) = match found {
             Found::One { release, way, .. } => (release, way),

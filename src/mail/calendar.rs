@@ -1,13 +1,14 @@
 //! Writes an event as a calendar (RFC 5545) for programs that read invitations from mail (RFC 5546, RFC 6047).
 //!
-//! The event is published: the press is informed, and there are no attendees. An update has the same UID and a higher
+//! An event is published (the same for all, without attendees) or each reader is asked for an answer: then organiser and
+//! attendee differ from reader to reader, and mail programs show buttons. An update has the same UID and a higher
 //! SEQUENCE; a cancelled event has the method CANCEL and the same UID.
 
 use chrono::NaiveDate;
 
 use crate::base::clock::Timestamp;
 
-use super::compose::CalendarPart;
+use super::frame::CalendarPart;
 use super::headers::{Mailbox, one_line};
 
 /// Maximum bytes of a line before it is folded, without CRLF (RFC 5545 §3.1).
@@ -41,8 +42,8 @@ pub(crate) struct CalendarEvent {
     pub description: Option<String>,
     /// Where it is.
     pub location: Option<String>,
-    /// The publisher (required by RFC 5546 §3.2.1).
-    pub organiser: Mailbox,
+    /// The publisher (required by RFC 5546 §3.2.1); `None` if each reader is asked for an answer.
+    pub organiser: Option<Mailbox>,
     /// A URL with more information.
     pub url: Option<String>,
     /// Whether it is cancelled.
@@ -50,13 +51,17 @@ pub(crate) struct CalendarEvent {
 }
 
 impl CalendarEvent {
-    /// `PUBLISH` or `CANCEL` (RFC 5546 §3.2).
+    /// `PUBLISH`, `REQUEST` or `CANCEL` (RFC 5546 §3.2).
     pub(crate) fn method(&self) -> &'static str {
-        if self.cancelled { "CANCEL" } else { "PUBLISH" }
+        match (self.cancelled, &self.organiser) {
+            (true, _) => "CANCEL",
+            (false, Some(_)) => "PUBLISH",
+            (false, None) => "REQUEST",
+        }
     }
 
-    /// The whole calendar, with CRLF line ends.
-    pub(crate) fn to_text(&self) -> String {
+    /// The calendar with CRLF line ends, up to the place of organiser and attendee, and from there on.
+    fn texts(&self) -> (String, String) {
         let mut out = String::with_capacity(1024);
         push(&mut out, "BEGIN:VCALENDAR");
         push(&mut out, "VERSION:2.0");
@@ -77,7 +82,10 @@ impl CalendarEvent {
                 push(&mut out, &format!("{name}:{}", text(value)));
             }
         }
-        push(&mut out, &organiser(&self.organiser));
+        if let Some(mailbox) = &self.organiser {
+            push(&mut out, &organiser(mailbox));
+        }
+        let before = std::mem::take(&mut out);
         if let Some(url) = &self.url {
             // A URI is not escaped, so it must contain only characters of a URI.
             let uri: String = url.chars().filter(|c| !c.is_control() && !c.is_whitespace()).collect();
@@ -87,20 +95,35 @@ impl CalendarEvent {
         push(&mut out, "TRANSP:OPAQUE");
         push(&mut out, "END:VEVENT");
         push(&mut out, "END:VCALENDAR");
-        out
+        (before, out)
     }
 
     /// The part of a message with the calendar.
     pub(crate) fn to_part(&self, file_name: &str) -> CalendarPart {
-        CalendarPart { method: self.method(), text: self.to_text(), file_name: file_name.to_owned() }
+        let (before, after) = self.texts();
+        let asks_at = self.organiser.is_none().then_some(before.len());
+        CalendarPart { method: self.method(), text: before + &after, asks_at, file_name: file_name.to_owned() }
     }
 }
 
+/// The lines that ask one reader for an answer (RFC 5546 §3.2.2); where no answer is `wanted`, as to a cancelled event,
+/// those that say whom it concerns (§3.2.5).
+pub(crate) fn asking(asks: &Mailbox, reader: &Mailbox, wanted: bool) -> String {
+    let mut out = String::with_capacity(256);
+    push(&mut out, &organiser(asks));
+    let answer = if wanted { ";ROLE=REQ-PARTICIPANT;PARTSTAT=NEEDS-ACTION;RSVP=TRUE" } else { "" };
+    push(&mut out, &format!("ATTENDEE{answer}{}:mailto:{}", common_name(reader), reader.address));
+    out
+}
+
 fn organiser(mailbox: &Mailbox) -> String {
+    format!("ORGANIZER{}:mailto:{}", common_name(mailbox), mailbox.address)
+}
+
+fn common_name(mailbox: &Mailbox) -> String {
     let name = mailbox.name.as_deref().map(one_line).filter(|name| !name.is_empty());
     // RFC 5545 §3.2: a quoted parameter value cannot contain a quotation mark.
-    let name = name.map(|name| format!(";CN=\"{}\"", name.replace('"', "\u{2019}"))).unwrap_or_default();
-    format!("ORGANIZER{name}:mailto:{}", mailbox.address)
+    name.map(|name| format!(";CN=\"{}\"", name.replace('"', "\u{2019}"))).unwrap_or_default()
 }
 
 fn utc(at: Timestamp) -> String {
@@ -156,7 +179,10 @@ mod tests {
             summary: "Välfärdsträff; Örebro, rad\r\nX-EVIL:1".into(),
             description: Some("Rad ett\nrad två\\ slut".into()),
             location: Some("Konserthuset, Örebro".into()),
-            organiser: Mailbox { name: Some("Press \"X\"".into()), address: "press@example.org".parse().unwrap() },
+            organiser: Some(Mailbox {
+                name: Some("Press \"X\"".into()),
+                address: "press@example.org".parse().unwrap(),
+            }),
             url: Some("https://example.org/\r\nX:1".into()),
             cancelled: false,
         }
@@ -170,7 +196,7 @@ mod tests {
             SUMMARY:Välfärdsträff\\; Örebro\\, rad X-EVIL:1\r\nDESCRIPTION:Rad ett\\nrad två\\\\ slut\r\n\
             LOCATION:Konserthuset\\, Örebro\r\nORGANIZER;CN=\"Press \u{2019}X\u{2019}\":mailto:press@example.org\r\n\
             URL:https://example.org/X:1\r\nSTATUS:CONFIRMED\r\nTRANSP:OPAQUE\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
-        assert_eq!(event().to_text(), expected);
+        assert_eq!(event().to_part("x.ics").text, expected);
     }
 
     #[test]
@@ -186,7 +212,7 @@ mod tests {
     fn lines_are_folded_without_splitting_a_character() {
         for length in 60..80 {
             let summary = format!("{}{}", "a".repeat(length), "åäö🎉".repeat(30));
-            let text = CalendarEvent { summary: summary.clone(), ..event() }.to_text();
+            let text = CalendarEvent { summary: summary.clone(), ..event() }.to_part("x.ics").text;
             assert!(text.split("\r\n").all(|line| line.len() <= 75));
             assert!(text.replace("\r\n ", "").contains(&format!("SUMMARY:{summary}\r\n")));
         }
@@ -195,7 +221,32 @@ mod tests {
     #[test]
     fn a_whole_day_has_no_time() {
         let day = |d| When::Day(NaiveDate::from_ymd_opt(2017, 3, d).unwrap());
-        let text = CalendarEvent { start: day(16), end: Some(day(17)), ..event() }.to_text();
+        let text = CalendarEvent { start: day(16), end: Some(day(17)), ..event() }.to_part("x.ics").text;
         assert!(text.contains("DTSTART;VALUE=DATE:20170316\r\nDTEND;VALUE=DATE:20170317\r\n"));
+    }
+
+    #[test]
+    fn each_reader_is_asked_in_lines_of_their_own() {
+        let part = CalendarEvent { organiser: None, ..event() }.to_part("x.ics");
+        assert_eq!(part.method, "REQUEST");
+        let mailbox =
+            |name: &str, address: &str| Mailbox { name: Some(name.into()), address: address.parse().unwrap() };
+        let (asks, reader) =
+            (mailbox("Press", "media-rsvp+abc@lists.example.org"), mailbox("Åsa \"X\"\r\nY:1", "asa@example.com"));
+        let text = part.for_reader(&asking(&asks, &reader, true)).text.replace("\r\n ", "");
+        for line in [
+            "METHOD:REQUEST",
+            "ORGANIZER;CN=\"Press\":mailto:media-rsvp+abc@lists.example.org",
+            "ATTENDEE;ROLE=REQ-PARTICIPANT;PARTSTAT=NEEDS-ACTION;RSVP=TRUE;CN=\"Åsa \u{2019}X\u{2019} Y:1\":mailto:asa@example.com",
+        ] {
+            assert_eq!(text.matches(&format!("\r\n{line}\r\n")).count(), 1, "{line}: {text}");
+        }
+        let cancelled = CalendarEvent { organiser: None, cancelled: true, ..event() }.to_part("x.ics");
+        let text = cancelled.for_reader(&asking(&asks, &reader, false)).text;
+        assert!(
+            text.contains("METHOD:CANCEL") && text.contains("\r\nATTENDEE;CN=") && !text.contains("RSVP"),
+            "{text}"
+        );
+        assert!(text.find("ATTENDEE").unwrap() < text.find("END:VEVENT").unwrap());
     }
 }

@@ -22,8 +22,8 @@ pub(crate) mod quote;
 pub(crate) mod record;
 pub(crate) mod relation;
 
-pub use attachment::{Attachment, Blob, Image, Link, LinkGroup, Video};
-pub use event::{Event, EventStatus, Rsvp};
+pub use attachment::{Attachment, Blob, Image, Link, LinkGroup, MailPicture, Video};
+pub use event::{Event, EventStatus, Invite, Rsvp};
 pub(crate) use kind::Kind;
 pub(crate) use moment::{Moment, Span};
 pub(crate) use person::{Issuer, Person};

@@ -1,6 +1,6 @@
 //! The contents of the signed tokens in our addresses: which delivery it was, and which subscription a link ends.
 
-use crate::base::id::{ListName, MailingId, SubscriberId};
+use crate::base::id::{ListName, MailingId, ReleaseId, SubscriberId};
 use crate::base::token::{Key, Purpose, content_hash};
 use crate::model::subscriber::Subscriber;
 use crate::store::{Store, StoreError};
@@ -29,8 +29,9 @@ pub struct UnsubscribeToken {
 /// The content of the token in the address for one reader's answer to an invitation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RsvpToken {
-    /// The mailing that invited.
-    pub mailing: MailingId,
+    /// The event, by the release that first announced it: the address stays the same in all updates, because calendar
+    /// programs take these only from the organiser they know.
+    pub event: ReleaseId,
     /// The reader who was invited. Someone to whom they forwarded the invitation may answer in their own name.
     pub subscriber: SubscriberId,
 }
@@ -39,7 +40,7 @@ impl RsvpToken {
     /// The invitation that a signed token identifies; `None` if the token is not ours.
     pub(crate) fn verify(key: &Key, token: &str) -> Option<Self> {
         match key.verify(Purpose::Rsvp, token)?.as_slice() {
-            [mailing, subscriber] => Some(Self { mailing: MailingId(*mailing), subscriber: SubscriberId(*subscriber) }),
+            [event, subscriber] => Some(Self { event: ReleaseId(*event), subscriber: SubscriberId(*subscriber) }),
             _ => None,
         }
     }

@@ -7,7 +7,9 @@ use crate::base::address::Address;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::{MailingId, SubscriberId};
 use crate::base::token::{Key, Purpose, content_hash, to_hex};
-use crate::mail::compose::{Frame, Individual, Sender, compose_beginning};
+use crate::mail::calendar;
+use crate::mail::compose::{Individual, Sender, compose_beginning};
+use crate::mail::frame::{Frame, InlinePicture, Parts};
 use crate::mail::headers::Mailbox;
 use crate::mail::verify::{Expected, verify};
 use crate::model::mailing::Mailing;
@@ -17,7 +19,7 @@ use crate::render::prepare::{Personal, PreparedRelease, Recipient};
 use crate::render::template_files::TemplateError;
 use crate::transport::Envelope;
 
-use super::{Enclosed, ReleaseMessages, broken, reply_mailbox};
+use super::{Answers, Enclosed, ReleaseMessages, broken, reply_mailbox};
 use crate::composition::list_identity::ListIdentity;
 use crate::composition::message::{Message, PrepareError, PreparedMailing};
 use crate::composition::message_id;
@@ -36,8 +38,8 @@ pub(crate) struct PreparedReleases {
     base_url: Option<String>,
     message_domain: String,
     originals: Originals,
-    /// Whether each reader gets an address of their own for the answer to an invitation.
-    answers_here: bool,
+    /// Where answers to its event go.
+    answers: Option<Answers>,
 }
 
 /// The unsubscribe links of one message.
@@ -54,17 +56,12 @@ impl PreparedReleases {
         prepared: PreparedRelease,
         lists: Vec<ListIdentity>,
         from: Mailbox,
-        (parts, originals, answers_here): (&Enclosed, Originals, bool),
+        (parts, originals, answers): (&Enclosed, Originals, Option<Answers>),
     ) -> Self {
         let first = &lists[0];
         let reply_to = Some(reply_mailbox(release, &first.owner)).filter(|reply| reply.address != from.address);
         let feedback_id = format!("{}:{}:{}:depesch", mailing.id, mailing.content, release.kind);
-        let frame = Frame::new(
-            release.language.as_str(),
-            &format!("{}{}", mailing.id, mailing.content),
-            parts.calendar.as_ref(),
-            &parts.attachments,
-        );
+        let frame = Frame::new(release.language.as_str(), &format!("{}{}", mailing.id, mailing.content), parts.parts());
         let message_domain = source.settings.message_domain.clone().unwrap_or_else(|| first.domain().to_owned());
         Self {
             mailing: mailing.id,
@@ -78,7 +75,7 @@ impl PreparedReleases {
             base_url: source.settings.base_url.clone().filter(|url| url.starts_with("https://")),
             message_domain,
             originals,
-            answers_here,
+            answers,
             lists,
         }
     }
@@ -108,14 +105,28 @@ impl PreparedReleases {
         })
     }
 
-    /// The address for one reader's answer to an invitation; its token contains mailing and subscriber.
+    /// The address for one reader's answer to its event; with a token that contains event and subscriber where answers
+    /// are recorded here.
     fn answer_mailbox(&self, list: &ListIdentity, subscriber: SubscriberId) -> Result<Option<Mailbox>, String> {
-        if !self.answers_here {
-            return Ok(None);
-        }
-        let address = list.rsvp_address(&self.key.sign(Purpose::Rsvp, &[self.mailing.0, subscriber.0]));
-        let address = address.parse().map_err(|error| format!("the address for answers {address}: {error}"))?;
+        let Some(answers) = &self.answers else { return Ok(None) };
+        let address = match answers.recorded_for {
+            None => answers.to.clone(),
+            Some(event) => {
+                let address = list.rsvp_address(&self.key.sign(Purpose::Rsvp, &[event.0, subscriber.0]));
+                address.parse().map_err(|error| format!("the address for answers {address}: {error}"))?
+            }
+        };
         Ok(Some(Mailbox { name: self.sender.from.name.clone(), address }))
+    }
+
+    /// The lines of the calendar that ask one reader for an answer; empty if the calendar is the same for all.
+    fn asking(&self, frame: &Frame, list: &ListIdentity, reader: &Mailbox, id: SubscriberId) -> Result<String, String> {
+        if !frame.asks_each_reader() {
+            return Ok(String::new());
+        }
+        let asks = self.answer_mailbox(list, id)?;
+        let wanted = self.answers.as_ref().is_some_and(|answers| answers.wanted);
+        Ok(calendar::asking(asks.as_ref().unwrap_or(&self.sender.from), reader, wanted))
     }
 
     /// Whether the texts can be rendered for a subscriber; cheap enough for a whole audience.
@@ -136,7 +147,9 @@ impl PreparedReleases {
         let personal = self.personal(list, subscriber, &links).map_err(|error| error.to_string())?;
         let message_id = self.message_id(subscriber.id);
         let to = Mailbox { name: subscriber.name.clone(), address: subscriber.address.clone() };
-        let answers_to = self.answer_mailbox(list, subscriber.id)?;
+        let wanted = self.answers.as_ref().is_some_and(|answers| answers.wanted);
+        let answers_to = if wanted { self.answer_mailbox(list, subscriber.id)? } else { None };
+        let asking = self.asking(frame, list, &to, subscriber.id)?;
         let one = Individual {
             to: &to,
             reply_to: answers_to.as_ref(),
@@ -146,6 +159,7 @@ impl PreparedReleases {
             references: &self.originals.sent_to(subscriber.id),
             unsubscribe_https: links.https.as_deref(),
             unsubscribe_mailto: &format!("mailto:{}", links.address),
+            calendar_lines: &asking,
             text_values: personal.text_values(),
             html_values: personal.html_values(),
         };
@@ -164,9 +178,12 @@ impl PreparedReleases {
     pub(super) fn try_one(&self, now: Timestamp, parts: &Enclosed) -> Result<(), PrepareError> {
         let Some((first, others)) = self.lists.split_first() else { return Ok(()) };
         self.try_list(&self.frame, first, now, parts)?;
-        let nothing = Enclosed { calendar: None, attachments: Vec::new() };
-        let frame = Frame::new(&self.language, "trial", None, &[]);
-        others.iter().try_for_each(|list| self.try_list(&frame, list, now, &nothing))
+        // The HTML refers to the pictures, so they must be there, but not their content.
+        let empty = |picture: &InlinePicture| InlinePicture { bytes: Arc::new(vec![0]), ..picture.clone() };
+        let pictures = parts.pictures.iter().map(empty).collect();
+        let only = Enclosed { calendar: None, pictures, attachments: Vec::new() };
+        let frame = Frame::new(&self.language, "trial", only.parts());
+        others.iter().try_for_each(|list| self.try_list(&frame, list, now, &only))
     }
 
     pub(super) fn try_list(
@@ -179,12 +196,14 @@ impl PreparedReleases {
         let reader = self.sample_reader(list, now).map_err(broken)?;
         let (message, personal) = self.message(frame, list, &reader, now).map_err(broken)?;
         let (subject, text, html) = (personal.subject(), personal.text(), personal.html());
+        let to = Mailbox { name: reader.name.clone(), address: reader.address.clone() };
+        let asking = self.asking(frame, list, &to, reader.id).map_err(broken)?;
+        let calendar = parts.calendar.as_ref().map(|calendar| calendar.for_reader(&asking));
         let expected = Expected {
             subject: &subject,
             text: &text,
             html: &html,
-            calendar: parts.calendar.as_ref(),
-            attachments: &parts.attachments,
+            parts: Parts { calendar: calendar.as_ref(), ..parts.parts() },
             one_click: self.base_url.is_some(),
         };
         verify(&message.whole(), &expected)
@@ -228,12 +247,13 @@ impl PreparedMailing for PreparedReleases {
     }
 
     fn content_hash(&self) -> Result<String, String> {
-        let mut hashes = Vec::new();
+        // What all messages share is hashed once: with hundreds of lists and large attachments it would take seconds.
+        let mut hashes = content_hash(&self.frame.closing()).to_vec();
         for list in &self.lists {
             // Always the same recipient at the same time: only the content differs.
             let reader = self.sample_reader(list, Timestamp::UNIX_EPOCH)?;
             let (message, _) = self.message(&self.frame, list, &reader, Timestamp::UNIX_EPOCH)?;
-            hashes.extend(content_hash(&message.whole()));
+            hashes.extend(content_hash(&message.bytes));
         }
         Ok(to_hex(&content_hash(&hashes)))
     }

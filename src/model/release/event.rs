@@ -36,6 +36,8 @@ pub struct Event {
     pub previous_start: Option<Moment>,
     /// How to register.
     pub rsvp: Option<Rsvp>,
+    /// How calendars get it, if the author chose; see [`Event::asks_each_reader`].
+    pub invite: Option<Invite>,
     /// The identifier for the calendar's UID, the same in all updates; derived from the event's first release if
     /// absent.
     pub uid: Option<String>,
@@ -54,6 +56,28 @@ pub enum EventStatus {
     Moved,
     /// Cancelled.
     Cancelled,
+}
+
+/// How the calendars of readers get an event (RFC 5546 §3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invite {
+    /// As an invitation to each reader, which mail programs show with buttons for the answer.
+    Request,
+    /// As an announcement, the same for all readers.
+    Publish,
+}
+
+impl Invite {
+    /// The word in release files.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Publish => "publish",
+        }
+    }
+
+    /// All of them, for messages.
+    pub(crate) const ALL: [Self; 2] = [Self::Request, Self::Publish];
 }
 
 /// How to register for an event.
@@ -88,6 +112,12 @@ impl Event {
     /// The address for answers; `None` if none are wanted, as to a cancelled event.
     pub(crate) fn answers_to(&self) -> Option<&Address> {
         self.rsvp.as_ref().filter(|_| self.status != EventStatus::Cancelled).map(|rsvp| &rsvp.to)
+    }
+
+    /// Whether the calendar part asks each reader for an answer: where answers are wanted, unless the author chose
+    /// otherwise.
+    pub(crate) fn asks_each_reader(&self) -> bool {
+        self.rsvp.is_some() && self.invite != Some(Invite::Publish)
     }
 
     /// Venue, street and city in one line, as far as given.

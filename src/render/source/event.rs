@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 
 use super::section::Section;
-use crate::model::release::{Event, EventStatus, Fact, Moment, Rsvp, Span};
+use crate::model::release::{Event, EventStatus, Fact, Invite, Moment, Rsvp, Span};
 
 impl<'i, 'l> Section<'i, 'l> {
     pub(super) fn event(&mut self, key: &'static str, zone: Tz) -> Option<Event> {
@@ -29,6 +29,7 @@ impl<'i, 'l> Section<'i, 'l> {
             status: section.word("status", &EventStatus::ALL, EventStatus::word).unwrap_or_default(),
             previous_start,
             rsvp,
+            invite: section.word("invite", &Invite::ALL, Invite::word),
             uid: section.line_text("uid"),
             sequence: section.number("sequence").unwrap_or(0),
         };

@@ -98,7 +98,7 @@ async fn an_invitation_reaches_its_reader_whole() {
     }
     let calendar = parsed.parts.iter().find(|part| part.is_content_type("text", "calendar")).unwrap();
     let calendar = String::from_utf8(calendar.contents().to_vec()).unwrap();
-    for line in ["METHOD:PUBLISH", "UID:riksmote-2027@vardagskraft.example", "DTSTART:20270311T083000Z"] {
+    for line in ["METHOD:REQUEST", "UID:riksmote-2027@vardagskraft.example", "DTSTART:20270311T083000Z"] {
         assert!(calendar.contains(&format!("\r\n{line}\r\n")), "{line} is not in {calendar}");
     }
     assert!(parsed.parts.iter().any(|part| part.contents() == b"%PDF programmet"));

@@ -37,7 +37,7 @@ async fn known_as(hosts: &Hosts, release: ReleaseId) -> EventIdentity {
 }
 
 fn is(uid: &str, sequence: u32) -> EventIdentity {
-    EventIdentity { uid: uid.to_owned(), sequence }
+    EventIdentity { uid: uid.to_owned(), sequence, asks_each_reader: true }
 }
 
 #[tokio::test]

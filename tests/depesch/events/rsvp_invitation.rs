@@ -128,7 +128,10 @@ async fn invitations_from_before_there_was_an_index_are_found_after_a_start() {
 
 #[tokio::test]
 async fn calendar_programs_are_told_to_answer_to_the_address() {
-    let hosts = Hosts::with_one().await;
+    let hosts = Hosts::new().await;
+    let release =
+        hosts.invite_with("Bostäder", "[event]\nstart = 2026-11-26T09:30:00\ninvite = \"publish\"\n", "").await;
+    hosts.send(1, release).await;
     let loaded = load(&hosts.world.store, ReleaseId(1)).await.unwrap().unwrap();
     let list = Mailbox { name: Some("Exempelförbundet".into()), address: "media@lists.example.org".parse().unwrap() };
     let identity = identity(&hosts.world.store, ReleaseId(1), "lists.example.org").await.unwrap().unwrap();
