@@ -23,6 +23,7 @@ use crate::model::contact::ContactBook;
 use crate::model::release::{Blob, ReleaseRecord};
 use crate::render::finding::Severity;
 use crate::render::lint::FileState;
+use crate::render::picture::ScaledPictures;
 use crate::render::source::parse;
 use crate::store::blobs::{Blobs, parse_sha256};
 
@@ -204,7 +205,7 @@ async fn check_file(
 ) -> Result<(Checked, ContactBook, BTreeMap<String, Blob>), ApiError> {
     let book = control.store.contact_book().await?;
     let draft = parse(&file.source, &content.source).draft;
-    let names: Vec<String> = draft.iter().flat_map(|d| d.files()).map(str::to_owned).collect();
+    let names: Vec<String> = draft.iter().flat_map(|draft| draft.files()).map(str::to_owned).collect();
     let blobs = Blobs::in_state_directory(&control.state_directory);
     let (mut states, mut kept) = (BTreeMap::new(), BTreeMap::new());
     for name in names {
@@ -220,7 +221,15 @@ async fn check_file(
         };
         states.insert(name, state);
     }
-    let against = CheckAgainst { book: &book, files: &states, now: control.clock.now(), send_at: file.send_at };
+    let mut pictures = ScaledPictures::new();
+    for name in draft.iter().flat_map(|draft| draft.pictures()) {
+        if let Some(blob) = kept.get(name) {
+            let scaled = content.pictures.scaled(blob.sha256, blobs.read(&blob.sha256)).await?;
+            pictures.insert(name.to_owned(), scaled);
+        }
+    }
+    let (files, now) = (&states, control.clock.now());
+    let against = CheckAgainst { book: &book, files, pictures: &pictures, now, send_at: file.send_at };
     let checked = content.check(&file.source, &against);
     Ok((checked, book, kept))
 }

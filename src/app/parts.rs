@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::api::mailing::queue::QueueDefaults;
 use crate::base::clock::Clock;
 use crate::base::token::Key;
-use crate::composition::content::{Content, ContentHandle};
+use crate::composition::content::{Content, ContentHandle, ContentRules};
 use crate::composition::message::MessageSource;
 use crate::composition::notices::{NoticeSettings, Notices};
 use crate::composition::post_messages::PostMessages;
@@ -334,7 +334,8 @@ pub(crate) fn load_content(config: &Config) -> Result<Content, TemplateError> {
     let zone = config.schedule.zone.parse().unwrap_or(chrono_tz::Europe::Stockholm);
     let source = SourceSettings { zone, country_code: config.content.country_code.clone() };
     let budget = AttachmentBudget { total: config.content.attachments_in_mail };
-    Content::load(config.templates_directory.as_deref(), source, budget)
+    let rules = ContentRules { budget, require_alt_text: config.content.require_alt_text };
+    Content::load(config.templates_directory.as_deref(), source, rules)
 }
 
 /// The source of messages for mailings.
@@ -348,7 +349,8 @@ pub(crate) fn messages(
     let settings = MessageSettings {
         base_url: config.base_url.clone(),
         message_domain: own_domain(config),
-        budget: content.budget,
+        budget: content.rules.budget,
+        pictures: content.pictures.clone(),
     };
     let blobs = Blobs::in_state_directory(&config.state_directory);
     let templates = content.templates.clone();

@@ -19,6 +19,7 @@ use crate::composition::content::{CheckAgainst, Checked, Content};
 use crate::composition::preview::{Preview, SampleReader, preview};
 use crate::config::Config;
 use crate::render::lint::FileState;
+use crate::render::picture::ScaledPictures;
 
 use super::output::{instant, note};
 use super::release_files::LocalRelease;
@@ -42,7 +43,7 @@ pub enum ReleaseCommand {
     /// Show what a recipient will get; needs no daemon
     #[command(after_help = "Without --out the text part is printed.\n\n\
         Examples:\n  depesch release preview invitation.md\n  depesch release preview invitation.md --out preview/ --name 'Kim Ek'\n\
-        \u{20} (writes subject.txt, text.txt, html.html and message.eml)")]
+        \u{20} (writes subject.txt, text.txt, html.html, message.eml, and the pictures that html.html shows)")]
     Preview {
         /// The release file
         file: PathBuf,
@@ -137,12 +138,13 @@ fn content(context: &Context) -> Result<Content, CliError> {
 
 fn check_local(
     release: &LocalRelease,
+    pictures: &ScaledPictures,
     book: &BookOptions,
     content: &Content,
     now: Timestamp,
 ) -> Result<Checked, CliError> {
     let book = release.book(book.contacts.as_deref(), content)?;
-    let against = CheckAgainst { book: &book, files: &release.files, now, send_at: None };
+    let against = CheckAgainst { book: &book, files: &release.files, pictures, now, send_at: None };
     Ok(content.check(&release.source, &against))
 }
 
@@ -159,7 +161,8 @@ fn check(files: &[PathBuf], book: &BookOptions, context: &Context) -> Result<Don
     let (content, now) = (content(context)?, crate::app::system_clock().now());
     let mut done = Done::Fully;
     for file in files {
-        let checked = check_local(&LocalRelease::read(file, &content)?, book, &content, now)?;
+        let local = LocalRelease::read(file, &content)?;
+        let checked = check_local(&local, &local.pictures(&content)?, book, &content, now)?;
         if !checked.is_good() {
             done = Done::Partly;
         }
@@ -196,7 +199,8 @@ fn show_preview(
 ) -> Result<Done, CliError> {
     let (content, now) = (content(context)?, crate::app::system_clock().now());
     let local = LocalRelease::read(file, &content)?;
-    let checked = check_local(&local, book, &content, now)?;
+    let pictures = local.pictures(&content)?;
+    let checked = check_local(&local, &pictures, book, &content, now)?;
     let release = match &checked.release {
         Some(release) if checked.is_good() => release,
         _ => {
@@ -206,11 +210,9 @@ fn show_preview(
     };
     let mut contents = BTreeMap::new();
     for name in local.files.keys() {
-        let path = local.path_of(name);
-        let bytes = std::fs::read(&path).map_err(|error| CliError::File { action: "read", path, error })?;
-        contents.insert(name.clone(), bytes);
+        contents.insert(name.clone(), local.content_of(name)?);
     }
-    let made = preview(&content, release, &contents, &reader.reader(), now).map_err(CliError::Internal)?;
+    let made = preview(&content, release, &contents, &pictures, &reader.reader(), now).map_err(CliError::Internal)?;
     for finding in views(&checked.findings) {
         note(&format!("{}:{}", file.display(), finding.line_of_text()));
     }
@@ -236,15 +238,23 @@ fn write_preview(folder: &Path, made: &Preview, context: &Context) -> Result<(),
         move |error| CliError::File { action: "written", path, error }
     };
     std::fs::create_dir_all(folder).map_err(failed(folder))?;
-    let parts: [(&str, &[u8]); 4] = [
+    // A browser finds no picture by its name within the message: they are files here.
+    let mut html = made.html.clone();
+    let mut parts: Vec<(String, &[u8])> = Vec::new();
+    for (picture, number) in made.pictures.iter().zip(1..) {
+        let name = format!("picture-{number}.{}", picture.ending());
+        html = html.replace(&format!("\"cid:{}\"", picture.content_id), &format!("\"{name}\""));
+        parts.push((name, &picture.bytes));
+    }
+    let texts: [(&str, &[u8]); 4] = [
         ("subject.txt", made.subject.as_bytes()),
         ("text.txt", made.text.as_bytes()),
-        ("html.html", made.html.as_bytes()),
+        ("html.html", html.as_bytes()),
         ("message.eml", &made.message),
     ];
     let mut written = Vec::new();
-    for (name, bytes) in parts {
-        let path = folder.join(name);
+    for (name, bytes) in texts.map(|(name, bytes)| (name.to_owned(), bytes)).into_iter().chain(parts) {
+        let path = folder.join(&name);
         std::fs::write(&path, bytes).map_err(failed(&path))?;
         written.push(path);
     }

@@ -13,6 +13,7 @@ use crate::model::contact::ContactBook;
 use crate::model::release::Blob;
 use crate::render::finding::Finding;
 use crate::render::lint::{FileState, file_name_fault};
+use crate::render::picture::{ScaledPictures, scale};
 use crate::render::source::{book::parse_book, parse};
 use crate::store::blobs::MAX_BLOB;
 
@@ -54,6 +55,24 @@ impl LocalRelease {
         let names: Vec<&str> = draft.iter().flat_map(|draft| draft.files()).collect();
         let files = names.into_iter().map(|name| (name.to_owned(), state_of(folder, name))).collect();
         Ok(Self { path: path.to_owned(), source, files })
+    }
+
+    /// Its pictures, scaled as for its mail.
+    pub(super) fn pictures(&self, content: &Content) -> Result<ScaledPictures, CliError> {
+        let mut pictures = ScaledPictures::new();
+        let draft = parse(&self.source, &content.source).draft;
+        for name in draft.iter().flat_map(|draft| draft.pictures()) {
+            if let Some(FileState::Found(_)) = self.files.get(name) {
+                pictures.insert(name.to_owned(), scale(&self.content_of(name)?));
+            }
+        }
+        Ok(pictures)
+    }
+
+    /// The content of a file that it refers to.
+    pub(super) fn content_of(&self, name: &str) -> Result<Vec<u8>, CliError> {
+        let path = self.path_of(name);
+        fs::read(&path).map_err(|error| CliError::File { action: "read", path, error })
     }
 
     /// The path of a file that it refers to.

@@ -12,11 +12,14 @@ use crate::model::release::attachment::AttachmentBudget;
 use crate::render::finding::{Finding, Severity, has_errors};
 use crate::render::lint::{FileState, LintContext, lint};
 use crate::render::markdown::Reading;
+use crate::render::picture::{self, ScaledPictures};
 use crate::render::prepare::{PreparedRelease, Recipient};
 use crate::render::registry::Templates;
 use crate::render::source::{Draft, SourceSettings, parse};
 use crate::render::template_files::TemplateError;
 use crate::render::unshown::unshown;
+
+use super::pictures::PictureScaler;
 
 /// Templates and settings for content.
 #[derive(Clone, Debug)]
@@ -25,8 +28,20 @@ pub struct Content {
     pub templates: Arc<Templates>,
     /// Defaults for what a release file leaves out.
     pub source: SourceSettings,
-    /// The size limit of attachments in one mail.
+    /// What a release must fulfil.
+    pub rules: ContentRules,
+    /// Scales pictures.
+    pub pictures: PictureScaler,
+}
+
+/// What an installation demands of its releases.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ContentRules {
+    /// The size limit of attachments and pictures in one mail.
     pub budget: AttachmentBudget,
+    /// Whether an image without alt text stops a release: public bodies must give one (EN 301 549; in Sweden lag
+    /// 2018:1937).
+    pub require_alt_text: bool,
 }
 
 impl Content {
@@ -37,10 +52,10 @@ impl Content {
     pub(crate) fn load(
         templates_directory: Option<&Path>,
         source: SourceSettings,
-        budget: AttachmentBudget,
+        rules: ContentRules,
     ) -> Result<Self, TemplateError> {
         let templates = Arc::new(Templates::load(templates_directory)?);
-        Ok(Self { templates, source, budget })
+        Ok(Self { templates, source, rules, pictures: PictureScaler::default() })
     }
 
     /// Loads the built-in templates with the default settings.
@@ -48,7 +63,7 @@ impl Content {
     /// # Errors
     /// [`TemplateError`]: the program itself is broken.
     pub fn built_in() -> Result<Self, TemplateError> {
-        Self::load(None, SourceSettings::default(), AttachmentBudget::default())
+        Self::load(None, SourceSettings::default(), ContentRules::default())
     }
 }
 
@@ -105,6 +120,8 @@ pub struct CheckAgainst<'a> {
     pub book: &'a ContactBook,
     /// Each file that the release refers to.
     pub files: &'a BTreeMap<String, FileState>,
+    /// The pictures among them, scaled.
+    pub pictures: &'a ScaledPictures,
     /// The current time.
     pub now: Timestamp,
     /// When it is to be sent, if known.
@@ -125,6 +142,7 @@ impl Content {
             FileState::Missing(_) | FileState::Refused(_) => None,
         };
         release.attach(&against.files.iter().filter_map(found).collect());
+        picture::attach(&mut release, against.pictures);
         let plain = Reading { of_releases: true, ..Reading::default() };
         let context = LintContext {
             reading: self.templates.labels(&release.language).map_or(&plain, |labels| &labels.reading),
@@ -134,7 +152,9 @@ impl Content {
             kinds: self.templates.kinds().map(|(kind, _)| kind.as_str()).collect(),
             book: against.book,
             files: against.files,
-            budget: self.budget,
+            pictures: against.pictures,
+            budget: self.rules.budget,
+            require_alt_text: self.rules.require_alt_text,
         };
         // Unreadable fields are reported already; do not also report them as missing.
         let said: Vec<Option<String>> = findings.iter().map(|f| f.key.clone()).collect();
@@ -155,7 +175,7 @@ impl Content {
 
     /// Warns of fields that the kind does not show.
     fn warn_of_unshown(&self, draft: &Draft, release: &Release, findings: &mut Vec<Finding>) {
-        let travel = self.budget.plan(&release.attachments, &release.images);
+        let travel = self.rules.budget.plan(&release.attachments, &release.images);
         for field in unshown(&self.templates, release, &travel) {
             // Contents from the contact book were not written here.
             let own = (field == "body").then_some(draft.positions.body);
@@ -171,7 +191,7 @@ impl Content {
     /// # Errors
     /// [`TemplateError`].
     pub(crate) fn prepare(&self, release: &Release) -> Result<PreparedRelease, TemplateError> {
-        PreparedRelease::new(&self.templates, release, &self.budget.plan(&release.attachments, &release.images))
+        PreparedRelease::new(&self.templates, release, &self.rules.budget.plan(&release.attachments, &release.images))
     }
 
     /// Renders for a recipient who has every field that the templates use; recipients who lack one are found when a

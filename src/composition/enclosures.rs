@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use crate::base::clock::Timestamp;
 use crate::base::id::ReleaseId;
 use crate::mail::calendar::{CalendarEvent, When};
-use crate::mail::compose::{Attachment, CalendarPart};
+use crate::mail::frame::{Attachment, CalendarPart, InlinePicture};
 use crate::mail::headers::Mailbox;
 use crate::model::release::attachment::Travel;
 use crate::model::release::{Event, EventStatus, Moment, Release};
 use crate::render::markdown::{self, Reading};
+use crate::render::picture::ScaledPictures;
 
 /// Media types by file extension.
 const MEDIA_TYPES: [(&str, &str); 18] = [
@@ -39,11 +40,10 @@ pub(crate) fn media_type_of(file_name: &str) -> &'static str {
     MEDIA_TYPES.iter().find(|(known, _)| *known == ending).map_or("application/octet-stream", |(_, kind)| kind)
 }
 
-/// The files sent in the mail: attachments that `travel` so, and images without a URL.
+/// The files attached to the mail: attachments that `travel` so.
 pub(crate) fn files_in_mail<'a>(release: &'a Release, travel: &[Travel]) -> Vec<&'a str> {
     let attachments = release.attachments.iter().zip(travel).filter(|(_, travel)| **travel == Travel::InMail);
-    let images = release.images.iter().filter(|image| image.url.is_none()).filter_map(|image| image.file.as_deref());
-    let mut files: Vec<&str> = attachments.map(|(attachment, _)| attachment.file.as_str()).chain(images).collect();
+    let mut files: Vec<&str> = attachments.map(|(attachment, _)| attachment.file.as_str()).collect();
     let mut seen = std::collections::BTreeSet::new();
     files.retain(|file| seen.insert(*file));
     files
@@ -74,6 +74,24 @@ pub(crate) fn attachment(release: &Release, file: &str, bytes: Vec<u8>) -> Attac
     let file_name = file.rsplit('/').next().unwrap_or(file).to_owned();
     let media_type = given.unwrap_or_else(|| media_type_of(&file_name).to_owned());
     Attachment { file_name, media_type, bytes }
+}
+
+/// The pictures that the HTML part shows, each file once, of a release at whose images they are noted.
+pub(crate) fn pictures(release: &Release, scaled: &ScaledPictures) -> Vec<InlinePicture> {
+    let mut pictures: Vec<InlinePicture> = Vec::new();
+    for image in &release.images {
+        let (Some(shown), Some(file)) = (&image.picture, &image.file) else { continue };
+        let Some(Ok(picture)) = scaled.get(file) else { continue };
+        if pictures.iter().all(|known| known.content_id != shown.content_id) {
+            pictures.push(InlinePicture {
+                content_id: shown.content_id.clone(),
+                file_name: picture.format.file_name(file.rsplit('/').next().unwrap_or(file)),
+                media_type: picture.format.media_type(),
+                bytes: picture.bytes.clone(),
+            });
+        }
+    }
+    pictures
 }
 
 /// How calendars identify an event (RFC 5545 §3.8.4.7, §3.8.7.4).

@@ -9,6 +9,7 @@ pub mod message;
 pub(crate) mod message_id;
 pub mod notices;
 pub(crate) mod originals;
+pub mod pictures;
 pub mod post_messages;
 pub mod preview;
 pub mod release;

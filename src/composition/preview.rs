@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use crate::base::clock::Timestamp;
 use crate::base::id::ReleaseId;
 use crate::base::language::Language;
-use crate::mail::compose::{Attachment, Frame, Individual, ListFields, Sender, compose};
+use crate::mail::compose::{Individual, ListFields, Sender, compose};
+use crate::mail::frame::{Attachment, Frame, InlinePicture, Parts};
 use crate::mail::headers::Mailbox;
 use crate::mail::verify::{Expected, verify};
 use crate::model::release::Release;
 use crate::model::release::attachment::Travel;
+use crate::render::picture::{self, ScaledPictures};
 use crate::render::prepare::{Personal, PreparedRelease, Recipient};
 
 use super::content::Content;
@@ -55,12 +57,14 @@ pub struct Preview {
     pub html: String,
     /// The whole message with CRLF line ends; its addresses and links are examples.
     pub message: Vec<u8>,
+    /// The pictures that the HTML part refers to, `cid:…`.
+    pub pictures: Vec<InlinePicture>,
     /// Attachments left out of this mail because their content was not given or is too large.
     pub left_out: Vec<String>,
 }
 
 /// Renders `release` for `reader` and composes a whole message. `files` holds the contents of its attachments by
-/// name, as far as available.
+/// name, as far as available, `pictures` its pictures.
 ///
 /// # Errors
 /// A text: what is missing, and in which template.
@@ -68,10 +72,14 @@ pub fn preview(
     content: &Content,
     release: &Release,
     files: &BTreeMap<String, Vec<u8>>,
+    pictures: &ScaledPictures,
     reader: &SampleReader,
     now: Timestamp,
 ) -> Result<Preview, String> {
-    let travel = content.budget.plan(&release.attachments, &release.images);
+    let mut release = release.clone();
+    picture::attach(&mut release, pictures);
+    let (release, pictures) = (&release, enclosures::pictures(&release, pictures));
+    let travel = content.rules.budget.plan(&release.attachments, &release.images);
     let (attachments, left_out) = enclosed(release, &travel, files);
     let prepared = PreparedRelease::new(&content.templates, release, &travel).map_err(|error| error.to_string())?;
     let mut attributes = reader.attributes.clone();
@@ -92,8 +100,10 @@ pub fn preview(
         .map_err(|error| error.to_string())?;
     let to = Mailbox { name: reader.name.clone(), address: example_address(READER)? };
     let has_calendar = content.templates.manifest(&release.kind).is_some_and(|manifest| manifest.calendar);
-    let message = message(release, &personal, &to, &attachments, has_calendar, now)?;
-    Ok(Preview { subject: personal.subject(), text: personal.text(), html: personal.html(), message, left_out })
+    let files = Parts { calendar: None, pictures: &pictures, attachments: &attachments };
+    let message = message(release, &personal, &to, files, has_calendar, now)?;
+    let (subject, text, html) = (personal.subject(), personal.text(), personal.html());
+    Ok(Preview { subject, text, html, message, pictures, left_out })
 }
 
 /// The files that are available and small enough, and the names of the others.
@@ -115,7 +125,7 @@ fn message(
     release: &Release,
     personal: &Personal,
     to: &Mailbox,
-    attachments: &[Attachment],
+    files: Parts<'_>,
     has_calendar: bool,
     now: Timestamp,
 ) -> Result<Vec<u8>, String> {
@@ -124,7 +134,8 @@ fn message(
     let event = release.event.as_ref().filter(|_| has_calendar);
     let identity = event.map(|event| EventIdentity::alone(event, ReleaseId(0), "lists.example.org"));
     let calendar = identity.and_then(|identity| enclosures::calendar(release, identity, now, &from));
-    let frame = Frame::new(release.language.as_str(), "preview", calendar.as_ref(), attachments);
+    let parts = Parts { calendar: calendar.as_ref(), ..files };
+    let frame = Frame::new(release.language.as_str(), "preview", parts);
     let sender = Sender {
         reply_to: Some(reply_mailbox(release, &from.address)).filter(|reply| reply.address != from.address),
         from,
@@ -150,8 +161,7 @@ fn message(
         html_values: personal.html_values(),
     };
     let bytes = compose(&sender, &list, &frame, personal.bodies(), &one).map_err(|error| error.to_string())?;
-    let (calendar, one_click) = (calendar.as_ref(), true);
-    let expected = Expected { subject: &subject, text: &text, html: &html, calendar, attachments, one_click };
+    let expected = Expected { subject: &subject, text: &text, html: &html, parts, one_click: true };
     verify(&bytes, &expected)?;
     Ok(bytes)
 }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use crate::base::address::Address;
 use crate::base::clock::Clock;
 use crate::base::token::Key;
-use crate::mail::compose::{Attachment, CalendarPart};
+use crate::mail::frame::{Attachment, CalendarPart, InlinePicture, Parts};
 use crate::mail::headers::Mailbox;
 use crate::model::mailing::{Mailing, MailingContent};
 use crate::model::release::attachment::{AttachmentBudget, Travel};
 use crate::model::release::{Blob, Release};
+use crate::render::picture::{self, ScaledPictures};
 use crate::render::prepare::PreparedRelease;
 use crate::render::registry::Templates;
 use crate::store::blobs::{BlobError, Blobs};
@@ -23,6 +24,7 @@ use super::enclosures::EventIdentity;
 use super::list_identity::ListIdentity;
 use super::message::{MessageSource, PrepareError, PreparedMailing};
 use super::originals::Originals;
+use super::pictures::PictureScaler;
 use super::{enclosures, event, originals, release};
 
 mod prepared;
@@ -38,6 +40,8 @@ pub struct MessageSettings {
     pub message_domain: Option<String>,
     /// The size limit of attachments in one mail.
     pub budget: AttachmentBudget,
+    /// Scales pictures.
+    pub pictures: PictureScaler,
 }
 
 /// The [`MessageSource`] of releases.
@@ -83,7 +87,10 @@ impl ReleaseMessages {
         originals::name_related(&self.store, &mut loaded.release).await.map_err(PrepareError::Store)?;
         let lists = self.lists(mailing).await?;
         let first = lists.first().ok_or_else(|| broken("the mailing has no list in its audience"))?;
-        let release = &loaded.release;
+        let (mut release, files) = (loaded.release, &loaded.record.value.files);
+        let scaled = self.pictures(&release, files).await?;
+        picture::attach(&mut release, &scaled);
+        let release = &release;
         let travel = self.settings.budget.plan(&release.attachments, &release.images);
         if let Some(at) = travel.iter().position(|travel| *travel == Travel::Nowhere) {
             return Err(broken(format!(
@@ -94,10 +101,11 @@ impl ReleaseMessages {
         let (images, total) = (self.settings.budget.taken_by(&release.images), self.settings.budget.total);
         if images > total {
             return Err(broken(format!(
-                "the images are too large for the mail ({images} bytes of {total}); give them a url in the release"
+                "the images are too large for the mail ({images} bytes of {total}); show fewer of them"
             )));
         }
-        let contents = self.contents(release, &travel, &loaded.record.value.files).await?;
+        let contents = self.contents(release, &travel, files).await?;
+        let pictures = enclosures::pictures(release, &scaled);
         let attachments = enclosures::attachments(release, &travel, &contents).map_err(broken)?;
         let prepared = PreparedRelease::new(&self.templates, release, &travel).map_err(|e| broken(e.to_string()))?;
         let from = sender_mailbox(release, first, &loaded.record.value.book);
@@ -115,7 +123,7 @@ impl ReleaseMessages {
         let domain = self.settings.message_domain.as_deref();
         let originals = Originals::of(&self.store, &self.key, domain, release, mailing).await;
         let originals = originals.map_err(PrepareError::Store)?;
-        let parts = Enclosed { calendar, attachments };
+        let parts = Enclosed { calendar, pictures, attachments };
         let made =
             PreparedReleases::new(self, mailing, release, prepared, lists, from, (&parts, originals, answers_here));
         made.try_one(self.clock.now(), &parts)?;
@@ -147,22 +155,44 @@ impl ReleaseMessages {
     ) -> Result<BTreeMap<String, Vec<u8>>, PrepareError> {
         let mut contents = BTreeMap::new();
         for file in enclosures::files_in_mail(release, travel) {
-            let blob = files.get(file).ok_or_else(|| {
-                broken(format!(
-                    "the file \u{201c}{file}\u{201d} was not sent with the release; add the release again with it"
-                ))
-            })?;
-            let bytes = self.blobs.read(&blob.sha256).await.map_err(|error| match error {
-                BlobError::Io { action, path, error } => {
-                    let reason = format!("{}: {error}", path.display());
-                    PrepareError::Store(StoreError::Engine(EngineError::Unavailable { action, reason }))
-                }
-                other => broken(format!("the file \u{201c}{file}\u{201d} of the release: {other}")),
-            })?;
-            contents.insert(file.to_owned(), bytes);
+            contents.insert(file.to_owned(), self.read(file, stored(file, files)?).await?);
         }
         Ok(contents)
     }
+
+    /// The pictures of a release, scaled for its mail; each could be shown when the release was checked.
+    async fn pictures(
+        &self,
+        release: &Release,
+        files: &BTreeMap<String, Blob>,
+    ) -> Result<ScaledPictures, PrepareError> {
+        let mut pictures = ScaledPictures::new();
+        for file in release.images.iter().filter_map(|image| image.file.as_deref()) {
+            let blob = stored(file, files)?;
+            let scaled = self.settings.pictures.scaled(blob.sha256, self.read(file, blob)).await?;
+            let scaled = scaled.map_err(|fault| {
+                broken(format!("the picture \u{201c}{file}\u{201d} cannot be shown: {fault}; {}", fault.fix()))
+            })?;
+            pictures.insert(file.to_owned(), Ok(scaled));
+        }
+        Ok(pictures)
+    }
+
+    async fn read(&self, file: &str, blob: &Blob) -> Result<Vec<u8>, PrepareError> {
+        self.blobs.read(&blob.sha256).await.map_err(|error| match error {
+            BlobError::Io { action, path, error } => {
+                let reason = format!("{}: {error}", path.display());
+                PrepareError::Store(StoreError::Engine(EngineError::Unavailable { action, reason }))
+            }
+            other => broken(format!("the file \u{201c}{file}\u{201d} of the release: {other}")),
+        })
+    }
+}
+
+fn stored<'a>(file: &str, files: &'a BTreeMap<String, Blob>) -> Result<&'a Blob, PrepareError> {
+    files.get(file).ok_or_else(|| {
+        broken(format!("the file \u{201c}{file}\u{201d} was not sent with the release; add the release again with it"))
+    })
 }
 
 impl MessageSource for ReleaseMessages {
@@ -202,7 +232,14 @@ pub(super) fn sender_mailbox(
 /// The parts of the message besides the texts.
 pub(super) struct Enclosed {
     pub(super) calendar: Option<CalendarPart>,
+    pub(super) pictures: Vec<InlinePicture>,
     pub(super) attachments: Vec<Attachment>,
+}
+
+impl Enclosed {
+    pub(super) fn parts(&self) -> Parts<'_> {
+        Parts { calendar: self.calendar.as_ref(), pictures: &self.pictures, attachments: &self.attachments }
+    }
 }
 
 /// Reply-To: where answers are wanted, the address for them, so that a plain "I will come" is recorded; else a person

@@ -73,6 +73,7 @@ pub(super) fn defaults() -> Config {
         content: ContentConfig {
             attachments_in_mail: AttachmentBudget::default().total,
             country_code: SourceSettings::default().country_code,
+            require_alt_text: false,
         },
         doctor: DoctorConfig::default(),
         monitor: MonitorConfig { address: Some(MONITOR), beyond_this_machine: false },
@@ -226,6 +227,7 @@ impl Config {
         if !(1..=3).contains(&code.len()) || !code.bytes().all(|b| b.is_ascii_digit()) || code.starts_with('0') {
             reader.problem("content.country_code", "expected one to three digits such as \"46\", without + or 00");
         }
+        reader.switch("require_alt_text", &mut self.content.require_alt_text);
     }
 
     fn read_schedule(&mut self, reader: &mut Reader<'_>) {

@@ -188,6 +188,8 @@ pub struct ContentConfig {
     pub attachments_in_mail: u64,
     /// The country code of phone numbers written with a leading 0, e.g. `46`.
     pub country_code: String,
+    /// Whether an image without alt text stops a release.
+    pub require_alt_text: bool,
 }
 
 /// Settings of the monitoring port.
@@ -229,8 +231,14 @@ pub struct Loaded {
 }
 
 /// The keys that a running daemon applies at SIGHUP ([`Config::reloaded`]); all others need a restart.
-pub const RELOADABLE: &[&str] =
-    &["templates_directory", "base_url", "content.attachments_in_mail", "content.country_code", "log.level"];
+pub const RELOADABLE: &[&str] = &[
+    "templates_directory",
+    "base_url",
+    "content.attachments_in_mail",
+    "content.country_code",
+    "content.require_alt_text",
+    "log.level",
+];
 
 impl Loaded {
     /// The configuration in force after a reload of `new`: with its values for the keys that are [`RELOADABLE`].

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use crate::base::clock::Timestamp;
 
-use super::compose::CalendarPart;
+use super::frame::CalendarPart;
 use super::headers::{Mailbox, one_line};
 
 /// Maximum bytes of a line before it is folded, without CRLF (RFC 5545 §3.1).

@@ -1,37 +1,13 @@
-//! Composes the bytes of a message from texts and headers: multipart/alternative (text, HTML, calendar), inside
-//! multipart/mixed if there are attachments.
+//! Composes the bytes of a message from texts and headers.
 //!
-//! The part shared by all recipients of a mailing (attachments, calendar, most of both texts) is encoded once, in
-//! [`Frame`] and [`Body`]; [`compose`] only adds what differs. The same input gives the same bytes.
-
-use std::sync::Arc;
+//! The part shared by all recipients of a mailing (attachments, pictures, calendar, most of both texts) is encoded once,
+//! in [`Frame`] and [`Body`]; [`compose`] only adds what differs. The same input gives the same bytes.
 
 use crate::base::clock::Timestamp;
 
-use super::encoding::{QuotedPrintable, push_base64, quoted_printable};
-use super::headers::{LINE_LIMIT, Mailbox, push_ids, push_mailboxes, push_parameter, push_plain, push_text, push_uris};
-
-/// A file sent with the message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attachment {
-    /// Its name for the reader; folders in it are removed.
-    pub file_name: String,
-    /// Its media type, e.g. `application/pdf`.
-    pub media_type: String,
-    /// Its content.
-    pub bytes: Vec<u8>,
-}
-
-/// A calendar part (RFC 5545, RFC 6047): shown by mail programs as an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CalendarPart {
-    /// The method, the same as METHOD in the text, e.g. `PUBLISH` (RFC 6047 §2.4).
-    pub method: &'static str,
-    /// The iCalendar text.
-    pub text: String,
-    /// Its file name, for programs that show it as a file.
-    pub file_name: String,
-}
+use super::encoding::{QuotedPrintable, quoted_printable};
+use super::frame::Frame;
+use super::headers::{LINE_LIMIT, Mailbox, push_ids, push_mailboxes, push_plain, push_text, push_uris};
 
 /// One text of the message in pieces: the shared ones are already encoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,119 +51,6 @@ impl Body {
         }
         writer.end_piece();
     }
-}
-
-/// The part shared by all messages of a mailing besides the texts, encoded once.
-#[derive(Clone, Debug)]
-pub struct Frame {
-    /// From MIME-Version to the first part's header; follows the fields of each message.
-    opening: Vec<u8>,
-    /// From the end of the text to the beginning of the HTML.
-    between: Vec<u8>,
-    /// From the end of the HTML to the end of the message: the attachments, which are not copied into each message.
-    closing: Arc<Vec<u8>>,
-}
-
-impl Frame {
-    /// Encodes the shared part. `language` is the language of the texts; `seed` (ASCII letters and digits) makes the
-    /// boundaries differ from mailing to mailing.
-    pub fn new(language: &str, seed: &str, calendar: Option<&CalendarPart>, attachments: &[Attachment]) -> Self {
-        let seed: String = seed.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
-        // RFC 2045 §6.7: `=_` cannot occur in a quoted-printable or base64 line, so in no part (RFC 2046 §5.1.1).
-        let (mixed, alternative) = (format!("=_mixed.{seed}"), format!("=_alternative.{seed}"));
-        let mut opening = Vec::with_capacity(512);
-        push_plain(&mut opening, "MIME-Version", "1.0");
-        if attachments.is_empty() {
-            push_multipart(&mut opening, "alternative", &alternative);
-        } else {
-            push_multipart(&mut opening, "mixed", &mixed);
-            push_delimiter(&mut opening, &mixed);
-            push_multipart(&mut opening, "alternative", &alternative);
-        }
-        push_delimiter(&mut opening, &alternative);
-        // RFC 3676 §4: lines that end in a space are flowed.
-        push_text_part(&mut opening, "text/plain; charset=utf-8; format=flowed", language);
-
-        let mut between = Vec::with_capacity(256);
-        push_delimiter(&mut between, &alternative);
-        push_text_part(&mut between, "text/html; charset=utf-8", language);
-
-        let mut closing = Vec::with_capacity(512);
-        if let Some(calendar) = calendar {
-            push_delimiter(&mut closing, &alternative);
-            push_calendar(&mut closing, calendar);
-        }
-        push_end(&mut closing, &alternative);
-        for attachment in attachments {
-            push_delimiter(&mut closing, &mixed);
-            push_attachment(&mut closing, attachment);
-        }
-        if !attachments.is_empty() {
-            push_end(&mut closing, &mixed);
-        }
-        Self { opening, between, closing: Arc::new(closing) }
-    }
-
-    /// The end shared by all messages, after the HTML.
-    pub(crate) fn closing(&self) -> Arc<Vec<u8>> {
-        self.closing.clone()
-    }
-}
-
-fn push_multipart(out: &mut Vec<u8>, kind: &str, boundary: &str) {
-    out.extend_from_slice(format!("Content-Type: multipart/{kind};\r\n boundary=\"{boundary}\"\r\n").as_bytes());
-}
-
-fn push_delimiter(out: &mut Vec<u8>, boundary: &str) {
-    out.extend_from_slice(format!("\r\n--{boundary}\r\n").as_bytes());
-}
-
-fn push_end(out: &mut Vec<u8>, boundary: &str) {
-    out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-}
-
-fn push_text_part(out: &mut Vec<u8>, content_type: &str, language: &str) {
-    push_plain(out, "Content-Type", content_type);
-    push_plain(out, "Content-Language", language);
-    out.extend_from_slice(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n");
-}
-
-fn push_calendar(out: &mut Vec<u8>, calendar: &CalendarPart) {
-    out.extend_from_slice(b"Content-Type: text/calendar; charset=utf-8; method=");
-    out.extend_from_slice(calendar.method.as_bytes());
-    push_parameter(out, "name", &base_name(&calendar.file_name));
-    out.extend_from_slice(b"\r\nContent-Transfer-Encoding: base64\r\n\r\n");
-    // Base64, because a calendar's own CRLF and folding must arrive unchanged.
-    push_base64(out, calendar.text.as_bytes());
-}
-
-fn push_attachment(out: &mut Vec<u8>, attachment: &Attachment) {
-    let name = base_name(&attachment.file_name);
-    let media_type =
-        if is_media_type(&attachment.media_type) { &attachment.media_type } else { "application/octet-stream" };
-    out.extend_from_slice(b"Content-Type: ");
-    out.extend_from_slice(media_type.as_bytes());
-    out.extend_from_slice(b"\r\nContent-Disposition: attachment");
-    push_parameter(out, "filename", &name);
-    out.extend_from_slice(b"\r\nContent-Transfer-Encoding: base64\r\n\r\n");
-    push_base64(out, &attachment.bytes);
-}
-
-/// The last part of a path in any system's notation; never empty, never `.` or `..`.
-fn base_name(file_name: &str) -> String {
-    let name = file_name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
-    if name.is_empty() || name.chars().all(|c| c == '.') { "file".to_owned() } else { name.to_owned() }
-}
-
-/// RFC 2045 §5.1 without parameters: `type/subtype` of token characters.
-fn is_media_type(text: &str) -> bool {
-    let token =
-        |part: &str| !part.is_empty() && part.bytes().all(|o| o.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&o));
-    // A multipart or message type would need its own structure inside.
-    text.len() <= 127
-        && !text.starts_with("multipart/")
-        && !text.starts_with("message/")
-        && text.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
 }
 
 /// The List-* fields of mail to a list (RFC 2369, RFC 2919, RFC 8058); the same for all recipients through one list.

@@ -126,8 +126,11 @@ pub(crate) fn quoted_printable(text: &str) -> Vec<u8> {
 /// Appends `bytes` as base64 lines, each ended with CRLF.
 pub(crate) fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.reserve(bytes.len() * 4 / 3 + bytes.len() / 28 + 4);
+    let mut encoded = String::with_capacity(ENCODED_LINE);
     for line in bytes.chunks(ENCODED_LINE / 4 * 3) {
-        out.extend_from_slice(STANDARD.encode(line).as_bytes());
+        encoded.clear();
+        STANDARD.encode_string(line, &mut encoded);
+        out.extend_from_slice(encoded.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
 }

@@ -8,6 +8,7 @@ pub mod command;
 pub mod compose;
 pub(crate) mod decoding;
 pub(crate) mod encoding;
+pub mod frame;
 pub mod header_check;
 mod header_repair;
 pub mod headers;

@@ -3,7 +3,8 @@
 
 use crate::base::clock::Timestamp;
 
-use super::compose::{Body, ComposeError, Frame, ListFields, add_body, push_date, push_list_id};
+use super::compose::{Body, ComposeError, ListFields, add_body, push_date, push_list_id};
+use super::frame::{Frame, Parts};
 use super::headers::{Mailbox, push_ids, push_mailboxes, push_plain, push_text, push_uris};
 
 /// Maximum number of ids in References: the first, which identifies the thread, and the last ones.
@@ -84,7 +85,7 @@ pub(crate) fn compose_notice(
     }
     push_plain(&mut out, LOOP_FIELD, head.loop_mark);
     let seed: String = head.message_id.chars().take_while(|c| *c != '@').collect();
-    let frame = Frame::new(language, &seed, None, &[]);
+    let frame = Frame::new(language, &seed, Parts::default());
     add_body(out, &frame, (&Body::whole(text), &[]), (&Body::whole(html), &[]))
 }
 

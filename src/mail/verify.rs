@@ -1,11 +1,12 @@
 //! The self-check of a message: another program's parser must find in it what was put in. Done once for each mailing
 //! when it is queued, so that a composing fault is found before mail is sent.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use mail_parser::{MessageParser, MimeHeaders};
+use mail_parser::{Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
-use super::compose::{Attachment, CalendarPart};
+use super::frame::{InlinePicture, Parts, base_name};
 use super::headers::{LINE_LIMIT, one_line};
 
 /// Fields that must occur exactly once at the top of a message.
@@ -32,10 +33,8 @@ pub(crate) struct Expected<'a> {
     pub text: &'a str,
     /// The HTML part.
     pub html: &'a str,
-    /// The calendar part.
-    pub calendar: Option<&'a CalendarPart>,
-    /// The attachments, in order.
-    pub attachments: &'a [Attachment],
+    /// The other parts.
+    pub parts: Parts<'a>,
     /// Whether List-Unsubscribe-Post must be there.
     pub one_click: bool,
 }
@@ -88,7 +87,7 @@ fn check_content(message: &[u8], expected: &Expected<'_>) -> Result<(), String> 
     same("the subject", parsed.subject().unwrap_or_default(), &one_line(expected.subject))?;
     same("the text part", &parsed.body_text(0).unwrap_or_default(), expected.text)?;
     same("the HTML part", &parsed.body_html(0).unwrap_or_default(), expected.html)?;
-    if let Some(calendar) = expected.calendar {
+    if let Some(calendar) = expected.parts.calendar {
         let part = parsed.parts.iter().find(|part| part.is_content_type("text", "calendar"));
         let part = part.ok_or("the calendar part is missing")?;
         let method = part.content_type().and_then(|kind| kind.attribute("method")).unwrap_or_default();
@@ -97,13 +96,63 @@ fn check_content(message: &[u8], expected: &Expected<'_>) -> Result<(), String> 
         }
         same("the calendar part", &String::from_utf8_lossy(part.contents()), &calendar.text)?;
     }
-    for attachment in expected.attachments {
-        let found = parsed.parts.iter().any(|part| part.contents() == attachment.bytes.as_slice());
-        if !found {
+    check_pictures(&parsed, expected)?;
+    for attachment in expected.parts.attachments {
+        let is_it = |part: &MessagePart<'_>| {
+            part.content_disposition().is_some_and(|kind| kind.is_attachment())
+                && part.contents() == attachment.bytes.as_slice()
+        };
+        if !parsed.parts.iter().any(is_it) {
             return Err(format!("the attachment {:?} is not read back as it was written", attachment.file_name));
         }
     }
     Ok(())
+}
+
+/// RFC 2387, RFC 2392: each picture is once in the multipart/related that begins with the HTML, and the HTML refers to no
+/// others. Templates of an installation may leave some out: mail programs list these as files.
+fn check_pictures(message: &Message<'_>, expected: &Expected<'_>) -> Result<(), String> {
+    let pictures = expected.parts.pictures;
+    let referred = expected.html.split("\"cid:").skip(1).map(|rest| rest.split('"').next().unwrap_or_default());
+    let referred: BTreeSet<&str> = referred.collect();
+    let given: BTreeSet<&str> = pictures.iter().map(|picture| picture.content_id.as_str()).collect();
+    if !referred.is_subset(&given) || given.len() != pictures.len() {
+        return Err(format!("the HTML part shows the pictures {referred:?}, and the message has {given:?}"));
+    }
+    let inline = |part: &&MessagePart<'_>| part.content_id().is_some();
+    let found: Vec<&MessagePart<'_>> = message.parts.iter().filter(inline).collect();
+    if found.len() != pictures.len() {
+        return Err(format!("{} pictures are read back, not {}", found.len(), pictures.len()));
+    }
+    for (part, picture) in found.iter().zip(pictures) {
+        if !is_picture(part, picture) {
+            return Err(format!("the picture {:?} is not read back as it was written", picture.file_name));
+        }
+    }
+    if pictures.is_empty() { Ok(()) } else { check_related(message, pictures.len()) }
+}
+
+fn is_picture(part: &MessagePart<'_>, picture: &InlinePicture) -> bool {
+    let kind = part.content_type().map(|kind| format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()));
+    part.content_id() == Some(picture.content_id.as_str())
+        && kind.as_deref() == Some(picture.media_type)
+        && part.content_disposition().is_some_and(|kind| kind.is_inline())
+        && part.attachment_name() == Some(base_name(&picture.file_name).as_str())
+        && part.contents() == picture.bytes.as_slice()
+}
+
+/// The HTML comes first within multipart/related, and all pictures follow it there.
+fn check_related(message: &Message<'_>, pictures: usize) -> Result<(), String> {
+    let related = message.parts.iter().find(|part| part.is_content_type("multipart", "related"));
+    let related = related.ok_or("the pictures are not in a multipart/related")?;
+    let of_html = related.content_type().and_then(|kind| kind.attribute("type")) == Some("text/html");
+    let PartType::Multipart(inside) = &related.body else { return Err("multipart/related has no parts".to_owned()) };
+    let first = inside.first().and_then(|id| message.parts.get(usize::try_from(*id).ok()?));
+    let begins = first.is_some_and(|part| part.is_content_type("text", "html"));
+    match of_html && begins && inside.len() == pictures + 1 {
+        true => Ok(()),
+        false => Err("multipart/related does not hold the HTML part and its pictures".to_owned()),
+    }
 }
 
 fn same(what: &str, found: &str, expected: &str) -> Result<(), String> {
@@ -113,3 +162,7 @@ fn same(what: &str, found: &str, expected: &str) -> Result<(), String> {
         false => Err(format!("{what} is not read back as it was written")),
     }
 }
+
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod tests;

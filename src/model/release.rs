@@ -22,7 +22,7 @@ pub(crate) mod quote;
 pub(crate) mod record;
 pub(crate) mod relation;
 
-pub use attachment::{Attachment, Blob, Image, Link, LinkGroup, Video};
+pub use attachment::{Attachment, Blob, Image, Link, LinkGroup, MailPicture, Video};
 pub use event::{Event, EventStatus, Rsvp};
 pub(crate) use kind::Kind;
 pub(crate) use moment::{Moment, Span};

@@ -272,8 +272,9 @@ fn push_inlines(out: &mut String, inlines: &[Inline]) {
                 push_inlines(out, more);
                 out.push_str("</a>");
             }
-            // Images are fields of a release, with caption and photographer; one in the text becomes a link, so that
-            // the mail fetches nothing.
+            // A picture that is a paragraph of its own is a block of the release; `release check` reports others.
+            Inline::Picture(picture) => out.push_str(&escape(&picture.words())),
+            // An image elsewhere becomes a link, so that the mail fetches nothing.
             Inline::Image(source, alt) => {
                 out.push_str(&format!("<a href=\"{}\">[{}]</a>", escape(source), escape(&text_of(alt))));
             }

@@ -248,6 +248,12 @@ pub(crate) fn with_spaces(markdown: &str) -> Cow<'_, str> {
         let line = near.split('\n').next().unwrap_or_default();
         let Some(end) = closing(line) else { continue };
         let written = &line[..end];
+        if let Some((file, caption)) = picture_with_spaces(&markdown[..at], written) {
+            out.push_str(&markdown[done..from]);
+            out.push_str(&format!("<{file}>{caption}"));
+            done = from + end;
+            continue;
+        }
         let tail = written.split_once(char::is_whitespace).map_or("", |(_, tail)| tail.trim_start());
         // An address in angle brackets, or a title after it, is valid Markdown.
         if !tail.is_empty()
@@ -265,6 +271,16 @@ pub(crate) fn with_spaces(markdown: &str) -> Cow<'_, str> {
     }
     out.push_str(&markdown[done..]);
     Cow::Owned(out)
+}
+
+/// The file of an image and its caption, `![x](file "caption")`, if the file's name has spaces.
+fn picture_with_spaces<'a>(before: &str, written: &'a str) -> Option<(&'a str, &'a str)> {
+    let is_image = before.rfind('[').is_some_and(|at| before[..at].ends_with('!'));
+    let end = written.find(" \"").unwrap_or(written.len());
+    let (file, caption) = (written[..end].trim(), &written[end..]);
+    let has_ending = file.rsplit_once('.').is_some_and(|(_, ending)| (2..=4).contains(&ending.len()));
+    let plain = has_ending && file.contains(' ') && !file.contains(['<', '>', '"']);
+    (is_image && plain && matches!(target(file), Err(LinkFault::Relative(_)))).then_some((file, caption))
 }
 
 /// Finds the end of the parenthesis that is open before `line`.
@@ -349,6 +365,7 @@ mod tests {
     #[test]
     fn an_address_with_spaces_is_still_a_link() {
         assert_eq!(with_spaces("a [b](https://example.org/c d.pdf) e"), "a [b](<https://example.org/c d.pdf>) e");
+        assert_eq!(with_spaces("![a](min bild.jpg \"Ett torg\")"), "![a](<min bild.jpg> \"Ett torg\")");
         for kept in ["[b](https://example.org \"T\")", "[b](<https://example.org/c d>)", "[b](c d)", "f[1](a"] {
             assert_eq!(with_spaces(kept), kept);
         }

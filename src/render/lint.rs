@@ -12,6 +12,7 @@ use crate::model::release::{Blob, Release};
 use super::finding::{Finding, sort};
 use super::manifest::Manifest;
 use super::markdown::Reading;
+use super::picture::ScaledPictures;
 use super::source::{Draft, Positions};
 
 mod fields;
@@ -55,8 +56,12 @@ pub struct LintContext<'a> {
     pub book: &'a ContactBook,
     /// The state of each file that the release refers to; a missing name was not checked.
     pub files: &'a BTreeMap<String, FileState>,
+    /// The pictures among them, scaled, or why that is impossible; a missing name was not tried.
+    pub pictures: &'a ScaledPictures,
     /// The size limit of attachments in one mail.
     pub budget: AttachmentBudget,
+    /// Whether an image without alt text is an error.
+    pub require_alt_text: bool,
 }
 
 /// A release and its context, as passed to each rule.

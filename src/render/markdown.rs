@@ -10,10 +10,12 @@ use super::links;
 use super::typography::Typography;
 
 mod inlines;
+mod pictures;
 mod reader;
 mod speech;
 
 pub(crate) use inlines::{plain_inlines, text_of};
+pub(crate) use pictures::{Picture, pictures_of, pictures_within};
 pub(crate) use reader::is_html;
 pub(crate) use speech::{list_is_speech, names_speaker};
 
@@ -83,8 +85,10 @@ pub(crate) enum Inline {
     Struck(Vec<Inline>),
     /// A link that works in a mail (see [`links::target`]).
     Link(String, Vec<Inline>),
-    /// An image: its link and its alternative text.
+    /// An image elsewhere: its link and its alternative text.
     Image(String, Vec<Inline>),
+    /// A picture from a file beside the release.
+    Picture(Picture),
     /// A line end in the source.
     SoftBreak,
     /// A line end that the author wants kept.

@@ -13,6 +13,7 @@ pub(crate) mod mails;
 pub mod manifest;
 pub mod markdown;
 pub(crate) mod nearest;
+pub mod picture;
 mod places;
 pub(crate) mod plain;
 mod plain_table;

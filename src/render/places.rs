@@ -1,8 +1,9 @@
 //! Where the author places blocks in a text: the one reading of `[[programme]]`, for the mail and for `release check`.
 
-use crate::model::release::block::{NoPlace, Place};
+use crate::model::release::Image;
+use crate::model::release::block::{Block as Placed, NoPlace, Place};
 
-use super::markdown::{Block, Inline, text_of};
+use super::markdown::{Block, Inline, pictures_of, text_of};
 
 /// What double brackets in a text are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,13 @@ pub(super) fn place_of(block: &Block) -> Option<Place> {
         Mark::Place(place) => place.ok(),
         Mark::Within => None,
     }
+}
+
+/// The places of the images that a paragraph of pictures shows.
+pub(super) fn picture_places(block: &Block, images: &[Image]) -> Vec<Place> {
+    let position = |file: &str| images.iter().position(|image| image.file.as_deref() == Some(file));
+    let place = |at: usize| Place { block: Placed::Images, part: Some(at + 1), heading: None };
+    pictures_of(block).into_iter().filter_map(|picture| position(&picture.file)).map(place).collect()
 }
 
 /// All marks in a text, in order, each with its words in the brackets.

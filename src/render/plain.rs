@@ -156,6 +156,7 @@ fn push_inlines(out: &mut String, inlines: &[Inline], notes: &mut Notes) {
                 out.push(']');
                 push_note(out, source, notes);
             }
+            Inline::Picture(picture) => out.push_str(&picture.words()),
             Inline::SoftBreak => out.push(' '),
             Inline::HardBreak => out.push('\n'),
         }

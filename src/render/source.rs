@@ -16,6 +16,7 @@ mod fields;
 mod log;
 mod material;
 mod people;
+mod pictures;
 mod programme;
 mod section;
 mod split;
@@ -122,7 +123,8 @@ fn read(text: &str, settings: &SourceSettings) -> Parsed {
         log.syntax(&error);
     }
     let root = section::Section::root(table.into_inner(), &log);
-    let draft = fields::read(root, &split, settings);
+    let mut draft = fields::read(root, &split, settings);
+    pictures::add(&mut draft.release, &split, &log);
     log.check_body(&split);
     let (mut findings, positions) = log.into_parts();
     if broken {
@@ -151,6 +153,11 @@ impl Draft {
     /// other rules.
     pub fn resolve_leniently(&self, book: &ContactBook) -> (Release, Vec<Finding>) {
         resolve::resolve(self, book)
+    }
+
+    /// The names of the files of its images.
+    pub fn pictures(&self) -> Vec<&str> {
+        self.release.images.iter().filter_map(|image| image.file.as_deref()).collect()
     }
 
     /// The names of the files that the release needs, without duplicates.

@@ -72,8 +72,8 @@ fn strip_marks(value: &mut Value) {
 }
 
 /// Values that are read by programs, or already went through [`markdown`].
-const AS_GIVEN: [&str; 11] =
-    ["url", "e164", "email", "file", "to", "reference", "map", "stream", "language", "kind", "subject"];
+const AS_GIVEN: [&str; 12] =
+    ["url", "e164", "email", "file", "to", "reference", "map", "stream", "language", "kind", "subject", "source"];
 
 /// Inserts no-break spaces into all values that are one line of words.
 fn keep_together(value: &mut Value, name: &str, typography: &Typography) {

@@ -8,11 +8,11 @@ use serde_json::Value;
 use crate::model::contact::{ContactRole, ReleaseContact};
 use crate::model::release::attachment::Travel;
 use crate::model::release::block::{Block, Place};
-use crate::model::release::{Attachment, Person, Release};
+use crate::model::release::{Attachment, Image, Person, Release};
 
 use super::labels::Labels;
 use super::markdown;
-use super::places::place_of;
+use super::places::{picture_places, place_of};
 use super::view::{Fields, ViewWriter, put, put_link, put_list, quote_block};
 use super::view_material::{contact, file, image, link_group, size_in_words, video};
 
@@ -45,7 +45,7 @@ enum Heading<'a> {
 impl ViewWriter<'_> {
     /// All blocks that have something to show.
     pub(super) fn blocks(&mut self, release: &Release, travel: &[Travel], order: &[Block]) -> Vec<Fields> {
-        let segments = segments(markdown::parse(&release.body, &self.labels.reading));
+        let segments = segments(markdown::parse(&release.body, &self.labels.reading), &release.images);
         let placed: Vec<&Place> = segments
             .iter()
             .filter_map(|segment| if let Segment::Place(place) = segment { Some(place) } else { None })
@@ -281,10 +281,15 @@ fn given(heading: Option<&str>) -> Heading<'_> {
     }
 }
 
-/// Cuts the body where blocks are placed.
-fn segments(blocks: Vec<markdown::Block>) -> Vec<Segment> {
+/// Cuts the body where blocks are placed, and at paragraphs of pictures.
+fn segments(blocks: Vec<markdown::Block>, images: &[Image]) -> Vec<Segment> {
     let mut segments = Vec::new();
     for block in blocks {
+        let pictures = picture_places(&block, images);
+        if !pictures.is_empty() {
+            segments.extend(pictures.into_iter().map(Segment::Place));
+            continue;
+        }
         match (place_of(&block), segments.last_mut()) {
             (Some(place), _) => segments.push(Segment::Place(place)),
             (None, Some(Segment::Text(text))) => text.push(block),

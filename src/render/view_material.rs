@@ -19,18 +19,41 @@ pub(super) fn file(attachment: &Attachment, labels: &Labels) -> Fields {
     fields
 }
 
-/// An image.
+/// An image: `source` is what the HTML shows, `url` where its original is, `below` whether words stand below it.
 pub(super) fn image(image: &Image) -> Fields {
     let mut fields = Fields::new();
     put(&mut fields, "alt", image.alt.as_deref());
-    put(&mut fields, "caption", image.caption.as_deref());
+    let goes_on = image.photographer.is_some() || image.rights.is_some();
+    put(
+        &mut fields,
+        "caption",
+        image.caption.as_deref().map(|caption| if goes_on { ended(caption) } else { caption.to_owned() }),
+    );
     put(&mut fields, "photographer", image.photographer.as_deref());
     put(&mut fields, "rights", image.rights.as_deref());
     put_link(&mut fields, "url", image.url.as_deref());
-    if image.alt.is_none() && image.caption.is_none() {
-        put(&mut fields, "caption", image.file.as_deref());
+    match &image.picture {
+        Some(picture) => {
+            put(&mut fields, "source", Some(format!("cid:{}", picture.content_id)));
+            put(&mut fields, "width", Some(picture.width.to_string()));
+            put(&mut fields, "height", Some(picture.height.to_string()));
+        }
+        None if image.file.is_none() => put_link(&mut fields, "source", image.url.as_deref()),
+        // A file that was not read, as in a test of the templates.
+        None if image.alt.is_none() && image.caption.is_none() => put(&mut fields, "caption", image.file.as_deref()),
+        None => {}
+    }
+    let below = ["caption", "photographer", "rights"].iter().any(|name| fields.contains_key(*name));
+    if below {
+        fields.insert("below".to_owned(), true.into());
     }
     fields
+}
+
+/// A caption with a full stop: the photographer's name follows.
+fn ended(caption: &str) -> String {
+    let has_end = caption.ends_with(['.', '!', '?', '…', ':', '”', '"', '»', ')']);
+    if has_end { caption.to_owned() } else { format!("{caption}.") }
 }
 
 /// A film.

@@ -7,7 +7,8 @@ use crate::base::address::Address;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::{MailingId, SubscriberId};
 use crate::base::token::{Key, Purpose, content_hash, to_hex};
-use crate::mail::compose::{Frame, Individual, Sender, compose_beginning};
+use crate::mail::compose::{Individual, Sender, compose_beginning};
+use crate::mail::frame::{Frame, InlinePicture};
 use crate::mail::headers::Mailbox;
 use crate::mail::verify::{Expected, verify};
 use crate::model::mailing::Mailing;
@@ -59,12 +60,7 @@ impl PreparedReleases {
         let first = &lists[0];
         let reply_to = Some(reply_mailbox(release, &first.owner)).filter(|reply| reply.address != from.address);
         let feedback_id = format!("{}:{}:{}:depesch", mailing.id, mailing.content, release.kind);
-        let frame = Frame::new(
-            release.language.as_str(),
-            &format!("{}{}", mailing.id, mailing.content),
-            parts.calendar.as_ref(),
-            &parts.attachments,
-        );
+        let frame = Frame::new(release.language.as_str(), &format!("{}{}", mailing.id, mailing.content), parts.parts());
         let message_domain = source.settings.message_domain.clone().unwrap_or_else(|| first.domain().to_owned());
         Self {
             mailing: mailing.id,
@@ -164,9 +160,12 @@ impl PreparedReleases {
     pub(super) fn try_one(&self, now: Timestamp, parts: &Enclosed) -> Result<(), PrepareError> {
         let Some((first, others)) = self.lists.split_first() else { return Ok(()) };
         self.try_list(&self.frame, first, now, parts)?;
-        let nothing = Enclosed { calendar: None, attachments: Vec::new() };
-        let frame = Frame::new(&self.language, "trial", None, &[]);
-        others.iter().try_for_each(|list| self.try_list(&frame, list, now, &nothing))
+        // The HTML refers to the pictures, so they must be there, but not their content.
+        let empty = |picture: &InlinePicture| InlinePicture { bytes: Arc::new(vec![0]), ..picture.clone() };
+        let pictures = parts.pictures.iter().map(empty).collect();
+        let only = Enclosed { calendar: None, pictures, attachments: Vec::new() };
+        let frame = Frame::new(&self.language, "trial", only.parts());
+        others.iter().try_for_each(|list| self.try_list(&frame, list, now, &only))
     }
 
     pub(super) fn try_list(
@@ -183,8 +182,7 @@ impl PreparedReleases {
             subject: &subject,
             text: &text,
             html: &html,
-            calendar: parts.calendar.as_ref(),
-            attachments: &parts.attachments,
+            parts: parts.parts(),
             one_click: self.base_url.is_some(),
         };
         verify(&message.whole(), &expected)
@@ -228,12 +226,13 @@ impl PreparedMailing for PreparedReleases {
     }
 
     fn content_hash(&self) -> Result<String, String> {
-        let mut hashes = Vec::new();
+        // What all messages share is hashed once: with hundreds of lists and large attachments it would take seconds.
+        let mut hashes = content_hash(&self.frame.closing()).to_vec();
         for list in &self.lists {
             // Always the same recipient at the same time: only the content differs.
             let reader = self.sample_reader(list, Timestamp::UNIX_EPOCH)?;
             let (message, _) = self.message(&self.frame, list, &reader, Timestamp::UNIX_EPOCH)?;
-            hashes.extend(content_hash(&message.whole()));
+            hashes.extend(content_hash(&message.bytes));
         }
         Ok(to_hex(&content_hash(&hashes)))
     }

@@ -1,8 +1,13 @@
 //! Files, images, videos and links of a release.
 
+use std::collections::BTreeMap;
+
 use crate::base::language::Language;
 
 use super::person::Person;
+
+/// Width in CSS pixels of the widest picture: that of the text, in a page of 640 with a margin of 24 on each side.
+const WIDEST: u32 = 592;
 
 /// A file's content, by its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +75,11 @@ pub enum Travel {
 }
 
 impl AttachmentBudget {
-    /// Bytes of the budget taken by images: those without a URL travel in the mail.
+    /// Bytes of the budget taken by images: each file once.
     pub(crate) fn taken_by(&self, images: &[Image]) -> u64 {
-        let in_mail = images.iter().filter(|image| image.url.is_none());
-        in_mail.filter_map(|image| image.blob).map(|blob| blob.size).fold(0, u64::saturating_add)
+        let by_file: BTreeMap<&str, u64> =
+            images.iter().filter_map(|image| Some((image.file.as_deref()?, image.size_in_mail()))).collect();
+        by_file.into_values().fold(0, u64::saturating_add)
     }
 
     /// How each attachment travels, given the budget left by `images`. The smallest go first, so that one large file
@@ -100,12 +106,12 @@ impl AttachmentBudget {
     }
 }
 
-/// An image. Shown by its URL; without one, it travels as an attachment.
-#[derive(Clone, Debug, PartialEq)]
+/// An image. A file is shown within the mail, and leads to the URL; without a file, the URL is shown.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Image {
     /// The file's path relative to the release file.
     pub file: Option<String>,
-    /// Its URL.
+    /// The URL of the image, or of its original if there is a file.
     pub url: Option<String>,
     /// A description for those who cannot see it.
     pub alt: Option<String>,
@@ -117,6 +123,43 @@ pub struct Image {
     pub rights: Option<String>,
     /// The content, once read.
     pub blob: Option<Blob>,
+    /// How the mail shows it, once its file was scaled.
+    pub picture: Option<MailPicture>,
+}
+
+/// How the mail shows a picture whose file was scaled for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailPicture {
+    /// Its name within the message, without angle brackets (RFC 2392): the same file has the same name.
+    pub content_id: String,
+    /// The width at which it is shown, in CSS pixels.
+    pub width: u32,
+    /// The height at which it is shown, in CSS pixels.
+    pub height: u32,
+    /// The size of the scaled file, in bytes.
+    pub size: u64,
+}
+
+impl MailPicture {
+    /// The picture of a file, from the pixels and the bytes of its scaled form.
+    pub fn new(file: &Blob, (width, height): (u32, u32), size: u64) -> Self {
+        let shown = width.clamp(1, WIDEST);
+        let rounded = (u64::from(height) * u64::from(shown) + u64::from(width / 2)) / u64::from(width.max(1));
+        Self {
+            content_id: format!("{}@pictures.depesch", crate::base::token::to_hex(&file.sha256[..16])),
+            width: shown,
+            height: u32::try_from(rounded).unwrap_or(u32::MAX).max(1),
+            size,
+        }
+    }
+}
+
+impl Image {
+    /// Bytes that it takes in a mail: those of the scaled picture, or of the file if it was not scaled yet.
+    pub(crate) fn size_in_mail(&self) -> u64 {
+        let of_file = || self.blob.filter(|_| self.file.is_some()).map_or(0, |blob| blob.size);
+        self.picture.as_ref().map_or_else(of_file, |picture| picture.size)
+    }
 }
 
 /// A video.
@@ -175,18 +218,33 @@ mod tests {
     }
 
     #[test]
-    fn images_that_travel_in_the_mail_take_their_part_of_the_budget() {
+    fn pictures_take_their_part_of_the_budget_as_they_are_scaled() {
         let budget = AttachmentBudget { total: 100 };
-        let image = |url: Option<&str>| Image {
-            file: Some("a.png".into()),
-            url: url.map(Into::into),
+        let image = |file: &str, scaled: Option<u64>| Image {
+            file: Some(file.into()),
+            url: None,
             alt: None,
             caption: None,
             photographer: None,
             rights: None,
             blob: Some(Blob { sha256: [0; 32], size: 70 }),
+            picture: scaled.map(|size| MailPicture::new(&Blob { sha256: [0; 32], size: 70 }, (10, 10), size)),
         };
-        assert_eq!(budget.plan(&[attachment(40, None)], &[image(None)]), [Travel::Nowhere]);
-        assert_eq!(budget.plan(&[attachment(40, None)], &[image(Some("https://example.org/a.png"))]), [Travel::InMail]);
+        let plan = |images: &[Image]| budget.plan(&[attachment(40, None)], images);
+        assert_eq!(plan(&[image("a.png", None)]), [Travel::Nowhere]);
+        assert_eq!(plan(&[image("a.png", Some(35))]), [Travel::InMail], "the scaled picture counts");
+        assert_eq!(plan(&[image("a.png", Some(35)), image("a.png", Some(35))]), [Travel::InMail], "once");
+        assert_eq!(plan(&[image("a.png", Some(35)), image("b.png", Some(35))]), [Travel::Nowhere]);
+    }
+
+    #[test]
+    fn a_picture_is_shown_as_wide_as_the_text_and_never_enlarged() {
+        let shown = |pixels| {
+            let picture = MailPicture::new(&Blob { sha256: [7; 32], size: 1 }, pixels, 9);
+            (picture.width, picture.height)
+        };
+        assert_eq!(shown((1280, 720)), (592, 333));
+        assert_eq!(shown((480, 270)), (480, 270));
+        assert_eq!(shown((1280, 1)), (592, 1));
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{FileState, Finding, Subject};
 use crate::model::release::attachment::Travel;
-use crate::model::release::{Attachment, Blob};
+use crate::model::release::{Attachment, Blob, Image};
+use crate::render::picture::{PictureFault, ScaledPicture};
 
 /// Attachments of these types are refused by most mail servers, whatever their content.
 const BLOCKED: [&str; 12] = ["exe", "bat", "cmd", "com", "js", "jar", "lnk", "msi", "ps1", "scr", "vbs", "iso"];
@@ -60,13 +61,34 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         if let Some(file) = &image.file {
             one_file(subject, file, &format!("images[{index}].file"), findings);
         }
+        if let Some((file, Err(fault))) = tried(subject, image) {
+            let said = format!("the picture {file} cannot be shown: {fault}");
+            findings.push(subject.place(Finding::error("picture", said, fault.fix()), format!("images[{index}].file")));
+        }
         if image.alt.is_none() {
-            let fix = "write alt = \"what it shows\", for those who do not see it";
-            let finding = Finding::warning("alt-text", "the image has no alt text", fix);
-            findings.push(subject.place(finding, format!("images[{index}]")));
+            let key = format!("images[{index}]");
+            let in_text = subject.positions.line(&key).is_some_and(|line| line >= subject.positions.body);
+            let form = if in_text { "![what it shows](file)" } else { "alt = \"what it shows\"" };
+            findings.push(subject.place(no_alt_text(subject, form), key));
         }
     }
     budget(subject, findings);
+}
+
+/// The file of an image and what became of scaling it; `None` for an empty file, which is reported as such.
+fn tried<'a>(subject: &Subject<'a>, image: &'a Image) -> Option<(&'a str, &'a Result<ScaledPicture, PictureFault>)> {
+    let file = image.file.as_deref()?;
+    let is_empty = matches!(subject.context.files.get(file), Some(FileState::Found(Blob { size: 0, .. })));
+    Some((file, subject.context.pictures.get(file).filter(|_| !is_empty)?))
+}
+
+/// An image without alt text: an error where the installation demands one.
+pub(super) fn no_alt_text(subject: &Subject<'_>, form: &str) -> Finding {
+    let (said, fix) = ("the image has no alt text", format!("write {form}, for those who do not see it"));
+    match subject.context.require_alt_text {
+        true => Finding::error("alt-text", said, format!("{fix}; this installation requires it")),
+        false => Finding::warning("alt-text", said, fix),
+    }
 }
 
 fn one_file(subject: &Subject<'_>, file: &str, key: &str, findings: &mut Vec<Finding>) {
@@ -112,8 +134,8 @@ fn budget(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let (total, taken) = (budget.total, budget.taken_by(&images));
     if taken > total {
         let said =
-            format!("images of {} do not fit: one mail can hold {} of files", megabytes(taken), megabytes(total));
-        let fix = "make them smaller, or put them on the web and give their url";
+            format!("pictures of {} do not fit: one mail can hold {} of files", megabytes(taken), megabytes(total));
+        let fix = "show fewer of them: each is scaled for the mail already";
         findings.push(subject.place(Finding::error("too-large", said, fix), "images[0]".to_owned()));
     }
     for (index, (attachment, travel)) in attachments.iter().zip(budget.plan(&attachments, &images)).enumerate() {

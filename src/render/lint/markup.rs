@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, LinkType, Parser, Tag, TagEnd};
 
+use super::files::no_alt_text;
 use super::leftovers::{self, Leftover};
 use super::{Finding, Subject};
 use crate::model::release::quote::{after_dash, split_attribution};
-use crate::render::links;
+use crate::render::links::{self, LinkFault};
 use crate::render::markdown::{is_html, list_is_speech, names_speaker, release_options};
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
@@ -172,12 +173,17 @@ impl<'a> Rules<'a> {
             }
             Tag::Image { dest_url, title, id, .. } => {
                 self.used.insert(id.to_lowercase());
-                self.image = Some((at, false));
-                if links::target(dest_url).is_err() {
-                    let said = format!("the image {dest_url} is not sent from here");
-                    self.warn(at, "link", said, "add it under [[images]], or write its complete address");
-                } else {
-                    self.link(at, dest_url, title);
+                match links::target(dest_url) {
+                    // A picture of the release, with rules of its own.
+                    Err(LinkFault::Relative(_)) if self.key == "body" => self.image = None,
+                    Err(_) => {
+                        let said = format!("the image {dest_url} is not shown here");
+                        self.warn(at, "link", said, "show it in the text below the fields, or under [[images]]");
+                    }
+                    Ok(_) => {
+                        self.image = Some((at, false));
+                        self.link(at, dest_url, title);
+                    }
                 }
             }
             Tag::HtmlBlock if is_html(&self.source[range.clone()]) => self.html(at),
@@ -222,8 +228,7 @@ impl<'a> Rules<'a> {
             TagEnd::Link | TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough => return,
             TagEnd::Image => {
                 if let Some((at, false)) = self.image.take() {
-                    let fix = "write ![what it shows](link)";
-                    self.warn(at, "alt-text", "an image in the text has no alt text", fix);
+                    self.say(at, no_alt_text(self.subject, "![what it shows](link)"));
                 }
                 return;
             }

@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use super::{Finding, Subject};
 use crate::model::release::attachment::Travel;
 use crate::model::release::block::{Block, NoPlace, Place};
-use crate::render::markdown::parse;
+use crate::render::markdown::{parse, pictures_within};
 use crate::render::nearest::nearest;
-use crate::render::places::{Mark, marks};
+use crate::render::places::{Mark, marks, picture_places};
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let lines: Vec<&str> = subject.release.body.lines().collect();
     let (mut seen, mut line) = (BTreeSet::new(), 0);
-    for (words, mark) in marks(&parse(&subject.release.body, subject.context.reading)) {
+    let blocks = parse(&subject.release.body, subject.context.reading);
+    for (words, mark) in marks(&blocks) {
         let found = match mark {
             Mark::Place(Err(fault)) => Some(unknown(&fault)),
             Mark::Within => {
@@ -33,6 +34,27 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         findings.extend(found.map(|finding| finding.of("body").at(Some(at))));
         line += 1;
     }
+    let said = |file: &str, fault: &str| format!("the picture {file} {fault}");
+    for place in blocks.iter().flat_map(|block| picture_places(block, &subject.release.images)) {
+        if !seen.insert((place.block, place.part)) {
+            let image = place.part.and_then(|part| subject.release.images.get(part - 1)?.file.as_deref());
+            let said = said(image.unwrap_or_default(), "is placed twice");
+            findings.push(of_picture(subject, image, Finding::error("place", said, "remove one of them")));
+        }
+    }
+    for picture in pictures_within(&blocks) {
+        let said = said(&picture.file, "is not a paragraph of its own, and is not shown");
+        let fix = "write it on a line of its own, outside lists and quotes, with an empty line above and below";
+        findings.push(of_picture(subject, Some(&picture.file), Finding::error("place", said, fix)));
+    }
+}
+
+/// A finding on the last line of the text that shows this file.
+fn of_picture(subject: &Subject<'_>, file: Option<&str>, finding: Finding) -> Finding {
+    let is_here = |line: &str| line.contains("![") && file.is_some_and(|file| line.contains(file));
+    let line = subject.release.body.lines().collect::<Vec<_>>().into_iter().rposition(is_here).unwrap_or_default();
+    let at = subject.positions.body.saturating_add(u32::try_from(line).unwrap_or(u32::MAX));
+    finding.of("body").at(Some(at))
 }
 
 fn unknown(fault: &NoPlace) -> Finding {

@@ -59,6 +59,7 @@ pub(crate) fn text_of(inlines: &[Inline]) -> String {
             | Inline::Struck(more)
             | Inline::Link(_, more)
             | Inline::Image(_, more) => text.push_str(&text_of(more)),
+            Inline::Picture(picture) => text.push_str(picture.alt.as_deref().unwrap_or_default()),
             Inline::SoftBreak | Inline::HardBreak => text.push(' '),
         }
     }

@@ -39,6 +39,7 @@ impl<'i, 'l> Section<'i, 'l> {
                 photographer: section.line_text("photographer"),
                 rights: section.line_text("rights"),
                 blob: None,
+                picture: None,
             };
             if image.file.is_none() && image.url.is_none() {
                 section.miss("file", "\"bild.jpg\", or url = \"https://…\"");

@@ -6,5 +6,6 @@ mod notices_forwarding;
 mod notices_headers;
 mod notices_templates;
 mod notices_unanswered;
+mod pictures_in_mail;
 mod release_messages;
 mod release_threads;

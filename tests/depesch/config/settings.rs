@@ -101,7 +101,7 @@ fn lengths_of_time_are_read_and_shown_alike() {
 fn a_reload_applies_only_the_marked_keys() {
     let parse = |text: &str| Config::parse(Path::new("/etc/depesch/depesch.toml"), text).unwrap();
     let changed = "templates_directory = \"own\"\nbase_url = \"https://press.example.org\"\n[content]\n\
-                   attachments_in_mail = 1\ncountry_code = \"47\"\n[log]\nlevel = \"debug\"\n";
+                   attachments_in_mail = 1\ncountry_code = \"47\"\nrequire_alt_text = true\n[log]\nlevel = \"debug\"\n";
     let (old, new) = (parse(""), parse(&format!("{changed}format = \"json\"\n[relay]\nhost = \"mail.example.org\"\n")));
     assert_eq!(old.config.reloaded(&new.config), parse(changed).config);
     assert_eq!(old.waiting_for_restart(&new), ["relay.host", "log.format"]);

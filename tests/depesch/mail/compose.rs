@@ -1,7 +1,8 @@
 //! Composing a message: a reader decodes what was put in, and the bytes keep the limits of the standards.
 
 use chrono::{TimeZone, Utc};
-use depesch::mail::compose::{Attachment, Body, CalendarPart, Frame, Individual, ListFields, Sender, compose};
+use depesch::mail::compose::{Body, Individual, ListFields, Sender, compose};
+use depesch::mail::frame::{Attachment, CalendarPart, Frame, Parts};
 use depesch::mail::headers::Mailbox;
 use mail_parser::{MessageParser, MimeHeaders};
 
@@ -56,7 +57,8 @@ fn make(case: &Case) -> Vec<u8> {
     };
     let attachment =
         Attachment { file_name: case.file_name.clone(), media_type: case.media_type.clone(), bytes: FILE.to_vec() };
-    let frame = Frame::new("sv", "abc123", Some(&calendar), &[attachment]);
+    let frame =
+        Frame::new("sv", "abc123", Parts { calendar: Some(&calendar), attachments: &[attachment], ..Parts::default() });
     let to = mailbox(&case.to, "asa@example.com");
     let one = Individual {
         to: &to,
@@ -231,7 +233,7 @@ fn pieces_make_the_same_text_as_the_whole() {
     let values = ["Åsa = ".to_owned(), "  ".to_owned()];
     let case = Case::default();
     let sender = Sender { from: mailbox(&case.from, "press@example.org"), reply_to: None, feedback_id: "a".into() };
-    let frame = Frame::new("sv", "abc", None, &[]);
+    let frame = Frame::new("sv", "abc", Parts::default());
     let to = mailbox("", "asa@example.com");
     let individual = Individual {
         to: &to,

@@ -1,7 +1,10 @@
 //! Tests of `render`.
 
+mod pictures_in_text;
+mod pictures_scaled;
 mod release_file;
 mod release_files_shown;
+mod release_films;
 mod release_kinds;
 mod release_links;
 mod release_lint;

@@ -37,7 +37,8 @@ fn what_cannot_work_is_reported_with_its_line_and_stays_visible() {
     Written::body("[tomt]() [mellanrum] (https://example.org/)").check(&["link"]);
     Written::body("Se [a][r1].").check(&["link"]);
     Written::body("Se [a][r1].\n\n[r1]: /om\n[r2]: https://example.org/").check(&["link", "link"]);
-    Written::body("![karta](karta.png)").check(&["link"]);
+    Written::body("![karta](karta.png)").check(&[]);
+    Written::body("![karta](sms:1)").check(&["link"]);
     Written::of("press-release", "sv", "editor_note = \"Se [a](/b).\"", "").check(&["link"]);
 }
 

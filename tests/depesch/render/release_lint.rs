@@ -11,6 +11,7 @@ use depesch::render::finding::{Finding, Severity};
 use depesch::render::lint::{FileState, LintContext, lint};
 use depesch::render::manifest::Manifest;
 use depesch::render::markdown::Reading;
+use depesch::render::picture::{PictureFault, ScaledPictures};
 use depesch::render::registry::Templates;
 use depesch::render::source::{SourceSettings, book::parse_book, parse};
 
@@ -24,12 +25,21 @@ struct Case {
     text: String,
     book: ContactBook,
     files: BTreeMap<String, FileState>,
+    pictures: ScaledPictures,
+    require_alt_text: bool,
     send_at: Option<DateTime<Utc>>,
 }
 
 impl Case {
     fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), book: ContactBook::default(), files: BTreeMap::new(), send_at: None }
+        Self {
+            text: text.into(),
+            book: ContactBook::default(),
+            files: BTreeMap::new(),
+            pictures: BTreeMap::new(),
+            require_alt_text: false,
+            send_at: None,
+        }
     }
 
     /// A good release with `front` added after the fields of the first level.
@@ -60,7 +70,9 @@ impl Case {
             kinds: vec!["press-release", "invitation"],
             book: &self.book,
             files: &self.files,
+            pictures: &self.pictures,
             budget: AttachmentBudget { total: 1_000_000 },
+            require_alt_text: self.require_alt_text,
         };
         lint(&draft, &release, &context)
     }
@@ -181,12 +193,31 @@ fn what_does_not_fit_needs_a_link() {
 }
 
 #[test]
-fn images_that_no_page_shows_must_fit_too() {
-    let case = |url: &str| {
-        Case::front(&format!("[[images]]\nfile = 'a.png'\nalt = 'a'\n{url}")).file("a.png", found(1_000_001))
-    };
-    assert!(case("").check(&["too-large"])[0].message.contains("images of 1.1 MB"));
-    case("url = 'https://example.org/a.png'").check(&[]);
+fn pictures_must_fit_too() {
+    let case = Case::front("[[images]]\nfile = 'a.png'\nalt = 'a'").file("a.png", found(1_000_001));
+    assert!(case.check(&["too-large"])[0].message.contains("pictures of 1.1 MB"));
+}
+
+#[test]
+fn a_picture_that_cannot_be_shown_is_an_error_with_its_reason() {
+    let mut case = Case::front("[[images]]\nfile = 'a.tif'\nalt = 'a'").file("a.tif", found(10));
+    case.pictures.insert("a.tif".into(), Err(PictureFault::Format));
+    let finding = case.check(&["picture"]).remove(0);
+    assert_eq!((finding.severity, finding.key.as_deref()), (Severity::Error, Some("images[0].file")));
+    assert!(finding.message.contains("a.tif") && finding.fix.contains("JPEG or PNG"), "{finding}");
+    // An empty file is reported as such.
+    case.file("a.tif", found(0)).check(&["empty-file"]);
+}
+
+#[test]
+fn a_public_body_must_describe_its_images() {
+    for (text, line) in [("![](a.jpg)", 13), ("![](https://example.org/a.jpg)", 13)] {
+        let mut case = Case::body(text);
+        assert_eq!(case.check(&["alt-text"])[0].severity, Severity::Warning, "{text}");
+        case.require_alt_text = true;
+        let finding = case.check(&["alt-text"]).remove(0);
+        assert_eq!((finding.severity, finding.line), (Severity::Error, Some(line)), "{text}");
+    }
 }
 
 #[test]

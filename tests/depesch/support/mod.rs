@@ -16,7 +16,7 @@
 //! | [`site::Site`] | store, attachments, spool and backups on disk | backup, restore, check |
 //! | [`daemon::Daemon`] | the real program in its own directory | what only a process can show |
 //!
-//! **Sample data**: `bounces`, `mailings`, `people`, `planted`, `samples`, `wanting`, `written`.
+//! **Sample data**: `bounces`, `mailings`, `people`, `pictures`, `planted`, `samples`, `wanting`, `written`.
 //! **Parts that fail or misbehave on demand**: `clock_jumps`, `damage`, `disk`, `dns`, `failing`, `relay`, `smtp`.
 //! **Parsers of files**: `house`, `json_schema`, `promql`.
 #![allow(dead_code)] // a helper may hold what only its dropping is for
@@ -40,6 +40,7 @@ pub mod mailings;
 pub mod notices;
 pub mod office;
 pub mod people;
+pub mod pictures;
 pub mod planted;
 pub mod posts;
 pub mod promql;

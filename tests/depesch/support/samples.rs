@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use depesch::base::language::Language;
-use depesch::model::release::Release;
+use depesch::base::token::content_hash;
 use depesch::model::release::attachment::Travel;
+use depesch::model::release::{Blob, MailPicture, Release};
+use depesch::render::picture::scale;
 use depesch::render::prepare::{PreparedRelease, Recipient};
 use depesch::render::registry::Templates;
 use depesch::render::source::{SourceSettings, book::parse_book, parse};
@@ -24,8 +26,20 @@ pub const ALL: [&str; 8] = [
 
 /// A release in docs/samples.
 pub fn release(name: &str) -> Release {
-    let path = |name: &str| concat!(env!("CARGO_MANIFEST_DIR"), "/docs/samples/").to_owned() + name;
-    release_of(&std::fs::read_to_string(path(name)).unwrap())
+    let mut release = release_of(&String::from_utf8(file(name)).unwrap());
+    for image in &mut release.images {
+        let Some(bytes) = image.file.as_deref().map(file) else { continue };
+        let scaled = scale(&bytes).unwrap();
+        let blob = Blob { sha256: content_hash(&bytes), size: bytes.len() as u64 };
+        image.picture = Some(MailPicture::new(&blob, (scaled.width, scaled.height), scaled.bytes.len() as u64));
+        image.blob = Some(blob);
+    }
+    release
+}
+
+/// The content of a file in docs/samples.
+pub fn file(name: &str) -> Vec<u8> {
+    std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/samples/").to_owned() + name).unwrap()
 }
 
 /// A release from its file's text, with the contact book of docs/samples.

@@ -9,7 +9,7 @@ use depesch::render::finding::{Finding, has_errors};
 use super::samples::{Reader, prepared};
 
 /// A release file.
-pub struct Written(String);
+pub struct Written(pub String);
 
 /// What its reader receives; non-breaking spaces are kept.
 pub struct Read {
@@ -41,7 +41,8 @@ impl Written {
     pub fn findings_with(&self, content: &Content) -> Vec<Finding> {
         let (book, files) = (ContactBook::default(), BTreeMap::new());
         let now = "2027-01-20T08:00:00Z".parse().unwrap();
-        let against = CheckAgainst { book: &book, files: &files, now, send_at: None };
+        let pictures = BTreeMap::new();
+        let against = CheckAgainst { book: &book, files: &files, pictures: &pictures, now, send_at: None };
         content.check(&self.0, &against).findings
     }
 

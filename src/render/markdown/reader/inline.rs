@@ -2,10 +2,10 @@
 
 use pulldown_cmark::{Event, Tag};
 
-use super::super::Inline;
 use super::super::inlines::{LOWERED, RAISED, finish, raised, small, text_of};
+use super::super::{Inline, Picture};
 use super::{DEEPEST, Reader, is_html};
-use crate::render::links;
+use crate::render::links::{self, LinkFault};
 
 impl<'a> Reader<'a> {
     /// Reads the inlines of a whole block.
@@ -57,9 +57,12 @@ impl<'a> Reader<'a> {
                 let words = self.inlines();
                 return push_link(into, &dest_url, words);
             }
-            Event::Start(Tag::Image { dest_url, .. }) => {
+            Event::Start(Tag::Image { dest_url, title, .. }) => {
                 let words = self.inlines();
-                return push_image(into, &dest_url, words);
+                match links::target(&dest_url) {
+                    Err(LinkFault::Relative(_)) if self.reading.of_releases => picture(&dest_url, &words, &title),
+                    _ => return push_image(into, &dest_url, words),
+                }
             }
             Event::Start(_) => return into.extend(self.inlines()),
             _ => return,
@@ -98,6 +101,13 @@ fn push_link(into: &mut Vec<Inline>, written: &str, words: Vec<Inline>) {
             }
         }
     }
+}
+
+/// A picture from a file beside the release.
+fn picture(file: &str, words: &[Inline], title: &str) -> Inline {
+    let given =
+        |text: &str| Some(text.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty());
+    Inline::Picture(Picture { file: file.trim().to_owned(), alt: given(&text_of(words)), caption: given(title) })
 }
 
 fn push_image(into: &mut Vec<Inline>, written: &str, words: Vec<Inline>) {
