@@ -114,7 +114,7 @@ impl QueueOptions {
     }
 }
 
-/// Checks, reports the number of recipients, and queues.
+/// Queues, or with `--dry-run` only checks: both prepare the whole mailing, so only one of them is asked for.
 pub(crate) async fn run(options: QueueOptions, context: &Context) -> Result<Done, CliError> {
     let (client, output) = (&context.client, &context.output);
     let release = match (options.release, &options.file) {
@@ -132,8 +132,8 @@ pub(crate) async fn run(options: QueueOptions, context: &Context) -> Result<Done
         }
     };
     let request = options.request(release);
-    let checked: QueueAnswer = client.post(ApiPath::new("/v1/mailings").query("check", true), &request).await?;
     if options.dry_run {
+        let checked: QueueAnswer = client.post(ApiPath::new("/v1/mailings").query("check", true), &request).await?;
         if output.is_json() {
             output.json(&checked)?;
         } else {
@@ -141,9 +141,6 @@ pub(crate) async fn run(options: QueueOptions, context: &Context) -> Result<Done
             checked.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
         }
         return Ok(Done::Fully);
-    }
-    if !output.is_json() {
-        note(&format!("goes {}", where_to(&checked)));
     }
     let key = match &options.key {
         Some(key) => key.clone(),
@@ -153,6 +150,9 @@ pub(crate) async fn run(options: QueueOptions, context: &Context) -> Result<Done
     if output.is_json() {
         output.json(&queued)?;
         return Ok(Done::Fully);
+    }
+    if queued.audience.is_some() {
+        note(&format!("goes {}", where_to(&queued)));
     }
     queued.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
     let id = &queued.mailing.id;
