@@ -34,8 +34,10 @@ pub type ScaledPictures = BTreeMap<String, Result<ScaledPicture, PictureFault>>;
 const WIDTH: u32 = 1280;
 /// Height in pixels to which taller pictures are scaled.
 const HEIGHT: u32 = 5000;
-/// Maximum number of pixels of a picture that is read.
-pub(crate) const MOST_PIXELS: u64 = 50_000_000;
+/// Maximum bytes of a picture's file that is read.
+const LARGEST_FILE: usize = 40_000_000;
+/// Maximum number of pixels of a picture that is read: a progressive JPEG takes about nine bytes of memory for each.
+const MOST_PIXELS: u64 = 40_000_000;
 /// Maximum bytes of memory for the pixels of one picture.
 const MOST_MEMORY: u64 = 256_000_000;
 /// A JPEG or PNG of at most this many bytes that needs no scaling is sent as it is.
@@ -111,6 +113,9 @@ pub enum PictureFault {
         /// Its height in pixels.
         height: u32,
     },
+    /// Its file is too large.
+    #[error("it has {} MB; pictures of at most {} MB are read", .0.div_ceil(1_000_000), LARGEST_FILE / 1_000_000)]
+    File(usize),
     /// It would take too much memory.
     #[error("it would take more than {} MB of memory", MOST_MEMORY / 1_000_000)]
     Memory,
@@ -124,7 +129,7 @@ impl PictureFault {
     pub(crate) fn fix(&self) -> &'static str {
         match self {
             Self::Format => "save it as JPEG or PNG, or list it under attachments instead",
-            Self::TooLarge { .. } | Self::Memory => {
+            Self::TooLarge { .. } | Self::File(_) | Self::Memory => {
                 "save it smaller: a mail shows at most 1280 pixels of its width; attach the original if readers need it"
             }
             Self::Damaged(_) => "open it in an image program, look at it, and save it again",
@@ -166,6 +171,9 @@ fn scaled(file: &[u8]) -> Result<ScaledPicture, PictureFault> {
     let format = image::guess_format(file).map_err(|_| PictureFault::Format)?;
     if !matches!(format, ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP) {
         return Err(PictureFault::Format);
+    }
+    if file.len() > LARGEST_FILE {
+        return Err(PictureFault::File(file.len()));
     }
     if format == ImageFormat::Jpeg && jpeg::is_cut_off(file) {
         return Err(PictureFault::Damaged("its end is missing".to_owned()));

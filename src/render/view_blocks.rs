@@ -139,7 +139,9 @@ impl ViewWriter<'_> {
             Block::Presentations => {
                 let all = shown.of(&release.presentations);
                 let all: Vec<Fields> = all
-                    .map(|(at, one)| self.presentation(one, at + 1, shown.file(one.attachment.as_deref(), self.labels)))
+                    .map(|(at, one)| {
+                        self.presentation(one, at + 1, shown.file(one.attachment.as_deref(), &one.title, self.labels))
+                    })
                     .collect();
                 put_list(&mut fields, "presentations", all);
             }
@@ -147,9 +149,9 @@ impl ViewWriter<'_> {
                 put_list(
                     &mut fields,
                     "series",
-                    shown
-                        .of(&release.series)
-                        .map(|(_, row)| self.series_row(row, shown.file(row.attachment.as_deref(), self.labels))),
+                    shown.of(&release.series).map(|(_, row)| {
+                        self.series_row(row, shown.file(row.attachment.as_deref(), &row.place, self.labels))
+                    }),
                 );
             }
             Block::Attachments => self.attachments(&mut fields, shown),
@@ -256,15 +258,16 @@ impl<'a> Shown<'a> {
     }
 
     /// The attachment of a presentation or a stop: `file`, its name with its size, and its link if it does not travel
-    /// in the mail.
-    fn file(&self, name: Option<&str>, labels: &Labels) -> Option<Fields> {
+    /// in the mail. A name that is the `title` already is not repeated.
+    fn file(&self, name: Option<&str>, title: &str, labels: &Labels) -> Option<Fields> {
         let name = name?;
         let mut fields = Fields::new();
         let found = self.release.attachments.iter().position(|attachment| attachment.file == name);
         let attachment = found.map(|at| &self.release.attachments[at]);
         let size = attachment.and_then(|one| one.blob).map(|blob| size_in_words(blob.size, labels));
         let shown = attachment.map_or(name, Attachment::file_name);
-        let parts: Vec<String> = std::iter::once(shown.to_owned()).chain(size).collect();
+        let name = (shown != title).then(|| shown.to_owned());
+        let parts: Vec<String> = name.into_iter().chain(size).collect();
         put(&mut fields, "file", Some(parts.join(", ")));
         if found.and_then(|at| self.travel.get(at)) == Some(&Travel::Link) {
             put_link(&mut fields, "url", attachment.and_then(|one| one.url.as_deref()));

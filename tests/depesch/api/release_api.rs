@@ -113,3 +113,21 @@ async fn a_new_boilerplate_is_a_new_revision() {
     let unknown = daemon.client.post::<_, BoilerplateView>("/v1/organisations/ingen/boilerplates", &text).await;
     assert_eq!(refusal(unknown.unwrap_err()).0, 404);
 }
+
+#[tokio::test]
+async fn a_picture_that_cannot_be_shown_is_a_finding() {
+    const PICTURE: &[u8] = include_bytes!("../../../docs/samples/station-square.png");
+    let daemon = api::start().await;
+    import(&daemon).await;
+    for (bytes, good) in [(PICTURE, true), (&PICTURE[..900], false)] {
+        let sha256 = to_hex(&content_hash(bytes));
+        upload(&daemon, &sha256, bytes).await.unwrap();
+        let source = INVITATION.replace("\n+++\n", "\n+++\n![Ett torg](torget.png)\n\n");
+        let mut file = ReleaseFile { source, ..invitation() };
+        file.files.insert("torget.png".into(), BlobView { sha256, size: bytes.len() as u64 });
+        upload(&daemon, &to_hex(&content_hash(PROGRAMME)), PROGRAMME).await.unwrap();
+        let checked: CheckResult = daemon.client.post("/v1/releases/check", &file).await.unwrap();
+        assert_eq!(checked.good, good, "{checked:?}");
+        assert_eq!(checked.findings.iter().any(|finding| finding.rule == "picture"), !good, "{checked:?}");
+    }
+}

@@ -96,3 +96,37 @@ fn a_preview_holds_both_parts_and_the_whole_message() {
     let done = depesch(&["release", "preview", &file]);
     assert!(text(&done.stdout).starts_with("Subject: Pressinbjudan: "));
 }
+
+#[test]
+fn a_preview_has_its_pictures_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("preview");
+    let file = format!("{SAMPLES}/artikel-nattpatrullen.md");
+    let done = depesch(&["release", "preview", &file, "--out", out.to_str().unwrap()]);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    let html = std::fs::read_to_string(out.join("html.html")).unwrap();
+    assert!(html.contains("<img src=\"picture-1.png\" alt=\"Ett torg") && !html.contains("cid:"), "{html}");
+    let original = std::fs::read(Path::new(SAMPLES).join("station-square.png")).unwrap();
+    assert_eq!(std::fs::read(out.join("picture-1.png")).unwrap(), original);
+    let message = std::fs::read_to_string(out.join("message.eml")).unwrap();
+    assert!(message.contains("Content-Type: multipart/related; type=\"text/html\""));
+}
+
+#[test]
+fn a_damaged_picture_and_a_missing_alt_text_are_reported_with_file_and_line() {
+    let (folder, path) = changed(|s| s.replace("\n+++\n", "\n+++\n![](torget.png)\n\n"));
+    let original = std::fs::read(Path::new(SAMPLES).join("station-square.png")).unwrap();
+    std::fs::write(folder.path().join("torget.png"), &original[..original.len() / 2]).unwrap();
+    let done = depesch(&["release", "check", path.to_str().unwrap()]);
+    assert_eq!(done.status.code(), Some(1));
+    let said = text(&done.stdout);
+    assert!(said.contains("the picture torget.png cannot be shown: it is damaged"), "{said}");
+    assert!(said.contains("warning: images[0]: the image has no alt text"), "{said}");
+    // A public body's configuration makes it an error, without a daemon, too.
+    std::fs::write(folder.path().join("torget.png"), &original).unwrap();
+    let config = folder.path().join("depesch.toml");
+    std::fs::write(&config, "[content]\nrequire_alt_text = true\n").unwrap();
+    let done = depesch(&["--config", config.to_str().unwrap(), "release", "check", path.to_str().unwrap()]);
+    assert_eq!(done.status.code(), Some(1));
+    assert!(text(&done.stdout).contains("error: images[0]: the image has no alt text"), "{}", text(&done.stdout));
+}

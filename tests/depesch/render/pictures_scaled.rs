@@ -118,6 +118,13 @@ fn a_file_that_announces_too_many_pixels_is_refused_before_it_is_read() {
     assert_eq!(scale(&png), Err(PictureFault::TooLarge { width: 30_000, height: 30_000 }));
 }
 
+#[test]
+fn a_file_of_many_megabytes_is_refused_before_it_is_read() {
+    let mut file = file(&photograph(30, 20), ImageFormat::Jpeg);
+    file.resize(40_000_001, 0);
+    assert_eq!(scale(&file), Err(PictureFault::File(40_000_001)));
+}
+
 /// ISO 3309, as PNG uses it (PNG §5.5).
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, byte: &u8| {

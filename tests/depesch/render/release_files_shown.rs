@@ -42,6 +42,12 @@ fn a_file_that_a_presentation_or_a_stop_names_is_shown_there() {
 }
 
 #[test]
+fn a_presentation_that_is_named_like_its_file_does_not_name_it_twice() {
+    let shown = text("[[presentations]]\ntitle = \"stor.pdf\"\nattachment = \"stor.pdf\"\n", "Text.", Travel::InMail);
+    assert_eq!(times(&shown, "stor.pdf"), 1, "{shown}");
+}
+
+#[test]
 fn the_authors_heading_stands_above_files_that_became_links() {
     assert!(text("", "Text.", Travel::Link).contains("Ladda ned\n"));
     let given = text("", "[[attachments \"Underlag\"]]", Travel::Link);
