@@ -47,13 +47,12 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         let key = format!("attachments[{index}].file");
         one_file(subject, &attachment.file, &key, findings);
         if !seen.insert(attachment.file_name().to_lowercase()) {
-            let said = format!("another attachment has the same name, {}", attachment.file_name());
-            findings.push(subject.place(Finding::warning("same-file", said, "rename one of them"), key.clone()));
+            let values = [("file", attachment.file_name())];
+            findings.push(subject.warning(("same-file", "name"), key.clone(), &values));
         }
         let ending = attachment.file.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
         if ending.is_some_and(|ending| BLOCKED.contains(&ending.as_str())) {
-            let said = format!("most mail servers refuse files such as {}", attachment.file_name());
-            findings.push(subject.place(Finding::warning("blocked-type", said, "send a link or a PDF"), key));
+            findings.push(subject.warning(("blocked-type", "file"), key, &[("file", attachment.file_name())]));
         }
     }
     for (index, image) in release.images.iter().enumerate() {
@@ -61,9 +60,7 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             one_file(subject, file, &format!("images[{index}].file"), findings);
         }
         if image.alt.is_none() {
-            let fix = "write alt = \"what it shows\", for those who do not see it";
-            let finding = Finding::warning("alt-text", "the image has no alt text", fix);
-            findings.push(subject.place(finding, format!("images[{index}]")));
+            findings.push(subject.warning(("alt-text", "image"), format!("images[{index}]"), &[]));
         }
     }
     budget(subject, findings);
@@ -75,24 +72,17 @@ fn one_file(subject: &Subject<'_>, file: &str, key: &str, findings: &mut Vec<Fin
     }
     if let Some(fault) = file_name_fault(file) {
         let shown: String = file.chars().filter(|c| !c.is_control()).take(80).collect();
-        let said = format!("\u{201c}{shown}\u{201d} is not a valid file name: {fault}");
-        findings.push(subject.place(Finding::error("file-name", said, "name a file next to the release file"), key));
+        findings.push(subject.error(("file-name", "fault"), key, &[("file", &shown), ("why", fault)]));
         return;
     }
-    let finding = match subject.context.files.get(file) {
+    let (text, why) = match subject.context.files.get(file) {
         None => return,
-        Some(FileState::Found(Blob { size: 0, .. })) => {
-            Finding::error("empty-file", format!("{file} is empty"), "put the right file there")
-        }
+        Some(FileState::Found(Blob { size: 0, .. })) => (("empty-file", "file"), ""),
         Some(FileState::Found(_)) => return,
-        Some(FileState::Missing(why)) => {
-            Finding::error("missing-file", format!("{file} cannot be read: {why}"), "put it next to the release file")
-        }
-        Some(FileState::Refused(why)) => {
-            Finding::error("file-name", format!("{file} is not read: {why}"), "put the file itself there")
-        }
+        Some(FileState::Missing(why)) => (("missing-file", "file"), why.as_str()),
+        Some(FileState::Refused(why)) => (("file-name", "refused"), why.as_str()),
     };
-    findings.push(subject.place(finding, key));
+    findings.push(subject.error(text, key, &[("file", file), ("why", why)]));
 }
 
 fn budget(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
@@ -111,10 +101,9 @@ fn budget(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let budget = &subject.context.budget;
     let (total, taken) = (budget.total, budget.taken_by(&images));
     if taken > total {
-        let said =
-            format!("images of {} do not fit: one mail can hold {} of files", megabytes(taken), megabytes(total));
-        let fix = "make them smaller, or put them on the web and give their url";
-        findings.push(subject.place(Finding::error("too-large", said, fix), "images[0]".to_owned()));
+        let (size, most) = (megabytes(taken), megabytes(total));
+        let values = [("size", size.as_str()), ("most", &most)];
+        findings.push(subject.error(("too-large", "images"), "images[0]", &values));
     }
     for (index, (attachment, travel)) in attachments.iter().zip(budget.plan(&attachments, &images)).enumerate() {
         let size = attachment.blob.map_or(0, |blob| blob.size);
@@ -122,14 +111,9 @@ fn budget(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         match travel {
             Travel::InMail | Travel::Link => {}
             Travel::Nowhere => {
-                let said = format!(
-                    "{} has {} and does not fit: one mail can hold {} of attachments",
-                    attachment.file,
-                    megabytes(size),
-                    megabytes(total)
-                );
-                let fix = "make it smaller, or put it on the web and give its url";
-                findings.push(subject.place(Finding::error("too-large", said, fix), key));
+                let (size, most) = (megabytes(size), megabytes(total));
+                let values = [("file", attachment.file.as_str()), ("size", &size), ("most", &most)];
+                findings.push(subject.error(("too-large", "attachment"), key, &values));
             }
         }
     }

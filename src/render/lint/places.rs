@@ -14,14 +14,10 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let (mut seen, mut line) = (BTreeSet::new(), 0);
     for (words, mark) in marks(&parse(&subject.release.body, subject.context.reading)) {
         let found = match mark {
-            Mark::Place(Err(fault)) => Some(unknown(&fault)),
-            Mark::Within => {
-                let said = format!("[[{words}]] is not a paragraph of its own, and is shown as it is");
-                let fix = "write it on one line, outside lists and quotes, with an empty line above and below";
-                Some(Finding::error("place", said, fix))
-            }
+            Mark::Place(Err(fault)) => Some(unknown(subject, &fault)),
+            Mark::Within => Some(error(subject, "within", &[("name", &words)])),
             Mark::Place(Ok(place)) if !seen.insert((place.block, place.part)) => {
-                Some(Finding::error("place", format!("[[{words}]] is placed twice"), "remove one of them"))
+                Some(error(subject, "twice", &[("name", &words)]))
             }
             Mark::Place(Ok(place)) => absent(subject, &place),
         };
@@ -35,33 +31,34 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn unknown(fault: &NoPlace) -> Finding {
-    let known = Block::ALL.into_iter().filter(|block| *block != Block::Body).map(Block::word);
+fn error(subject: &Subject<'_>, text: &str, values: &[(&str, &str)]) -> Finding {
+    subject.error(("place", text), "body", values)
+}
+
+fn unknown(subject: &Subject<'_>, fault: &NoPlace) -> Finding {
+    let blocks = Block::ALL.into_iter().filter(|block| *block != Block::Body);
+    let known: Vec<&str> = blocks.map(|block| subject.shown(block.word())).collect();
     match fault {
-        NoPlace::Unknown(name) => {
-            let fix = match nearest(name, known.clone()) {
-                Some(near) => format!("did you mean [[{near}]]?"),
-                None => format!("known blocks: {}", known.collect::<Vec<_>>().join(", ")),
-            };
-            Finding::error("place", format!("there is no block \u{201c}{name}\u{201d} to place"), fix)
-        }
-        NoPlace::Rest(rest) => {
-            let said = format!("\u{201c}{rest}\u{201d} is neither the number of a part nor a heading of this block");
-            Finding::error("place", said, "write [[quotes 2]] or [[programme \"Ur programmet\"]]")
-        }
+        NoPlace::Unknown(name) => match nearest(name, known.iter().copied()) {
+            Some(near) => error(subject, "near", &[("name", name), ("hint", near)]),
+            None => error(subject, "none-near", &[("name", name), ("hint", &known.join(", "))]),
+        },
+        NoPlace::Rest(rest) => error(subject, "rest", &[("rest", rest)]),
     }
 }
 
 /// A place for what the release does not have, or shows elsewhere.
 fn absent(subject: &Subject<'_>, place: &Place) -> Option<Finding> {
     let (release, block) = (subject.release, place.block);
+    let name = subject.shown(block.word());
     if block == Block::Body {
-        return Some(Finding::error("place", "the text cannot be placed within itself", "remove it"));
+        return Some(error(subject, "body", &[]));
     }
     let parts = release.parts(block);
     if let Some(part) = place.part.filter(|part| *part == 0 || *part > parts) {
-        let said = format!("there is no number {part} of {block}; there are {parts}");
-        return Some(Finding::error("place", said, "parts are numbered from 1, in the order of the file"));
+        let values = [("number", part.to_string()), ("name", name.to_owned()), ("count", parts.to_string())];
+        let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+        return Some(error(subject, "number", &values));
     }
     let has = match block {
         Block::Facts => release.event.is_some() || !release.facts.is_empty(),
@@ -73,6 +70,5 @@ fn absent(subject: &Subject<'_>, place: &Place) -> Option<Finding> {
         }
         other => release.has(other.word()) == Some(true),
     };
-    let said = format!("there is nothing to show at [[{block}]]");
-    (!has).then(|| Finding::warning("place", said, "fill in the field, or remove the line"))
+    (!has).then(|| subject.warning(("place", "nothing"), "body", &[("name", name)]))
 }

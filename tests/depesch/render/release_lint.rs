@@ -57,7 +57,7 @@ impl Case {
             send_at: self.send_at,
             manifest: (release.kind.as_str() == "press-release").then_some(&manifest),
             reading: &reading(),
-            kinds: vec!["press-release", "invitation"],
+            kinds: vec!["press-release".to_owned(), "invitation".to_owned()],
             book: &self.book,
             files: &self.files,
             budget: AttachmentBudget { total: 1_000_000 },
