@@ -332,7 +332,8 @@ pub(crate) fn content(config: &Config) -> Result<Content, StartError> {
 pub(crate) fn load_content(config: &Config) -> Result<Content, TemplateError> {
     // The configuration was validated when it was read; an invalid zone was reported there.
     let zone = config.schedule.zone.parse().unwrap_or(chrono_tz::Europe::Stockholm);
-    let source = SourceSettings { zone, country_code: config.content.country_code.clone() };
+    let country_code = config.content.country_code.clone();
+    let source = SourceSettings { zone, country_code, ..SourceSettings::default() };
     let budget = AttachmentBudget { total: config.content.attachments_in_mail };
     let rules = ContentRules { budget, require_alt_text: config.content.require_alt_text };
     Content::load(config.templates_directory.as_deref(), source, rules)

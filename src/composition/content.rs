@@ -7,15 +7,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::base::clock::Timestamp;
 use crate::model::contact::ContactBook;
-use crate::model::release::Release;
 use crate::model::release::attachment::AttachmentBudget;
+use crate::model::release::names::AuthorLanguage;
+use crate::model::release::{Kind, Release};
 use crate::render::finding::{Finding, Severity, has_errors};
 use crate::render::lint::{FileState, LintContext, lint};
 use crate::render::markdown::Reading;
 use crate::render::picture::{self, ScaledPictures};
 use crate::render::prepare::{PreparedRelease, Recipient};
 use crate::render::registry::Templates;
-use crate::render::source::{Draft, SourceSettings, parse};
+use crate::render::source::{Draft, Kinds, SourceSettings, parse};
 use crate::render::template_files::TemplateError;
 use crate::render::unshown::unshown;
 
@@ -55,6 +56,7 @@ impl Content {
         rules: ContentRules,
     ) -> Result<Self, TemplateError> {
         let templates = Arc::new(Templates::load(templates_directory)?);
+        let source = SourceSettings { kinds: Kinds::Named(templates.kind_names()), ..source };
         Ok(Self { templates, source, rules, pictures: PictureScaler::default() })
     }
 
@@ -149,7 +151,7 @@ impl Content {
             now: against.now,
             send_at: against.send_at,
             manifest: self.templates.manifest(&release.kind),
-            kinds: self.templates.kinds().map(|(kind, _)| kind.as_str()).collect(),
+            kinds: self.templates.kinds().map(|(kind, _)| self.kind_name(kind, draft.positions.language)).collect(),
             book: against.book,
             files: against.files,
             pictures: against.pictures,
@@ -163,14 +165,24 @@ impl Content {
         if !has_errors(&findings)
             && let Err(error) = self.try_rendering(&release)
         {
-            let fix = "fix the template, or the fields that the release gives it";
-            findings.push(Finding::error("template", error.to_string(), fix));
+            let values = [("why", error.to_string())];
+            let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+            findings.push(Finding::said(Severity::Error, ("template", "failed"), draft.positions.language, &values));
         }
         if !has_errors(&findings) {
             self.warn_of_unshown(&draft, &release, &mut findings);
         }
         crate::render::finding::sort(&mut findings);
         Checked { draft: Some(draft), release: Some(release), findings }
+    }
+
+    /// The name of a kind as an author writes it.
+    fn kind_name(&self, kind: &Kind, language: AuthorLanguage) -> String {
+        let title = || self.templates.manifest(kind)?.title.get("sv").map(|title| title.to_lowercase());
+        match language {
+            AuthorLanguage::English => kind.to_string(),
+            AuthorLanguage::Swedish => title().unwrap_or_else(|| kind.to_string()),
+        }
     }
 
     /// Warns of fields that the kind does not show.
@@ -180,9 +192,10 @@ impl Content {
             // Contents from the contact book were not written here.
             let own = (field == "body").then_some(draft.positions.body);
             let Some(line) = own.or_else(|| draft.positions.line(field)) else { continue };
-            let said = format!("it is not shown in {}", release.kind);
-            let fix = "write it into the text, or use a kind that shows it";
-            findings.push(Finding::warning("unshown", said, fix).of(field).at(Some(line)));
+            let language = draft.positions.language;
+            let kind = self.kind_name(&release.kind, language);
+            let finding = Finding::said(Severity::Warning, ("unshown", "field"), language, &[("kind", &kind)]);
+            findings.push(finding.of(draft.positions.as_written(field)).at(Some(line)));
         }
     }
 

@@ -7,7 +7,7 @@ use crate::base::id::ReleaseId;
 use crate::model::contact::ContactBook;
 use crate::model::release::{Blob, Release, ReleaseRecord};
 use crate::render::finding::Finding;
-use crate::render::source::{Draft, SourceSettings, parse};
+use crate::render::source::{Draft, Kinds, SourceSettings, parse};
 use crate::store::{Read, Store, StoreError};
 
 /// A release with its record.
@@ -54,7 +54,8 @@ pub async fn load(store: &Store, id: ReleaseId) -> Result<Option<LoadedRelease>,
 /// # Errors
 /// What is wrong with its text; it was valid when it was added.
 pub fn read_record(record: &ReleaseRecord) -> Result<Release, Vec<Finding>> {
-    let settings = SourceSettings { zone: record.zone, country_code: record.country_code.clone() };
+    let kinds = Kinds::Stored(record.summary.kind.clone());
+    let settings = SourceSettings { zone: record.zone, country_code: record.country_code.clone(), kinds };
     let parsed = parse(&record.source, &settings);
     let draft = parsed.draft.filter(|_| parsed.findings.is_empty()).ok_or(parsed.findings)?;
     let mut release = draft.resolve(&record.book)?;

@@ -15,6 +15,7 @@ pub(crate) mod block;
 pub(crate) mod event;
 pub(crate) mod kind;
 pub(crate) mod moment;
+pub mod names;
 pub(crate) mod person;
 pub(crate) mod presence;
 pub(crate) mod programme;

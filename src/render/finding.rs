@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use crate::model::release::names::AuthorLanguage;
+
+use super::rules;
+
 /// Whether a finding stops the release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -39,15 +43,15 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Creates a finding that stops the release.
-    pub(crate) fn error(rule: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
-        let (message, fix) = (message.into(), fix.into());
-        Self { severity: Severity::Error, rule, line: None, key: None, message, fix }
-    }
-
-    /// Creates a finding that is only shown.
-    pub(crate) fn warning(rule: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(rule, message, fix) }
+    /// Creates a finding with a text of `rules.toml` in the author's language; `values` are inserted into it.
+    pub(crate) fn said(
+        severity: Severity,
+        (rule, text): (&'static str, &str),
+        language: AuthorLanguage,
+        values: &[(&str, &str)],
+    ) -> Self {
+        let (message, fix) = rules::texts(rule, text, language, values);
+        Self { severity, rule, line: None, key: None, message, fix }
     }
 
     /// Sets the line.

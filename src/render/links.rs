@@ -3,7 +3,6 @@
 //! check` reports.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 
 use crate::base::address::Address;
@@ -33,27 +32,15 @@ pub(crate) enum LinkFault {
     Incomplete,
 }
 
-impl fmt::Display for LinkFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => write!(f, "the link has no address"),
-            Self::Anchor => write!(f, "the link points to a place in a page, which does not work in a mail"),
-            Self::Relative(_) => write!(f, "the link is a relative address, which does not work in a mail"),
-            Self::Scheme(scheme) => write!(f, "a link that begins with {scheme}: does not work in a mail"),
-            Self::Incomplete => write!(f, "the link is not a complete address"),
-        }
-    }
-}
-
 impl LinkFault {
-    /// How to fix it.
-    pub(crate) fn fix(&self) -> String {
+    /// The name of its text in `rules.toml`, under `link`, and the value in it.
+    pub(crate) fn text(&self) -> (&'static str, &str) {
         match self {
-            Self::Relative(suggestion) => format!("write the complete address, e.g. {suggestion}"),
-            Self::Scheme(_) => "write an address that begins with https://, mailto: or tel:".to_owned(),
-            Self::Empty | Self::Anchor | Self::Incomplete => {
-                "write the complete address, beginning with https://".to_owned()
-            }
+            Self::Empty => ("empty", ""),
+            Self::Anchor => ("anchor", ""),
+            Self::Relative(suggestion) => ("relative", suggestion),
+            Self::Scheme(scheme) => ("scheme", scheme),
+            Self::Incomplete => ("incomplete", ""),
         }
     }
 }
@@ -337,10 +324,7 @@ mod tests {
         ] {
             assert!(target(written).is_err(), "{written}");
         }
-        assert_eq!(
-            target("example.org/rapport").unwrap_err().fix(),
-            "write the complete address, e.g. https://example.org/rapport"
-        );
+        assert_eq!(target("example.org/rapport").unwrap_err().text(), ("relative", "https://example.org/rapport"));
         assert_eq!((shown("/om-oss"), shown(" javascript:x")), (Some("/om-oss"), None));
     }
 

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use crate::base::clock::Timestamp;
 use crate::model::contact::ContactBook;
 use crate::model::release::attachment::AttachmentBudget;
+use crate::model::release::names::{self, AuthorLanguage};
 use crate::model::release::{Blob, Release};
 
-use super::finding::{Finding, sort};
+use super::finding::{Finding, Severity, sort};
 use super::manifest::Manifest;
 use super::markdown::Reading;
 use super::picture::ScaledPictures;
@@ -17,6 +18,7 @@ use super::source::{Draft, Positions};
 
 mod fields;
 mod files;
+mod holidays;
 mod leftovers;
 mod markup;
 mod people;
@@ -50,8 +52,8 @@ pub struct LintContext<'a> {
     pub manifest: Option<&'a Manifest>,
     /// How texts in the release's language are parsed.
     pub reading: &'a Reading,
-    /// The names of all existing kinds.
-    pub kinds: Vec<&'a str>,
+    /// The names of all existing kinds, as the author would write them.
+    pub kinds: Vec<String>,
     /// The contact book, for newer boilerplate.
     pub book: &'a ContactBook,
     /// The state of each file that the release refers to; a missing name was not checked.
@@ -72,6 +74,26 @@ struct Subject<'a> {
 }
 
 impl Subject<'_> {
+    /// The language of findings.
+    fn language(&self) -> AuthorLanguage {
+        self.positions.language
+    }
+
+    /// An error about a field, with a text of `rules.toml`.
+    fn error(&self, text: (&'static str, &str), key: impl Into<String>, values: &[(&str, &str)]) -> Finding {
+        self.place(Finding::said(Severity::Error, text, self.language(), values), key)
+    }
+
+    /// A warning about a field, with a text of `rules.toml`.
+    fn warning(&self, text: (&'static str, &str), key: impl Into<String>, values: &[(&str, &str)]) -> Finding {
+        self.place(Finding::said(Severity::Warning, text, self.language(), values), key)
+    }
+
+    /// The name of a field, as the author would write it.
+    fn shown<'k>(&self, field: &'k str) -> &'k str {
+        names::shown(field, self.language())
+    }
+
     /// Adds the field and that field's line to a finding.
     fn place(&self, finding: Finding, key: impl Into<String>) -> Finding {
         let key = key.into();
@@ -92,6 +114,7 @@ pub fn lint(draft: &Draft, release: &Release, context: &LintContext<'_>) -> Vec<
     style::check(&subject, &mut findings);
     markup::check(&subject, &mut findings);
     places::check(&subject, &mut findings);
+    subject.positions.name_fields(&mut findings);
     sort(&mut findings);
     findings
 }

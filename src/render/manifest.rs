@@ -14,6 +14,7 @@ use crate::model::release::{RelationKind, Release};
 /// ```toml
 /// name = "invitation"                      # the folder's name
 /// title = { sv = "Pressinbjudan", en = "Press invitation" }
+/// also = ["inbjudan"]                      # further names in release files; the titles are understood anyway
 /// required = ["lead", "event.start", "event.place"]
 /// one_of = [["event.rsvp", "media_welcome"]]
 /// at_least = { series = 2 }                # fields of which there must be several
@@ -31,6 +32,9 @@ pub struct Manifest {
     pub name: String,
     /// Its title, by language.
     pub title: BTreeMap<String, String>,
+    /// What release files may call it besides its name and its titles.
+    #[serde(default)]
+    pub(crate) also: Vec<String>,
     /// Required fields: names of [`FIELDS`].
     #[serde(default)]
     pub required: Vec<String>,

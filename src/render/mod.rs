@@ -19,6 +19,7 @@ pub(crate) mod plain;
 mod plain_table;
 pub mod prepare;
 pub mod registry;
+pub mod rules;
 pub mod source;
 pub mod template_files;
 pub(crate) mod typography;

@@ -10,7 +10,7 @@ use handlebars::{Context, Handlebars};
 
 use crate::base::language::Language;
 use crate::mail::headers::one_line;
-use crate::model::release::Kind;
+use crate::model::release::{Kind, names};
 
 use super::engine::{new_registry, render_context, syntax_error};
 use super::inspect::{self, Usage};
@@ -137,6 +137,17 @@ impl Templates {
     /// All kinds with their manifests.
     pub(crate) fn kinds(&self) -> impl Iterator<Item = (&Kind, &Manifest)> {
         self.kinds.iter().map(|(kind, entry)| (kind, &entry.manifest))
+    }
+
+    /// Further names by which release files call kinds: their titles and `also`, in small letters, also
+    /// without dots and rings.
+    pub(crate) fn kind_names(&self) -> BTreeMap<String, Kind> {
+        let names = |(kind, manifest): (&Kind, &Manifest)| {
+            let all = manifest.title.values().chain(&manifest.also);
+            let both = |name: &String| [name.to_lowercase(), names::plain(&name.to_lowercase())];
+            all.flat_map(both).map(|name| (name, kind.clone())).collect::<Vec<_>>()
+        };
+        self.kinds().flat_map(names).filter(|(name, _)| !self.kinds.keys().any(|kind| kind.as_str() == name)).collect()
     }
 
     /// The labels of a language, by its primary subtag; `None` when there is no labels file.

@@ -3,21 +3,25 @@
 //!
 //! No I/O here: callers read files and pass in text. Hostile text gives findings, never a panic.
 
+use std::collections::BTreeMap;
+
 use chrono_tz::Tz;
 
 use crate::model::contact::{Contact, ContactBook, ContactRole};
-use crate::model::release::Release;
+use crate::model::release::{Kind, Release};
 
 use super::finding::{Finding, sort};
 
 mod contacts;
 mod event;
 mod fields;
+mod front;
 mod log;
 mod material;
 mod people;
 mod pictures;
 mod programme;
+mod quotation_marks;
 mod section;
 mod split;
 mod values;
@@ -37,11 +41,28 @@ pub struct SourceSettings {
     pub zone: Tz,
     /// The country code of national phone numbers, e.g. `46`.
     pub country_code: String,
+    /// How files name kinds.
+    pub kinds: Kinds,
 }
 
 impl Default for SourceSettings {
     fn default() -> Self {
-        Self { zone: chrono_tz::Europe::Stockholm, country_code: "46".to_owned() }
+        Self { zone: chrono_tz::Europe::Stockholm, country_code: "46".to_owned(), kinds: Kinds::default() }
+    }
+}
+
+/// Which kind a file means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kinds {
+    /// Further names of kinds, from their manifests, such as "pressmeddelande"; any other name is a kind's own.
+    Named(BTreeMap<String, Kind>),
+    /// It is known: the file is stored, and was read when it was added. Names of kinds may have changed since.
+    Stored(Kind),
+}
+
+impl Default for Kinds {
+    fn default() -> Self {
+        Self::Named(BTreeMap::new())
     }
 }
 
@@ -116,19 +137,14 @@ fn read(text: &str, settings: &SourceSettings) -> Parsed {
         Ok(split) => split,
         Err(finding) => return Parsed { draft: None, findings: vec![finding] },
     };
-    let log = log::Log::new(&split);
-    let (table, errors) = toml::de::DeTable::parse_recoverable(&split.front);
-    let broken = !errors.is_empty();
-    for error in errors {
-        log.syntax(&error);
-    }
-    let root = section::Section::root(table.into_inner(), &log);
-    let mut draft = fields::read(root, &split, settings);
-    pictures::add(&mut draft.release, &split, &log);
-    log.check_body(&split);
+    let front = front::read(split);
+    let log = log::Log::new(&front.split, front.language);
+    let root = section::Section::root(front.table(&log), &log);
+    let mut draft = fields::read(root, &front.split, settings);
+    pictures::add(&mut draft.release, &front.split, &log);
+    log.check_body(&front.split);
     let (mut findings, positions) = log.into_parts();
-    if broken {
-        log::drop_echoes(&mut findings);
+    if log::drop_echoes(&mut findings) {
         return Parsed { draft: None, findings };
     }
     Parsed { draft: Some(Draft { positions, ..draft }), findings }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::attachment::Travel;
-use super::{Attachment, Release};
+use super::{Attachment, Release, names};
 
 /// A block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,6 +98,11 @@ impl Block {
     /// The block of this name, if there is one.
     pub(crate) fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|block| block.word() == word)
+    }
+
+    /// The block that a text calls so, in English or Swedish: `[[programme]]`, `[[program]]`.
+    fn of_name(name: &str) -> Option<Self> {
+        names::english(name).find_map(Self::of_word)
     }
 
     /// Whether its parts can be placed one by one, by number: `[[quotes 2]]`.
@@ -197,7 +202,7 @@ impl Place {
     fn of(inside: &str) -> Result<Self, NoPlace> {
         let end = inside.find(|c: char| c.is_whitespace() || is_quotation_mark(c)).unwrap_or(inside.len());
         let (name, mut rest) = (&inside[..end], inside[end..].trim());
-        let block = Block::of_word(&name.to_lowercase()).ok_or_else(|| NoPlace::Unknown(name.to_owned()))?;
+        let block = Block::of_name(&name.to_lowercase()).ok_or_else(|| NoPlace::Unknown(name.to_owned()))?;
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         let part = rest[..digits].parse().ok().filter(|_| block.has_parts());
         if part.is_some() {
@@ -235,6 +240,9 @@ mod tests {
         assert_eq!(place("[[contacts \"Kontakt\"]]"), (Block::Contacts, None, Some("Kontakt".to_owned())));
         assert_eq!(place("[[boilerplate 2 ”Om oss”]]"), (Block::Boilerplate, Some(2), Some("Om oss".to_owned())));
         assert_eq!(place("[[boilerplate\"\"]]"), (Block::Boilerplate, None, Some(String::new())));
+        assert_eq!(place("[[Program \"Ur programmet:\"]]").0, Block::Programme);
+        assert_eq!(place("[[citat 2]]"), (Block::Quotes, Some(2), None));
+        assert_eq!(place("[[anmälan]]"), (Block::Rsvp, None, None));
     }
 
     #[test]

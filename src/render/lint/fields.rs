@@ -1,6 +1,7 @@
 //! Rules about required fields, and about references between fields.
 
 use super::{Finding, Subject};
+use crate::model::release::names::{self, AuthorLanguage};
 use crate::model::release::{Attachment, Release};
 use crate::render::nearest::nearest;
 use crate::render::source::Draft;
@@ -17,99 +18,118 @@ pub(super) fn check(subject: &Subject<'_>, draft: &Draft, findings: &mut Vec<Fin
             }
             for (field, least, count) in manifest.too_few(subject.release).into_iter().filter(|(.., count)| *count > 0)
             {
-                let said = format!("this kind needs at least {least} entries in {field}; the release has {count}");
-                let finding = Finding::error("required", said, "add the others, or choose another kind");
-                findings.push(subject.place(finding, field));
+                let values = [("least", least.to_string()), ("count", count.to_string())];
+                let [least, count] = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+                let values = [least, count, ("field", subject.shown(field))];
+                findings.push(subject.error(("required", "too-few"), field, &values));
             }
             if let Some(kinds) = manifest.unrelated(subject.release) {
                 let words: Vec<&str> = kinds.iter().map(|kind| kind.word()).collect();
-                let said =
-                    format!("this kind needs a relation to the release that it is about: {}", words.join(" or "));
-                let fix = format!(
-                    "write [[relations]], kind = \"{}\" and to = \"r12\", the number of that release",
-                    words[0]
-                );
-                findings.push(subject.place(Finding::error("required", said, fix), "relations"));
+                let values = [("kinds", words.join(", ")), ("kind", words[0].to_owned())];
+                let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+                findings.push(subject.error(("required", "relation"), "relations", &values));
             }
-            let length = subject.release.headline.chars().count();
-            if length > manifest.max_headline {
-                let said = format!(
-                    "the headline has {length} characters, but only {} are certain to be shown",
-                    manifest.max_headline
-                );
-                let finding = Finding::warning("headline-length", said, "shorten it, or give a shorter subject");
-                if subject.release.subject.is_none() {
-                    findings.push(subject.place(finding, "headline"));
-                }
-            }
-            subject_length(subject, manifest.max_headline, findings);
+            lengths(subject, manifest.max_headline, findings);
         }
     }
     if subject.release.issuers.is_empty() {
-        let finding = Finding::error("required", "the release has no issuer", "write issuers = [\"Exempelförbundet\"]");
-        findings.push(finding.of("issuers").at(Some(1)));
+        findings.push(subject.error(("required", "no-issuer"), "issuers", &[]).at(Some(1)));
     }
     references(subject, findings);
 }
 
-fn subject_length(subject: &Subject<'_>, most: usize, findings: &mut Vec<Finding>) {
-    let Some(text) = &subject.release.subject else { return };
+fn lengths(subject: &Subject<'_>, most: usize, findings: &mut Vec<Finding>) {
+    // A subject of its own is shown instead of the headline.
+    let (field, text) = match &subject.release.subject {
+        Some(text) => ("subject", text),
+        None => ("headline", &subject.release.headline),
+    };
     let length = text.chars().count();
     if length > most {
-        let said = format!("the subject has {length} characters, but only {most} are certain to be shown");
-        findings.push(subject.place(Finding::warning("headline-length", said, "shorten it"), "subject"));
+        let values = [("length", length.to_string()), ("most", most.to_string())];
+        let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+        findings.push(subject.warning(("headline-length", field), field, &values));
     }
 }
 
 fn unknown_kind(subject: &Subject<'_>) -> Finding {
     let kind = subject.release.kind.as_str();
-    let known = subject.context.kinds.iter().copied();
-    let fix = match nearest(kind, known.clone()) {
-        Some(near) => format!("did you mean \u{201c}{near}\u{201d}?"),
-        None => format!("there are: {}", known.collect::<Vec<_>>().join(", ")),
-    };
-    let said = format!("there are no templates for the kind \u{201c}{kind}\u{201d}");
-    subject.place(Finding::error("kind", said, fix), "kind")
+    let known = subject.context.kinds.iter().map(String::as_str);
+    match nearest(kind, known.clone()) {
+        Some(near) => subject.error(("kind", "near"), "kind", &[("kind", kind), ("hint", near)]),
+        None => {
+            let known = known.collect::<Vec<_>>().join(", ");
+            subject.error(("kind", "none-near"), "kind", &[("kind", kind), ("hint", &known)])
+        }
+    }
 }
 
 fn required(subject: &Subject<'_>, missing: &[&str]) -> Finding {
-    let kind = subject.release.kind.as_str();
-    let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
-    let names: Vec<&str> = missing.iter().copied().map(file_field).collect();
-    let said = match names.as_slice() {
-        [field] => format!("{article} {kind} needs {field}"),
-        _ => format!("{article} {kind} needs one of {}", names.join(", ")),
+    let language = subject.language();
+    let kind = match language {
+        AuthorLanguage::English => {
+            let kind = subject.release.kind.as_str();
+            let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+            format!("{article} {kind}")
+        }
+        AuthorLanguage::Swedish => {
+            let title = subject.context.manifest.and_then(|manifest| manifest.title.get("sv"));
+            let title = title.map_or_else(|| subject.release.kind.to_string(), |title| title.to_lowercase());
+            format!("typen {title}")
+        }
     };
-    let fix = missing.iter().copied().map(example).collect::<Vec<_>>().join(", or ");
-    let key = names.first().copied().unwrap_or_default().to_owned();
-    Finding::error("required", said, fix).of(key).at(Some(1))
+    let names: Vec<String> = missing.iter().map(|field| file_field(field, language)).collect();
+    let text = if names.len() == 1 { "field" } else { "one-of" };
+    let or = language.pick(", or ", ", eller ");
+    let fix = missing.iter().map(|field| example(field, language)).collect::<Vec<_>>().join(or);
+    let values = [("kind", kind.as_str()), ("fields", &names.join(", ")), ("fix", &fix)];
+    let key = match missing.first().copied().unwrap_or_default() {
+        "attachments_or_links" => "attachments",
+        other => other,
+    };
+    subject.error(("required", text), key, &values).at(Some(1))
 }
 
 /// The name of a field in release files.
-fn file_field(field: &str) -> &str {
+fn file_field(field: &str, language: AuthorLanguage) -> String {
     match field {
-        "attachments_or_links" => "an attachment or a link",
-        "body" => "a text after the closing +++",
-        other => other,
+        "attachments_or_links" => language.pick("an attachment or a link", "en bilaga eller en länk").to_owned(),
+        "body" => language.pick("a text after the closing +++", "en text efter det sista +++").to_owned(),
+        other => names::shown_path(other, language),
     }
 }
 
-fn example(field: &str) -> String {
-    match field {
-        "event" | "event.start" => "write [event] with start = 2026-11-26T09:30:00".to_owned(),
-        "event.place" => "give [event] a venue, street, city or stream".to_owned(),
-        "event.rsvp" => "write [event.rsvp] with to = \"press@example.org\"".to_owned(),
-        "media_welcome" => "write media_welcome = \"Media hälsas välkomna.\"".to_owned(),
-        "boilerplate" => "write boilerplate = with the organisation's id".to_owned(),
-        "attachments_or_links" => "write [[attachments]] with file, or [[links]] with title and url".to_owned(),
-        "relations" => "write [[relations]] with kind and to".to_owned(),
-        "body" => "write the text in Markdown".to_owned(),
+fn example(field: &str, language: AuthorLanguage) -> String {
+    let both = match field {
+        "event" | "event.start" => {
+            ("write [event] with start = 2026-11-26T09:30:00", "skriv [evenemang] med start = 2026-11-26T09:30:00")
+        }
+        "event.place" => {
+            ("give [event] a venue, street, city or stream", "ge [evenemang] en lokal, gata, ort eller direktsändning")
+        }
+        "event.rsvp" => (
+            "write [event.rsvp] with to = \"press@example.org\"",
+            "skriv [evenemang.anmälan] med till = \"press@example.org\"",
+        ),
+        "media_welcome" => {
+            ("write media_welcome = \"Media hälsas välkomna.\"", "skriv media_välkomnas = \"Media hälsas välkomna.\"")
+        }
+        "boilerplate" => ("write boilerplate = with the organisation's id", "skriv om_oss = med organisationens id"),
+        "attachments_or_links" => (
+            "write [[attachments]] with file, or [[links]] with title and url",
+            "skriv [[bilagor]] med fil, eller [[länkar]] med titel och länk",
+        ),
+        "relations" => ("write [[relations]] with kind and to", "skriv [[relationer]] med typ och till"),
+        "body" => ("write the text in Markdown", "skriv texten i Markdown"),
         "attachments" | "facts" | "images" | "links" | "presentations" | "programme" | "quotes" | "series"
         | "videos" => {
-            format!("write [[{field}]]")
+            return format!("{} [[{}]]", language.pick("write", "skriv"), names::shown(field, language));
         }
-        other => format!("write {other} = …"),
-    }
+        other => {
+            return format!("{} {} = …", language.pick("write", "skriv"), names::shown_path(other, language));
+        }
+    };
+    language.pick(both.0, both.1).to_owned()
 }
 
 /// Files that presentations and series rows refer to must be among the attachments.
@@ -126,11 +146,9 @@ fn references(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         if known().any(|name| name == file) {
             continue;
         }
-        let fix = match nearest(file, known()) {
-            Some(near) => format!("did you mean \u{201c}{near}\u{201d}?"),
-            None => "add it under [[attachments]]".to_owned(),
-        };
-        let said = format!("\u{201c}{file}\u{201d} is not among the attachments");
-        findings.push(subject.place(Finding::error("unknown-reference", said, fix), key));
+        let near = nearest(file, known());
+        let text = if near.is_some() { "file-near" } else { "file" };
+        let values = [("id", file), ("hint", near.unwrap_or_default())];
+        findings.push(subject.error(("unknown-reference", text), key, &values));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{FileState, Finding, Subject};
+use super::{FileState, Finding, Severity, Subject};
 use crate::model::release::attachment::Travel;
 use crate::model::release::{Attachment, Blob, Image};
 use crate::render::picture::{PictureFault, ScaledPicture};
@@ -48,13 +48,12 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         let key = format!("attachments[{index}].file");
         one_file(subject, &attachment.file, &key, findings);
         if !seen.insert(attachment.file_name().to_lowercase()) {
-            let said = format!("another attachment has the same name, {}", attachment.file_name());
-            findings.push(subject.place(Finding::warning("same-file", said, "rename one of them"), key.clone()));
+            let values = [("file", attachment.file_name())];
+            findings.push(subject.warning(("same-file", "name"), key.clone(), &values));
         }
         let ending = attachment.file.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
         if ending.is_some_and(|ending| BLOCKED.contains(&ending.as_str())) {
-            let said = format!("most mail servers refuse files such as {}", attachment.file_name());
-            findings.push(subject.place(Finding::warning("blocked-type", said, "send a link or a PDF"), key));
+            findings.push(subject.warning(("blocked-type", "file"), key, &[("file", attachment.file_name())]));
         }
     }
     for (index, image) in release.images.iter().enumerate() {
@@ -62,14 +61,12 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             one_file(subject, file, &format!("images[{index}].file"), findings);
         }
         if let Some((file, Err(fault))) = tried(subject, image) {
-            let said = format!("the picture {file} cannot be shown: {fault}");
-            findings.push(subject.place(Finding::error("picture", said, fault.fix()), format!("images[{index}].file")));
+            findings.push(unreadable(subject, file, fault, format!("images[{index}].file")));
         }
         if image.alt.is_none() {
             let key = format!("images[{index}]");
             let in_text = subject.positions.line(&key).is_some_and(|line| line >= subject.positions.body);
-            let form = if in_text { "![what it shows](file)" } else { "alt = \"what it shows\"" };
-            findings.push(subject.place(no_alt_text(subject, form), key));
+            findings.push(subject.place(no_alt_text(subject, if in_text { "in-text" } else { "image" }), key));
         }
     }
     budget(subject, findings);
@@ -82,13 +79,20 @@ fn tried<'a>(subject: &Subject<'a>, image: &'a Image) -> Option<(&'a str, &'a Re
     Some((file, subject.context.pictures.get(file).filter(|_| !is_empty)?))
 }
 
+/// A picture that cannot be shown.
+fn unreadable(subject: &Subject<'_>, file: &str, fault: &PictureFault, key: String) -> Finding {
+    let text = match fault {
+        PictureFault::Format => "format",
+        PictureFault::TooLarge { .. } | PictureFault::File(_) | PictureFault::Memory => "too-large",
+        PictureFault::Damaged(_) => "damaged",
+    };
+    subject.error(("picture", text), key, &[("file", file), ("fault", &fault.to_string())])
+}
+
 /// An image without alt text: an error where the installation demands one.
-pub(super) fn no_alt_text(subject: &Subject<'_>, form: &str) -> Finding {
-    let (said, fix) = ("the image has no alt text", format!("write {form}, for those who do not see it"));
-    match subject.context.require_alt_text {
-        true => Finding::error("alt-text", said, format!("{fix}; this installation requires it")),
-        false => Finding::warning("alt-text", said, fix),
-    }
+pub(super) fn no_alt_text(subject: &Subject<'_>, text: &str) -> Finding {
+    let severity = if subject.context.require_alt_text { Severity::Error } else { Severity::Warning };
+    Finding::said(severity, ("alt-text", text), subject.language(), &[])
 }
 
 fn one_file(subject: &Subject<'_>, file: &str, key: &str, findings: &mut Vec<Finding>) {
@@ -97,24 +101,17 @@ fn one_file(subject: &Subject<'_>, file: &str, key: &str, findings: &mut Vec<Fin
     }
     if let Some(fault) = file_name_fault(file) {
         let shown: String = file.chars().filter(|c| !c.is_control()).take(80).collect();
-        let said = format!("\u{201c}{shown}\u{201d} is not a valid file name: {fault}");
-        findings.push(subject.place(Finding::error("file-name", said, "name a file next to the release file"), key));
+        findings.push(subject.error(("file-name", "fault"), key, &[("file", &shown), ("why", fault)]));
         return;
     }
-    let finding = match subject.context.files.get(file) {
+    let (text, why) = match subject.context.files.get(file) {
         None => return,
-        Some(FileState::Found(Blob { size: 0, .. })) => {
-            Finding::error("empty-file", format!("{file} is empty"), "put the right file there")
-        }
+        Some(FileState::Found(Blob { size: 0, .. })) => (("empty-file", "file"), ""),
         Some(FileState::Found(_)) => return,
-        Some(FileState::Missing(why)) => {
-            Finding::error("missing-file", format!("{file} cannot be read: {why}"), "put it next to the release file")
-        }
-        Some(FileState::Refused(why)) => {
-            Finding::error("file-name", format!("{file} is not read: {why}"), "put the file itself there")
-        }
+        Some(FileState::Missing(why)) => (("missing-file", "file"), why.as_str()),
+        Some(FileState::Refused(why)) => (("file-name", "refused"), why.as_str()),
     };
-    findings.push(subject.place(finding, key));
+    findings.push(subject.error(text, key, &[("file", file), ("why", why)]));
 }
 
 fn budget(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
@@ -133,10 +130,9 @@ fn budget(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let budget = &subject.context.budget;
     let (total, taken) = (budget.total, budget.taken_by(&images));
     if taken > total {
-        let said =
-            format!("pictures of {} do not fit: one mail can hold {} of files", megabytes(taken), megabytes(total));
-        let fix = "show fewer of them: each is scaled for the mail already";
-        findings.push(subject.place(Finding::error("too-large", said, fix), "images[0]".to_owned()));
+        let (size, most) = (megabytes(taken), megabytes(total));
+        let values = [("size", size.as_str()), ("most", &most)];
+        findings.push(subject.error(("too-large", "images"), "images[0]", &values));
     }
     for (index, (attachment, travel)) in attachments.iter().zip(budget.plan(&attachments, &images)).enumerate() {
         let size = attachment.blob.map_or(0, |blob| blob.size);
@@ -144,14 +140,9 @@ fn budget(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         match travel {
             Travel::InMail | Travel::Link => {}
             Travel::Nowhere => {
-                let said = format!(
-                    "{} has {} and does not fit: one mail can hold {} of attachments",
-                    attachment.file,
-                    megabytes(size),
-                    megabytes(total)
-                );
-                let fix = "make it smaller, or put it on the web and give its url";
-                findings.push(subject.place(Finding::error("too-large", said, fix), key));
+                let (size, most) = (megabytes(size), megabytes(total));
+                let values = [("file", attachment.file.as_str()), ("size", &size), ("most", &most)];
+                findings.push(subject.error(("too-large", "attachment"), key, &values));
             }
         }
     }

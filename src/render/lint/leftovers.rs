@@ -6,29 +6,30 @@ pub(super) struct Leftover {
     pub at: usize,
     /// The rule's name.
     pub rule: &'static str,
-    /// What is wrong.
-    pub said: String,
-    /// How to fix it.
-    pub fix: &'static str,
+    /// The name of its text in `rules.toml`.
+    pub text: &'static str,
+    /// The line, where the text shows it.
+    pub line: String,
 }
 
-/// Marks that are shown literally, with explanation and fix.
-const MARKS: [(&str, &str, &str, &str); 7] = [
-    ("](", "link", "this is not read as a link", "write [words](https://…), with no space between ] and ("),
-    ("][", "link", "this is not a link: its address is missing", "write [words](https://…)"),
-    ("[^", "footnote", "this footnote has no text", "write [^1]: and the text of the footnote on a separate line"),
-    ("{{", "markup", "{{ }} is shown literally: releases have no placeholders", "write the words themselves"),
-    ("**", "markup", "** is shown literally", "write **words** with no space inside the stars"),
-    ("==", "markup", "== is shown literally", "write **words** for strong type"),
-    ("~~", "markup", "~~ is shown literally", "write ~~words~~ with no space inside"),
+/// Marks that are shown literally, each with the rule and its text.
+const MARKS: [(&str, &str, &str); 7] = [
+    ("](", "link", "spaced"),
+    ("][", "link", "no-address"),
+    ("[^", "footnote", "no-text"),
+    ("{{", "markup", "braces"),
+    ("**", "markup", "stars"),
+    ("==", "markup", "equals"),
+    ("~~", "markup", "tildes"),
 ];
 
 /// Finds all leftover marks in a text of one or more lines.
 pub(super) fn find(text: &str) -> Vec<Leftover> {
     let mut found = Vec::new();
-    for (mark, rule, said, fix) in MARKS {
+    let leftover = |at, rule, text| Leftover { at, rule, text, line: String::new() };
+    for (mark, rule, name) in MARKS {
         if let Some(at) = text.find(mark).filter(|at| is_mark(text, *at, mark)) {
-            found.push(Leftover { at, rule, said: said.to_owned(), fix });
+            found.push(leftover(at, rule, name));
         }
     }
     let mut at = 0;
@@ -38,27 +39,16 @@ pub(super) fn find(text: &str) -> Vec<Leftover> {
         let words = &line[hashes..];
         let meant = hashes > 1 || words.trim().contains(' ');
         if (1..=6).contains(&hashes) && meant && words.starts_with(char::is_alphanumeric) {
-            let said =
-                format!("\u{201c}{}\u{201d} is not read as a heading", line.chars().take(40).collect::<String>());
-            found.push(Leftover {
-                at,
-                rule: "heading",
-                said,
-                fix: "write a space after #, or \\# if it is not a heading",
-            });
+            found.push(Leftover { line: line.chars().take(40).collect(), ..leftover(at, "heading", "no-space") });
         }
         bars += usize::from(line.trim_start().starts_with('|'));
         if bars == 2 {
-            let said = "lines of bars are not read as a table".to_owned();
-            found.push(Leftover { at: 0, rule: "table", said, fix: "write a line |---|---| below the headings" });
+            found.push(leftover(0, "table", "no-rule"));
             bars += 1;
         }
         at += line.len() + 1;
     }
-    if let Some(at) = emoji(text) {
-        let said = "a name between colons is shown literally".to_owned();
-        found.push(Leftover { at, rule: "markup", said, fix: "write the character itself" });
-    }
+    found.extend(emoji(text).map(|at| leftover(at, "markup", "emoji")));
     found
 }
 

@@ -7,7 +7,7 @@ use pulldown_cmark::{CodeBlockKind, Event, LinkType, Parser, Tag, TagEnd};
 
 use super::files::no_alt_text;
 use super::leftovers::{self, Leftover};
-use super::{Finding, Subject};
+use super::{Finding, Severity, Subject};
 use crate::model::release::quote::{after_dash, split_attribution};
 use crate::render::links::{self, LinkFault};
 use crate::render::markdown::{is_html, list_is_speech, names_speaker, release_options};
@@ -104,8 +104,8 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn warn(&mut self, at: usize, rule: &'static str, said: impl Into<String>, fix: impl Into<String>) {
-        self.say(at, Finding::warning(rule, said, fix));
+    fn warn(&mut self, at: usize, text: (&'static str, &str), values: &[(&str, &str)]) {
+        self.say(at, Finding::said(Severity::Warning, text, self.subject.language(), values));
     }
 
     fn read(&mut self) {
@@ -129,15 +129,14 @@ impl<'a> Rules<'a> {
         self.end_run();
         for (label, at) in definitions {
             if !self.used.contains(&label.to_lowercase()) {
-                let said = format!("the address named [{label}] is not used, so readers do not see it");
-                self.warn(at, "link", said, format!("write [words][{label}] where it belongs"));
+                self.warn(at, ("link", "unused"), &[("label", &label)]);
             }
         }
     }
 
     fn html(&mut self, at: usize) {
         self.end_run();
-        self.warn(at, "html", "HTML in the text is not sent as HTML: only its words remain", "write it in Markdown");
+        self.warn(at, ("html", "in-text"), &[]);
     }
 
     fn text(&mut self, text: &str, at: usize) {
@@ -176,10 +175,7 @@ impl<'a> Rules<'a> {
                 match links::target(dest_url) {
                     // A picture of the release, with rules of its own.
                     Err(LinkFault::Relative(_)) if self.key == "body" => self.image = None,
-                    Err(_) => {
-                        let said = format!("the image {dest_url} is not shown here");
-                        self.warn(at, "link", said, "show it in the text below the fields, or under [[images]]");
-                    }
+                    Err(_) => self.warn(at, ("link", "image"), &[("value", &shown(dest_url))]),
                     Ok(_) => {
                         self.image = Some((at, false));
                         self.link(at, dest_url, title);
@@ -191,8 +187,7 @@ impl<'a> Rules<'a> {
             Tag::CodeBlock(kind) => {
                 self.in_code = true;
                 if matches!(kind, CodeBlockKind::Indented) {
-                    let said = "lines that begin with four spaces are shown as code";
-                    self.warn(at, "code", said, "remove the spaces, or write ``` above and below");
+                    self.warn(at, ("code", "indented"), &[]);
                 }
             }
             Tag::List(first) => {
@@ -212,8 +207,7 @@ impl<'a> Rules<'a> {
     fn heading(&mut self, range: Range<usize>) {
         let text = self.source[range.clone()].trim_end().trim_end_matches(['-', '=']).trim();
         if !text.starts_with('#') && (text.contains('\n') || text.ends_with(['.', '!', '?'])) {
-            let said = "a paragraph right above a line of hyphens is shown as a heading";
-            self.warn(range.start, "heading", said, "leave an empty line between them");
+            self.warn(range.start, ("heading", "hyphens"), &[]);
         }
     }
 
@@ -228,7 +222,7 @@ impl<'a> Rules<'a> {
             TagEnd::Link | TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough => return,
             TagEnd::Image => {
                 if let Some((at, false)) = self.image.take() {
-                    self.say(at, no_alt_text(self.subject, "![what it shows](link)"));
+                    self.say(at, no_alt_text(self.subject, "in-text"));
                 }
                 return;
             }
@@ -242,13 +236,16 @@ impl<'a> Rules<'a> {
 
     fn link(&mut self, at: usize, written: &str, title: &str) {
         if let Err(fault) = links::target(written) {
-            let shown: String = written.chars().filter(|c| !c.is_control()).take(80).collect();
-            let said = if shown.is_empty() { fault.to_string() } else { format!("{fault}: {shown}") };
-            self.warn(at, "link", said, fault.fix());
+            let (text, value) = fault.text();
+            let mut finding =
+                Finding::said(Severity::Warning, ("link", text), self.subject.language(), &[("value", value)]);
+            if !written.trim().is_empty() {
+                finding.message = format!("{}: {}", finding.message, shown(written));
+            }
+            self.say(at, finding);
         }
         if !title.is_empty() {
-            let said = format!("the title \u{201c}{title}\u{201d} of a link is not shown");
-            self.warn(at, "link-title", said, "write it in the text");
+            self.warn(at, ("link-title", "title"), &[("title", title)]);
         }
     }
 
@@ -261,8 +258,9 @@ impl<'a> Rules<'a> {
         let written: u64 = digits.parse().unwrap_or(next);
         // "1. 1. 1." leaves counting to the program.
         if written != next && written != first {
-            let said = format!("the item numbered {written}. is shown as {next}.");
-            self.warn(at, "numbering", said, format!("write {written}\\. to keep the number"));
+            let values = [("written", written.to_string()), ("shown", next.to_string())];
+            let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+            self.warn(at, ("numbering", "item"), &values);
         }
     }
 
@@ -271,9 +269,9 @@ impl<'a> Rules<'a> {
         let row = self.source[range.clone()].lines().next().unwrap_or_default().trim().replace("\\|", "");
         let cells = row.trim_start_matches('|').trim_end_matches('|').split('|').count();
         if cells > self.columns {
-            let said =
-                format!("this row has {cells} cells and the table {} columns: the rest is left out", self.columns);
-            self.warn(range.start, "table", said, "give the first row as many cells");
+            let values = [("cells", cells.to_string()), ("columns", self.columns.to_string())];
+            let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+            self.warn(range.start, ("table", "cells"), &values);
         }
     }
 
@@ -286,9 +284,7 @@ impl<'a> Rules<'a> {
         }
         let alone = list.items.len() == 1 && list.items[0].trim_end().ends_with(['.', '!', '?']);
         if alone || list.items.iter().any(speaks) {
-            let said = "this is shown as a list; direct speech must begin with a dash";
-            let fix = format!("write {}instead of the hyphen", reading.dash);
-            self.warn(list.at, "speech", said, fix);
+            self.warn(list.at, ("speech", "list"), &[("dash", &reading.dash)]);
         }
     }
 
@@ -305,21 +301,25 @@ impl<'a> Rules<'a> {
         let bare = last.contains(' ') && split_attribution(&format!("\u{2014} {last}"), verbs).is_some();
         let own = after_dash(before[0]).is_some();
         if open_end && ((after_dash(last).is_some() && !own) || (bare && after_dash(last).is_none())) {
-            let said = format!("the last line of the quote, \u{201c}{last}\u{201d}, is shown as speech");
-            self.warn(at, "speaker", said, "if it names the speaker, write > \u{2014} Name, title");
+            self.warn(at, ("speaker", "last-line"), &[("line", last)]);
         }
     }
 
     fn end_run(&mut self) {
         let run = std::mem::take(&mut self.run);
-        for Leftover { at, rule, said, fix } in leftovers::find(&run) {
+        for Leftover { at, rule, text, line: shown } in leftovers::find(&run) {
             let before = run[..at].matches('\n').count();
             let line =
                 self.source[self.run_at..].match_indices('\n').nth(before.wrapping_sub(1)).map_or(0, |(at, _)| at + 1);
             let offset = if before == 0 { self.run_at } else { self.run_at + line };
-            self.warn(offset, rule, said, fix);
+            self.warn(offset, (rule, text), &[("line", &shown)]);
         }
     }
+}
+
+/// A part of the author's text in a message.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(80).collect()
 }
 
 fn is_block(tag: &Tag<'_>) -> bool {

@@ -13,16 +13,13 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
 
 fn contacts(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     if subject.release.press_contacts().next().is_none() {
-        let fix = "write [[contacts]] with role = \"press\", or contacts = [\"id-of-the-contact-book\"]";
-        let finding = Finding::warning("no-press-contact", "no press contact is named", fix);
-        findings.push(finding.of("contacts").at(subject.positions.line("contacts")));
+        findings.push(subject.warning(("no-press-contact", "none"), "contacts", &[]));
     }
     for (index, named) in subject.release.contacts.iter().enumerate() {
         let contact = &named.contact;
         if named.role == ContactRole::Press && contact.phones.is_empty() && contact.email.is_none() {
-            let said = format!("{} has neither phone nor address", contact.name);
-            let finding = Finding::warning("unreachable-contact", said, "write phone or email");
-            findings.push(subject.place(finding, format!("contacts[{index}]")));
+            let (text, values) = (("unreachable-contact", "contact"), [("name", contact.name.as_str())]);
+            findings.push(subject.warning(text, format!("contacts[{index}]"), &values));
         }
     }
 }
@@ -33,16 +30,14 @@ fn phones(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         for phone in &named.contact.phones {
             let key = format!("contacts[{index}].phones");
             if phone.e164.is_none() {
-                let said = format!("\u{201c}{}\u{201d} is not a phone number that can be dialled", phone.printed);
-                let fix = "write it as 070-174 06 05, or as { printed = \"…\", e164 = \"+46…\" }";
-                findings.push(subject.place(Finding::warning("phone", said, fix), key.clone()));
+                let values = [("phone", phone.printed.as_str())];
+                findings.push(subject.warning(("phone", "not-dialled"), key.clone(), &values));
             }
             let number = phone.e164.as_ref().unwrap_or(&phone.printed).clone();
             match owners.insert(number, &named.contact.name) {
                 Some(other) if other != named.contact.name => {
-                    let said = format!("{other} and {} have the same phone, {}", named.contact.name, phone.printed);
-                    let finding = Finding::warning("same-phone", said, "check whose it is");
-                    findings.push(subject.place(finding, key));
+                    let values = [("other", other), ("name", &named.contact.name), ("phone", &phone.printed)];
+                    findings.push(subject.warning(("same-phone", "two"), key, &values));
                 }
                 _ => {}
             }
@@ -56,8 +51,8 @@ fn boilerplate(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         let Some(newest) = newest.filter(|newest| newest.revision > text.revision && text.revision > 0) else {
             continue;
         };
-        let said = format!("revision {} is old; the newest is {}", text.revision, newest.revision);
-        let finding = Finding::warning("old-boilerplate", said, "leave revision out to use the newest");
-        findings.push(subject.place(finding, format!("boilerplate[{index}]")));
+        let (given, newest) = (text.revision.to_string(), newest.revision.to_string());
+        let values = [("given", given.as_str()), ("newest", &newest)];
+        findings.push(subject.warning(("old-boilerplate", "old"), format!("boilerplate[{index}]"), &values));
     }
 }

@@ -15,14 +15,10 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let blocks = parse(&subject.release.body, subject.context.reading);
     for (words, mark) in marks(&blocks) {
         let found = match mark {
-            Mark::Place(Err(fault)) => Some(unknown(&fault)),
-            Mark::Within => {
-                let said = format!("[[{words}]] is not a paragraph of its own, and is shown as it is");
-                let fix = "write it on one line, outside lists and quotes, with an empty line above and below";
-                Some(Finding::error("place", said, fix))
-            }
+            Mark::Place(Err(fault)) => Some(unknown(subject, &fault)),
+            Mark::Within => Some(error(subject, "within", &[("name", &words)])),
             Mark::Place(Ok(place)) if !seen.insert((place.block, place.part)) => {
-                Some(Finding::error("place", format!("[[{words}]] is placed twice"), "remove one of them"))
+                Some(error(subject, "twice", &[("name", &words)]))
             }
             Mark::Place(Ok(place)) => absent(subject, &place),
         };
@@ -34,18 +30,16 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         findings.extend(found.map(|finding| finding.of("body").at(Some(at))));
         line += 1;
     }
-    let said = |file: &str, fault: &str| format!("the picture {file} {fault}");
     for place in blocks.iter().flat_map(|block| picture_places(block, &subject.release.images)) {
         if !seen.insert((place.block, place.part)) {
             let image = place.part.and_then(|part| subject.release.images.get(part - 1)?.file.as_deref());
-            let said = said(image.unwrap_or_default(), "is placed twice");
-            findings.push(of_picture(subject, image, Finding::error("place", said, "remove one of them")));
+            let twice = error(subject, "picture-twice", &[("file", image.unwrap_or_default())]);
+            findings.push(of_picture(subject, image, twice));
         }
     }
     for picture in pictures_within(&blocks) {
-        let said = said(&picture.file, "is not a paragraph of its own, and is not shown");
-        let fix = "write it on a line of its own, outside lists and quotes, with an empty line above and below";
-        findings.push(of_picture(subject, Some(&picture.file), Finding::error("place", said, fix)));
+        let within = error(subject, "picture-within", &[("file", &picture.file)]);
+        findings.push(of_picture(subject, Some(&picture.file), within));
     }
 }
 
@@ -57,33 +51,34 @@ fn of_picture(subject: &Subject<'_>, file: Option<&str>, finding: Finding) -> Fi
     finding.of("body").at(Some(at))
 }
 
-fn unknown(fault: &NoPlace) -> Finding {
-    let known = Block::ALL.into_iter().filter(|block| *block != Block::Body).map(Block::word);
+fn error(subject: &Subject<'_>, text: &str, values: &[(&str, &str)]) -> Finding {
+    subject.error(("place", text), "body", values)
+}
+
+fn unknown(subject: &Subject<'_>, fault: &NoPlace) -> Finding {
+    let blocks = Block::ALL.into_iter().filter(|block| *block != Block::Body);
+    let known: Vec<&str> = blocks.map(|block| subject.shown(block.word())).collect();
     match fault {
-        NoPlace::Unknown(name) => {
-            let fix = match nearest(name, known.clone()) {
-                Some(near) => format!("did you mean [[{near}]]?"),
-                None => format!("known blocks: {}", known.collect::<Vec<_>>().join(", ")),
-            };
-            Finding::error("place", format!("there is no block \u{201c}{name}\u{201d} to place"), fix)
-        }
-        NoPlace::Rest(rest) => {
-            let said = format!("\u{201c}{rest}\u{201d} is neither the number of a part nor a heading of this block");
-            Finding::error("place", said, "write [[quotes 2]] or [[programme \"Ur programmet\"]]")
-        }
+        NoPlace::Unknown(name) => match nearest(name, known.iter().copied()) {
+            Some(near) => error(subject, "near", &[("name", name), ("hint", near)]),
+            None => error(subject, "none-near", &[("name", name), ("hint", &known.join(", "))]),
+        },
+        NoPlace::Rest(rest) => error(subject, "rest", &[("rest", rest)]),
     }
 }
 
 /// A place for what the release does not have, or shows elsewhere.
 fn absent(subject: &Subject<'_>, place: &Place) -> Option<Finding> {
     let (release, block) = (subject.release, place.block);
+    let name = subject.shown(block.word());
     if block == Block::Body {
-        return Some(Finding::error("place", "the text cannot be placed within itself", "remove it"));
+        return Some(error(subject, "body", &[]));
     }
     let parts = release.parts(block);
     if let Some(part) = place.part.filter(|part| *part == 0 || *part > parts) {
-        let said = format!("there is no number {part} of {block}; there are {parts}");
-        return Some(Finding::error("place", said, "parts are numbered from 1, in the order of the file"));
+        let values = [("number", part.to_string()), ("name", name.to_owned()), ("count", parts.to_string())];
+        let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+        return Some(error(subject, "number", &values));
     }
     let has = match block {
         Block::Facts => release.event.is_some() || !release.facts.is_empty(),
@@ -95,6 +90,5 @@ fn absent(subject: &Subject<'_>, place: &Place) -> Option<Finding> {
         }
         other => release.has(other.word()) == Some(true),
     };
-    let said = format!("there is nothing to show at [[{block}]]");
-    (!has).then(|| Finding::warning("place", said, "fill in the field, or remove the line"))
+    (!has).then(|| subject.warning(("place", "nothing"), "body", &[("name", name)]))
 }

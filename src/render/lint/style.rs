@@ -6,25 +6,24 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let release = subject.release;
     for (key, text) in [("headline", Some(&release.headline)), ("subject", release.subject.as_ref())] {
         if let Some(fault) = text.and_then(|text| shouting(text)) {
-            let finding = Finding::warning("shouting", fault, "write it as a sentence; the mail says what kind it is");
-            findings.push(subject.place(finding, key));
+            findings.push(subject.warning(("shouting", fault), key, &[]));
         }
     }
 }
 
-/// Why a line shouts, if it does: all in capitals, a first word in capitals with a colon, several exclamation marks.
+/// How a line shouts, if it does: all in capitals, a first word in capitals with a colon, several exclamation marks.
 fn shouting(text: &str) -> Option<&'static str> {
     let letters = || text.chars().filter(|c| c.is_alphabetic());
     let capitals = letters().filter(|c| c.is_uppercase()).count();
     if letters().count() >= 10 && capitals * 10 > letters().count() * 7 {
-        return Some("it is written in capitals");
+        return Some("capitals");
     }
     let label = text.split_once(':').map(|(label, _)| label.trim());
     let loud = |label: &str| label.chars().count() >= 6 && label.chars().all(|c| c.is_uppercase() || c == ' ');
     if label.is_some_and(loud) {
-        return Some("it begins with a label in capitals");
+        return Some("label");
     }
-    text.contains("!!").then_some("it has several exclamation marks")
+    text.contains("!!").then_some("exclamation")
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
-//! Rules about the order of times: events, deadlines, embargo.
+//! Rules about the order of times: events, deadlines, embargo, and the time of sending.
 
-use chrono::NaiveTime;
+use chrono::{Datelike, NaiveTime, Weekday};
+use chrono_tz::Tz;
 
-use super::{Finding, Subject};
-use crate::model::release::{Event, EventStatus, Slot};
+use super::holidays::swedish_holiday;
+use super::{Finding, Severity, Subject};
+use crate::base::clock::Timestamp;
+use crate::model::release::{Event, EventStatus, Moment, Slot, names};
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     if let Some(event) = &subject.release.event {
@@ -14,8 +17,7 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         if let Some(span) = fact.time
             && span.end.is_some_and(|end| end < span.start)
         {
-            let finding = Finding::error("time-order", "it ends before it begins", "change start or end");
-            findings.push(subject.place(finding, format!("facts[{index}].end")));
+            findings.push(subject.error(("time-order", "fact"), format!("facts[{index}].end"), &[]));
         }
     }
     check_programme(subject, findings);
@@ -23,30 +25,35 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
 }
 
 fn check_event(subject: &Subject<'_>, event: &Event, findings: &mut Vec<Finding>) {
-    let mut say = |finding: Finding, key: &str| findings.push(subject.place(finding, key));
     let (start, end) = (event.start_instant(), event.end_instant());
     if end.is_some_and(|end| end < start) {
-        say(Finding::error("time-order", "the event ends before it begins", "change start or end"), "event.end");
+        findings.push(subject.error(("time-order", "event"), "event.end", &[]));
     }
     // Some kinds report on past events; for the others an event in the past is a mistake.
+    let documents = subject.release.relations.iter().any(|r| r.kind.word() == "documentation-of");
+    let looks_back = documents || subject.context.manifest.is_some_and(|manifest| manifest.looks_back);
     let over = end.unwrap_or(start) < subject.context.now;
-    let looks_back = subject.release.relations.iter().any(|r| r.kind.word() == "documentation-of");
-    if over && !subject.context.manifest.is_some_and(|manifest| manifest.looks_back) && !looks_back {
-        let fix =
-            "check year and month; a release about a past event needs a kind that looks back, such as documentation";
-        say(Finding::warning("past-event", "the event is in the past", fix), "event.start");
+    if over && !looks_back {
+        findings.push(subject.warning(("past-event", "over"), "event.start", &[]));
+    } else if !looks_back && subject.context.send_at.is_some_and(|sent| begun(event, sent)) {
+        findings.push(subject.warning(("sent-late", "after-start"), "event.start", &[]));
     }
     if event.status == EventStatus::Moved && event.previous_start.is_none() {
-        let fix = "write previous_start, so that readers see what changed";
-        say(Finding::warning("moved", "the event is moved, but its previous start is missing", fix), "event.status");
+        findings.push(subject.warning(("moved", "no-previous"), "event.status", &[]));
     }
     if event.status != EventStatus::Planned {
         check_update(subject, event, findings);
     }
-    let mut say = |finding: Finding, key: &str| findings.push(subject.place(finding, key));
     if event.status == EventStatus::Planned && event.previous_start.is_some() {
-        let fix = "write status = \"moved\"";
-        say(Finding::warning("moved", "there is a previous start, but the event is not moved", fix), "event");
+        findings.push(subject.warning(("moved", "no-status"), "event", &[]));
+    }
+}
+
+/// Whether an event has begun; one without a time may begin at any time of its day.
+fn begun(event: &Event, at: Timestamp) -> bool {
+    match event.start.time {
+        Some(_) => event.start_instant() <= at,
+        None => event.start.date < at.with_timezone(&event.zone).date_naive(),
     }
 }
 
@@ -55,12 +62,9 @@ fn check_update(subject: &Subject<'_>, event: &Event, findings: &mut Vec<Finding
     if !subject.context.manifest.is_some_and(|manifest| manifest.calendar) {
         return;
     }
-    let status = event.status.word();
     if event.uid.is_none() && subject.release.announced_in().is_none() {
-        let said = format!("the event is {status}, but calendars cannot tell which one: it has no uid");
-        let fix =
-            "write the uid of the invitation, or [[relations]] with kind = \"update-of\" and to = its number (r12)";
-        findings.push(subject.place(Finding::warning("event-uid", said, fix), "event.status"));
+        let status = names::shown_word(event.status.word(), subject.language());
+        findings.push(subject.warning(("event-uid", "unknown"), "event.status", &[("status", status)]));
     }
 }
 
@@ -73,11 +77,9 @@ fn check_rsvp(subject: &Subject<'_>, event: &Event, findings: &mut Vec<Finding>)
     };
     let key = "event.rsvp.deadline";
     if after {
-        let finding = Finding::error("rsvp-deadline", "the deadline is after the event begins", "set an earlier one");
-        findings.push(subject.place(finding, key));
+        findings.push(subject.error(("rsvp-deadline", "after-start"), key, &[]));
     } else if deadline.time.is_some() && deadline.instant(event.zone) < subject.context.now {
-        let finding = Finding::warning("rsvp-deadline", "the deadline has passed", "set a later one");
-        findings.push(subject.place(finding, key));
+        findings.push(subject.warning(("rsvp-deadline", "passed"), key, &[]));
     }
 }
 
@@ -88,14 +90,11 @@ fn check_programme(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         if let (Some(start), Some(end)) = (slot.start, slot.end)
             && end < start
         {
-            let finding = Finding::error("time-order", "this slot ends before it begins", "change its time");
-            findings.push(subject.place(finding, key.clone()));
+            findings.push(subject.error(("time-order", "slot"), key.clone(), &[]));
         }
         let Some(start) = slot.start else { continue };
         if before.is_some_and(|(last, time)| last.date == slot.date && start < time) {
-            let fix = "check the time; on another day, give the slot its date";
-            let finding = Finding::warning("programme-order", "this slot begins before the one above it", fix);
-            findings.push(subject.place(finding, key));
+            findings.push(subject.warning(("programme-order", "earlier"), key, &[]));
         }
         before = Some((slot, start));
     }
@@ -103,26 +102,49 @@ fn check_programme(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
 
 fn check_publication(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let release = subject.release;
-    let mut say = |finding: Finding, key: &str| findings.push(subject.place(finding, key));
     let sent = subject.context.send_at.unwrap_or(subject.context.now);
     if let Some(embargo) = &release.embargo {
         if embargo.ends() <= sent {
-            let fix = "remove it, or set a later time";
-            say(Finding::warning("embargo", "the embargo will have ended when this is sent", fix), "embargo.until");
+            findings.push(subject.warning(("embargo", "ended"), "embargo.until", &[]));
         } else if subject.context.send_at.is_some() {
-            let said = "this is sent before its embargo ends: all recipients are trusted to wait";
-            let fix = "send it when the embargo ends, unless that is what you mean";
-            say(Finding::warning("embargo", said, fix), "embargo.until");
+            findings.push(subject.warning(("embargo", "before"), "embargo.until", &[]));
         }
     }
-    let instant = |m: crate::model::release::Moment| m.instant(release.zone);
-    if release.expires.is_some_and(|expires| expires.time.is_some() && instant(expires) <= sent) {
-        say(Finding::warning("expired", "it expires before it is sent", "set a later time"), "expires");
+    if release.expires.is_some_and(|expires| has_passed(expires, release.zone, sent)) {
+        findings.push(subject.warning(("expired", "before-sent"), "expires", &[]));
     }
     if let (Some(published), Some(updated)) = (release.published, release.updated)
         && updated.date < published.date
     {
-        let finding = Finding::warning("time-order", "it was updated before it was published", "change one of them");
-        say(finding, "updated");
+        findings.push(subject.warning(("time-order", "updated"), "updated", &[]));
     }
+    if let Some(sent) = subject.context.send_at {
+        check_day(subject, sent, findings);
+    }
+}
+
+/// Whether a time has passed; a day lasts until its end.
+fn has_passed(moment: Moment, zone: Tz, at: Timestamp) -> bool {
+    match moment.time {
+        Some(_) => moment.instant(zone) <= at,
+        None => moment.date < at.with_timezone(&zone).date_naive(),
+    }
+}
+
+/// Sundays and holidays are known for Sweden: they are checked for releases in Swedish or in Swedish time.
+fn check_day(subject: &Subject<'_>, sent: Timestamp, findings: &mut Vec<Finding>) {
+    let release = subject.release;
+    if release.language.primary() != "sv" && release.zone != chrono_tz::Europe::Stockholm {
+        return;
+    }
+    let day = sent.with_timezone(&release.zone).date_naive();
+    let date = day.to_string();
+    let (text, name) = match swedish_holiday(day) {
+        Some(name) => ("holiday", name),
+        None if day.weekday() == Weekday::Sun => ("sunday", ""),
+        None => return,
+    };
+    // It is about the mailing, not about a field.
+    let values = [("date", date.as_str()), ("name", name)];
+    findings.push(Finding::said(Severity::Warning, ("holiday", text), subject.language(), &values));
 }

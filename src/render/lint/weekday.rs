@@ -1,9 +1,10 @@
 //! Rules that weekday and date agree wherever both are printed, and that a printed day is the machine value's day.
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{Datelike, NaiveDate, Weekday};
 
 use super::date_names::{DateNames, FoundDate};
-use super::{Finding, Subject};
+use super::{Finding, Severity, Subject};
+use crate::model::release::names::AuthorLanguage;
 
 pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let release = subject.release;
@@ -11,13 +12,11 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let reference = reference(subject);
     for (key, text) in single_lines(subject) {
         for date in names.find(text) {
-            if let Some(finding) = disagreement(&date, reference) {
-                findings.push(subject.place(finding, key.clone()));
-            }
+            findings.extend(disagreement(subject, &date, reference).map(|finding| subject.place(finding, key.clone())));
         }
     }
     for date in names.find(&release.body) {
-        if let Some(finding) = disagreement(&date, reference) {
+        if let Some(finding) = disagreement(subject, &date, reference) {
             let before = release.body[..date.at].matches('\n').count();
             let line = subject.positions.body.saturating_add(u32::try_from(before).unwrap_or(u32::MAX));
             findings.push(finding.of("body").at(Some(line)));
@@ -36,17 +35,33 @@ fn reference(subject: &Subject<'_>) -> NaiveDate {
     event.or(fact).or(published).unwrap_or(now)
 }
 
-fn disagreement(found: &FoundDate, reference: NaiveDate) -> Option<Finding> {
-    let Some(date) = found.date(reference) else {
-        let said = format!("there is no {} {}", found.day, found.month);
-        return found.weekday.map(|_| Finding::warning("weekday", said, "check day and month"));
+fn disagreement(subject: &Subject<'_>, found: &FoundDate, reference: NaiveDate) -> Option<Finding> {
+    let say = |text, values: &[(&str, String)]| {
+        let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Finding::said(Severity::Warning, ("weekday", text), subject.language(), &values)
     };
     let printed = found.weekday?;
+    let Some(date) = found.date(reference) else {
+        return Some(say("no-such-day", &[("day", found.day.to_string()), ("month", found.month.to_string())]));
+    };
     if date.weekday() == printed {
         return None;
     }
-    let said = format!("{date} is a {}, but \u{201c}{}\u{201d} is printed", date.format("%A"), found.word);
-    Some(Finding::warning("weekday", said, "change the weekday or the date"))
+    let weekday = weekday_name(date.weekday(), subject.language()).to_owned();
+    Some(say("disagrees", &[("date", date.to_string()), ("weekday", weekday), ("word", found.word.clone())]))
+}
+
+fn weekday_name(day: Weekday, language: AuthorLanguage) -> &'static str {
+    let (english, swedish) = match day {
+        Weekday::Mon => ("Monday", "måndag"),
+        Weekday::Tue => ("Tuesday", "tisdag"),
+        Weekday::Wed => ("Wednesday", "onsdag"),
+        Weekday::Thu => ("Thursday", "torsdag"),
+        Weekday::Fri => ("Friday", "fredag"),
+        Weekday::Sat => ("Saturday", "lördag"),
+        Weekday::Sun => ("Sunday", "söndag"),
+    };
+    language.pick(english, swedish)
 }
 
 /// All texts except the body, with their fields.
@@ -84,9 +99,9 @@ fn printed_facts(subject: &Subject<'_>, names: &DateNames, reference: NaiveDate,
             continue; // It ends before it begins, which is said elsewhere.
         }
         if let Some(wrong) = printed.iter().find(|date| !days.contains(date)) {
-            let said = format!("{wrong} is printed, but the calendar gets {}", span.start.date);
-            let finding = Finding::warning("printed-date", said, "make the printed date and start agree");
-            findings.push(subject.place(finding, format!("facts[{index}].printed")));
+            let values = [("printed", wrong.to_string()), ("start", span.start.date.to_string())];
+            let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+            findings.push(subject.warning(("printed-date", "differs"), format!("facts[{index}].printed"), &values));
         }
     }
 }

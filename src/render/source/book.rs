@@ -2,6 +2,7 @@
 //! checks and findings as a release file.
 
 use super::SourceSettings;
+use super::front;
 use super::log::Log;
 use super::section::Section;
 use super::split::Split;
@@ -26,11 +27,10 @@ pub struct BookFile {
 /// All errors, by line.
 pub fn parse_book(text: &str, settings: &SourceSettings) -> Result<BookFile, Vec<Finding>> {
     let split = Split::of_toml(text).map_err(|finding| vec![finding])?;
-    let log = Log::new(&split);
-    let (table, errors) = toml::de::DeTable::parse_recoverable(&split.front);
-    let broken = !errors.is_empty();
-    errors.iter().for_each(|error| log.syntax(error));
-    let mut root = Section::root(table.into_inner(), &log);
+    let front = front::read(split);
+    let log = Log::new(&front.split, front.language);
+    let table = front.table(&log);
+    let mut root = Section::root(table, &log);
     let mut file = BookFile::default();
     for section in root.sections("organisations") {
         file.organisations.extend(organisation(section));
@@ -43,9 +43,7 @@ pub fn parse_book(text: &str, settings: &SourceSettings) -> Result<BookFile, Vec
     }
     root.finish();
     let (mut findings, _) = log.into_parts();
-    if broken {
-        super::log::drop_echoes(&mut findings);
-    }
+    super::log::drop_echoes(&mut findings);
     sort(&mut findings);
     if findings.is_empty() { Ok(file) } else { Err(findings) }
 }
@@ -56,9 +54,7 @@ fn id(section: &mut Section<'_, '_>, key: &'static str, example: &str) -> Option
         return None;
     }
     if !is_book_id(&id) {
-        let said = "this is not an id";
-        let fix = "write 1 to 60 of a-z, 0-9, \u{201c}-\u{201d} and \u{201c}.\u{201d}, e.g. karin-ek";
-        section.refuse(&section.path_of(key), section.line().unwrap_or(1), said, fix);
+        section.refuse(&section.path_of(key), section.line().unwrap_or(1), "id", &[]);
         return None;
     }
     Some(id)
@@ -68,7 +64,7 @@ fn organisation(mut section: Section<'_, '_>) -> Option<Organisation> {
     let id = id(&mut section, "id", "\"exempelforbundet\"");
     let name = section.need("name", "\"Exempelförbundet\"");
     let url = section.link("url");
-    let email = section.parsed("email", "write an address such as info@example.org");
+    let email = section.parsed("email", "address");
     let responsible_publisher = section.line_text("responsible_publisher");
     section.finish();
     Some(Organisation { id: id?, name, url, email, responsible_publisher })
@@ -83,7 +79,7 @@ fn contact(mut section: Section<'_, '_>, settings: &SourceSettings) -> Option<(S
 
 fn boilerplate(mut section: Section<'_, '_>) -> Option<Boilerplate> {
     let organisation = id(&mut section, "organisation", "\"exempelforbundet\"");
-    let language: Option<Language> = section.parsed("language", "write a language tag such as sv or en-GB");
+    let language: Option<Language> = section.parsed("language", "language");
     if !section.was_given("language") {
         section.miss("language", "\"sv\"");
     }

@@ -21,7 +21,7 @@ impl<'i, 'l> Section<'i, 'l> {
             title: self.line_text("title"),
             organisation: self.line_text("organisation"),
             phones: self.phones(settings),
-            email: self.parsed("email", "write an address such as press@example.org"),
+            email: self.parsed("email", "address"),
             hours: self.line_text("hours"),
         }
     }
@@ -66,7 +66,7 @@ fn boilerplate(given: TextOrSection<'_, '_>) -> DraftBoilerplate {
     let draft = match section.text("text") {
         Some(text) => DraftBoilerplate::Inline { name: section.need("name", "\"Exempelförbundet\""), text },
         None => DraftBoilerplate::Book {
-            organisation: section.need("organisation", "\"exempelforbundet\", or text = \"…\""),
+            organisation: section.need("organisation", "\"exempelforbundet\", ‹text› = \"…\""),
             revision: section.number("revision"),
         },
     };

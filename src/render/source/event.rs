@@ -41,7 +41,7 @@ impl<'i, 'l> Section<'i, 'l> {
 
     fn rsvp(&mut self, key: &'static str, zone: Tz) -> Option<Rsvp> {
         let mut section = self.section(key)?;
-        let to = section.parsed("to", "write an address such as press@example.org");
+        let to = section.parsed("to", "address");
         if !section.was_given("to") {
             section.miss("to", "\"press@example.org\"");
         }

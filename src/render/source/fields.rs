@@ -2,18 +2,20 @@
 
 use super::section::Section;
 use super::split::Split;
-use super::{Draft, Positions, SourceSettings};
+use super::values::shown;
+use super::{Draft, Kinds, Positions, SourceSettings};
 use crate::base::language::Language;
 use crate::model::release::{Kind, Release};
+use crate::render::nearest::nearest;
 
 /// Parses the whole front matter.
 pub(super) fn read(mut root: Section<'_, '_>, split: &Split, settings: &SourceSettings) -> Draft {
     let zone = root.zone("zone").unwrap_or(settings.zone);
-    let kind: Option<Kind> = root.parsed("kind", "write \"press-release\", \"invitation\" or \"documentation\"");
+    let kind = root.kind("kind", &settings.kinds);
     if !root.was_given("kind") {
         root.miss("kind", "\"press-release\"");
     }
-    let language: Option<Language> = root.parsed("language", "write a language tag such as sv or en-GB");
+    let language: Option<Language> = root.parsed("language", "language");
     if !root.was_given("language") {
         root.miss("language", "\"sv\"");
     }
@@ -27,13 +29,32 @@ pub(super) fn read(mut root: Section<'_, '_>, split: &Split, settings: &SourceSe
     Draft { release, contacts, boilerplates, positions: Positions::default() }
 }
 
+impl Section<'_, '_> {
+    /// The kind, by its own name or by one from its manifest.
+    fn kind(&mut self, key: &'static str, kinds: &Kinds) -> Option<Kind> {
+        let found = self.take(key)?;
+        let names = match kinds {
+            Kinds::Stored(kind) => return Some(kind.clone()),
+            Kinds::Named(names) => names,
+        };
+        let given = self.string(&found)?.trim().to_lowercase();
+        let kind = names.get(&given).cloned().or_else(|| given.parse().ok());
+        if kind.is_none() {
+            let near = nearest(&given, names.keys().map(String::as_str));
+            let hint = near.unwrap_or(self.log.language.pick("press-release", "pressmeddelande"));
+            self.refuse(&found.key, found.line, "kind", &[("given", &shown(&given)), ("hint", hint)]);
+        }
+        kind
+    }
+}
+
 fn head(root: &mut Section<'_, '_>, kind: Option<Kind>, language: Option<Language>, zone: chrono_tz::Tz) -> Release {
     Release {
         // An unreadable kind or language was reported; the draft is not used then.
         kind: kind.unwrap_or_default(),
         language: language.unwrap_or_else(Language::english),
         zone,
-        headline: root.need("headline", "\"What is new\""),
+        headline: root.need("headline", "\"…\""),
         subject: root.line_text("subject"),
         kicker: root.line_text("kicker"),
         lead: root.text("lead"),

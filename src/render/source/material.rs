@@ -9,8 +9,6 @@ use crate::model::release::{
     Archive, Attachment, Corrected, Embargo, Image, Link, LinkGroup, Relation, RelationKind, Translation, Video,
 };
 
-const LANGUAGE: &str = "write a language tag such as sv or en-GB";
-
 impl<'i, 'l> Section<'i, 'l> {
     pub(super) fn attachments(&mut self, key: &'static str) -> Vec<Attachment> {
         let mut read = |mut section: Section<'_, '_>| {
@@ -18,7 +16,7 @@ impl<'i, 'l> Section<'i, 'l> {
                 file: section.need("file", "\"program.pdf\""),
                 title: section.line_text("title"),
                 media_type: section.line_text("type"),
-                language: section.parsed("language", LANGUAGE),
+                language: section.parsed("language", "language"),
                 people: section.people("people"),
                 url: section.link("url"),
                 blob: None,
@@ -42,7 +40,7 @@ impl<'i, 'l> Section<'i, 'l> {
                 picture: None,
             };
             if image.file.is_none() && image.url.is_none() {
-                section.miss("file", "\"bild.jpg\", or url = \"https://…\"");
+                section.miss("file", "\"bild.jpg\", ‹url› = \"https://…\"");
             }
             section.finish();
             image
@@ -109,7 +107,7 @@ impl<'i, 'l> Section<'i, 'l> {
 
     pub(super) fn translations(&mut self, key: &'static str) -> Vec<Translation> {
         let read = |mut section: Section<'_, '_>| {
-            let language: Option<Language> = section.parsed("language", LANGUAGE);
+            let language: Option<Language> = section.parsed("language", "language");
             if language.is_none() && !section.was_given("language") {
                 section.miss("language", "\"en\"");
             }

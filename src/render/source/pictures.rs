@@ -13,7 +13,8 @@ pub(super) fn add(release: &mut Release, split: &Split, log: &Log) {
         for picture in markdown::pictures_of(&block) {
             let known = release.images.iter().position(|image| image.file.as_deref() == Some(&picture.file));
             let at = known.unwrap_or_else(|| {
-                log.remember(&format!("images[{}]", release.images.len()), line_of(&picture.file, split));
+                let key = format!("images[{}]", release.images.len());
+                log.remember(&key, line_of(&picture.file, split), "body");
                 release.images.push(Image { file: Some(picture.file.clone()), ..Image::default() });
                 release.images.len() - 1
             });

@@ -41,9 +41,30 @@ impl<'i, 'l> Section<'i, 'l> {
                 (None, NaiveTime::from_hms_opt(time.hour.into(), time.minute.into(), 0), None)
             }
             other => {
-                let fix = "write \"9.30–10.00\" in quotation marks, or 09:30:00";
-                self.wrong(&found.key, found.line, other, "a clock time or a range", fix);
+                self.wrong(&found, other, "slot-time");
                 (None, None, None)
+            }
+        }
+    }
+
+    /// A day, or a text such as "våren 2026".
+    fn series_date(&mut self) -> Option<SeriesDate> {
+        let Some(found) = self.take("date") else {
+            self.miss("date", "2026-11-26, \"våren 2026\"");
+            return None;
+        };
+        match &found.value {
+            DeValue::String(text) => self.one_line(&found.key, found.line, text).map(SeriesDate::Printed),
+            DeValue::Datetime(Datetime { date: Some(date), time: None, .. }) => {
+                let day = NaiveDate::from_ymd_opt(date.year.into(), date.month.into(), date.day.into());
+                if day.is_none() {
+                    self.refuse(&found.key, found.line, "no-such-day", &[("given", &date.to_string())]);
+                }
+                day.map(SeriesDate::Day)
+            }
+            other => {
+                self.wrong(&found, other, "day-or-season");
+                None
             }
         }
     }
@@ -95,26 +116,7 @@ fn presentation(mut section: Section<'_, '_>) -> Presentation {
 }
 
 fn series_row(mut section: Section<'_, '_>) -> Option<SeriesRow> {
-    let date = section.take("date");
-    let date = match date.map(|found| (found.value, found.key, found.line)) {
-        None => {
-            section.miss("date", "2026-11-26, or \"våren 2026\"");
-            None
-        }
-        Some((DeValue::String(text), key, line)) => section.one_line(&key, line, &text).map(SeriesDate::Printed),
-        Some((DeValue::Datetime(Datetime { date: Some(date), time: None, .. }), key, line)) => {
-            let day = NaiveDate::from_ymd_opt(date.year.into(), date.month.into(), date.day.into());
-            if day.is_none() {
-                section.refuse(&key, line, "this day does not exist", "write a day such as 2026-11-26");
-            }
-            day.map(SeriesDate::Day)
-        }
-        Some((other, key, line)) => {
-            let fix = "write 2026-11-26, or \"våren 2026\" in quotation marks";
-            section.wrong(&key, line, &other, "a day or a season", fix);
-            None
-        }
-    };
+    let date = section.series_date();
     let place = section.need("place", "\"Örebro\"");
     let (attachment, url) = (section.line_text("attachment"), section.link("url"));
     section.finish();

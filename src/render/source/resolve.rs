@@ -3,7 +3,7 @@
 use super::{Draft, DraftBoilerplate, DraftContact, DraftWho};
 use crate::model::contact::{Boilerplate, Contact, ContactBook, ReleaseContact};
 use crate::model::release::{Issuer, Release};
-use crate::render::finding::Finding;
+use crate::render::finding::{Finding, Severity};
 use crate::render::nearest::nearest;
 
 pub(super) fn resolve(draft: &Draft, book: &ContactBook) -> (Release, Vec<Finding>) {
@@ -26,12 +26,34 @@ pub(super) fn resolve(draft: &Draft, book: &ContactBook) -> (Release, Vec<Findin
     (release, findings)
 }
 
-fn unknown<'a>(draft: &Draft, key: String, id: &str, what: &str, known: impl Iterator<Item = &'a String>) -> Finding {
-    let near = nearest(id, known.map(String::as_str)).map(|n| format!("did you mean \u{201c}{n}\u{201d}?"));
-    let fix = near.unwrap_or_else(|| "import it with \u{201c}depesch contact import\u{201d}, or write it out".into());
-    let said = format!("the contact book has no {what} \u{201c}{id}\u{201d}");
-    let line = draft.positions.line(&key);
-    Finding::error("unknown-reference", said, fix).of(key).at(line)
+fn unknown<'a>(
+    draft: &Draft,
+    key: String,
+    id: &str,
+    what: Referred,
+    known: impl Iterator<Item = &'a String>,
+) -> Finding {
+    let near = nearest(id, known.map(String::as_str));
+    let text = match (what, near.is_some()) {
+        (Referred::Contact, true) => "contact-near",
+        (Referred::Contact, false) => "contact",
+        (Referred::Organisation, true) => "organisation-near",
+        (Referred::Organisation, false) => "organisation",
+    };
+    error(draft, &key, text, &[("id", id), ("hint", near.unwrap_or_default())])
+}
+
+/// What an id of the contact book refers to.
+#[derive(Clone, Copy)]
+enum Referred {
+    Contact,
+    Organisation,
+}
+
+fn error(draft: &Draft, key: &str, text: &str, values: &[(&str, &str)]) -> Finding {
+    let positions = &draft.positions;
+    let finding = Finding::said(Severity::Error, ("unknown-reference", text), positions.language, values);
+    finding.of(positions.as_written(key)).at(positions.line(key))
 }
 
 fn name_issuer(issuer: &mut Issuer, index: usize, draft: &Draft, book: &ContactBook) -> Result<(), Finding> {
@@ -43,7 +65,7 @@ fn name_issuer(issuer: &mut Issuer, index: usize, draft: &Draft, book: &ContactB
         None if !issuer.name.is_empty() => {}
         None => {
             let known = book.organisations.keys();
-            return Err(unknown(draft, format!("issuers[{index}]"), id, "organisation", known));
+            return Err(unknown(draft, format!("issuers[{index}]"), id, Referred::Organisation, known));
         }
     }
     Ok(())
@@ -60,7 +82,7 @@ fn find_contact(
         DraftWho::Book(id) => match book.contacts.get(id) {
             Some(contact) => (contact.clone(), Some(id.clone())),
             None => {
-                return Err(unknown(draft, format!("contacts[{index}]"), id, "contact", book.contacts.keys()));
+                return Err(unknown(draft, format!("contacts[{index}]"), id, Referred::Contact, book.contacts.keys()));
             }
         },
     };
@@ -89,17 +111,14 @@ fn find_boilerplate(
     match found {
         Some(text) => Ok(text.clone()),
         None if !book.organisations.contains_key(organisation) => {
-            Err(unknown(draft, key, organisation, "organisation", book.organisations.keys()))
+            Err(unknown(draft, key, organisation, Referred::Organisation, book.organisations.keys()))
         }
         None => {
-            let which = match revision {
-                Some(revision) => format!("revision {revision}"),
-                None => format!("text in {language}"),
+            let (text, which) = match revision {
+                Some(revision) => ("boilerplate-revision", revision.to_string()),
+                None => ("boilerplate-language", language.to_string()),
             };
-            let said = format!("\u{201c}{organisation}\u{201d} has no boilerplate {which}");
-            let fix = "add one with \u{201c}depesch organisation boilerplate\u{201d}";
-            let line = draft.positions.line(&key);
-            Err(Finding::error("unknown-reference", said, fix).of(key).at(line))
+            Err(error(draft, &key, text, &[("id", organisation), ("which", &which)]))
         }
     }
 }

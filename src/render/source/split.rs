@@ -1,7 +1,8 @@
 //! The file as text: BOM and line ends, front matter and body.
 
 use crate::base::unicode::tidy;
-use crate::render::finding::Finding;
+use crate::model::release::names::{self, AuthorLanguage};
+use crate::render::finding::{Finding, Severity};
 
 /// A file in its two parts, in NFC, with LF line ends.
 pub(super) struct Split {
@@ -19,8 +20,9 @@ fn check_size(text: &str) -> Result<(), Finding> {
     if text.len() <= super::MAX_SOURCE {
         return Ok(());
     }
-    let said = format!("the file has {} bytes; at most {} are read", text.len(), super::MAX_SOURCE);
-    Err(Finding::error("size", said, "put large material into attachments"))
+    let values = [("bytes", text.len().to_string()), ("most", super::MAX_SOURCE.to_string())];
+    let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+    Err(Finding::said(Severity::Error, ("size", "bytes"), language_near(text), &values))
 }
 
 /// Removes BOM and invisible characters, and converts to LF and NFC: what readers cannot see must not make a
@@ -36,15 +38,15 @@ pub(super) fn split(text: &str) -> Result<Split, Finding> {
     let text = normalise(text);
     let lines: Vec<&str> = text.split('\n').collect();
     let first = lines.iter().position(|line| !line.trim().is_empty());
-    let fix = "write +++, then the fields in TOML, then +++, then the text in Markdown";
     let Some(opening) = first.filter(|at| is_fence(lines[*at])) else {
         let line = first.map_or(1, |at| number(at + 1));
-        let said = "a release file begins with a line +++";
-        return Err(Finding::error("front-matter", said, fix).at(Some(line)));
+        let text = ("front-matter", "no-opening");
+        return Err(Finding::said(Severity::Error, text, language_near(&lines.join("\n")), &[]).at(Some(line)));
     };
     let Some(length) = lines[opening + 1..].iter().position(|line| is_fence(line)) else {
-        let said = "the fields that begin here have no closing line +++";
-        return Err(Finding::error("front-matter", said, fix).at(Some(number(opening + 1))));
+        let text = ("front-matter", "no-closing");
+        let language = language_near(&lines.join("\n"));
+        return Err(Finding::said(Severity::Error, text, language, &[]).at(Some(number(opening + 1))));
     };
     let closing = opening + 1 + length;
     Ok(Split {
@@ -53,6 +55,14 @@ pub(super) fn split(text: &str) -> Result<Split, Finding> {
         front_line: number(opening + 2),
         body_line: number(closing + 2),
     })
+}
+
+/// The author's language in a file whose fields cannot be found: that of the names before equals signs near its beginning.
+fn language_near(text: &str) -> AuthorLanguage {
+    let names = text.lines().take(100).filter_map(|line| names::language_of(line.split_once('=')?.0.trim()));
+    let found: Vec<AuthorLanguage> = names.collect();
+    let swedish = found.iter().filter(|language| **language == AuthorLanguage::Swedish).count();
+    if swedish * 2 > found.len() { AuthorLanguage::Swedish } else { AuthorLanguage::English }
 }
 
 fn is_fence(line: &str) -> bool {

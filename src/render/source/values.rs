@@ -9,8 +9,8 @@ use toml::de::DeValue;
 use toml::value::{Datetime, Offset};
 
 use super::section::{Found, Section};
-use crate::model::release::Moment;
-use crate::render::links;
+use crate::model::release::{Moment, names};
+use crate::render::{links, rules};
 
 impl Section<'_, '_> {
     /// A text of one line; an empty one counts as absent.
@@ -46,26 +46,25 @@ impl Section<'_, '_> {
 
     /// Texts of one line each; a single one counts as an array of one.
     pub(super) fn texts(&mut self, key: &'static str) -> Vec<String> {
-        let Some(Found { key: path, line, value }) = self.take(key) else { return Vec::new() };
-        match value {
+        let Some(found) = self.take(key) else { return Vec::new() };
+        match found.value {
             DeValue::Array(array) => {
-                let found: Vec<Found<'_>> =
-                    array.into_iter().enumerate().map(|(index, value)| self.indexed(&path, index, value)).collect();
-                found.iter().filter_map(|f| self.one_line(&f.key, f.line, &self.string(f)?)).collect()
+                let entry = |(index, value)| self.indexed((&found.key, &found.written), index, value);
+                let entries: Vec<Found<'_>> = array.into_iter().enumerate().map(entry).collect();
+                entries.iter().filter_map(|f| self.one_line(&f.key, f.line, &self.string(f)?)).collect()
             }
-            other => {
-                let found = Found { key: path, line, value: other };
+            _ => {
                 let text = self.string(&found);
-                text.and_then(|text| self.one_line(&found.key, line, &text)).into_iter().collect()
+                text.and_then(|text| self.one_line(&found.key, found.line, &text)).into_iter().collect()
             }
         }
     }
 
-    fn string(&self, found: &Found<'_>) -> Option<String> {
+    pub(super) fn string(&self, found: &Found<'_>) -> Option<String> {
         match &found.value {
             DeValue::String(text) => Some(text.to_string()),
             other => {
-                self.wrong(&found.key, found.line, other, "a text", "put it in quotation marks");
+                self.wrong(found, other, "text");
                 None
             }
         }
@@ -83,26 +82,29 @@ impl Section<'_, '_> {
         match text.chars().find(|c| c.is_control() && *c != '\t' && !(many_lines && *c == '\n')) {
             None => Some(()),
             Some('\n') => {
-                self.refuse(key, line, "this must be one line, but contains a line break", "write it on one line");
+                self.refuse(key, line, "line-break", &[]);
                 None
             }
             Some(c) => {
-                let said = format!("it contains the control character U+{:04X}", u32::from(c));
-                self.refuse(key, line, said, "remove it");
+                self.refuse(key, line, "control", &[("code", &format!("U+{:04X}", u32::from(c)))]);
                 None
             }
         }
     }
 
-    /// A value with a textual form of its own.
-    pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self, key: &'static str, fix: &str) -> Option<T> {
+    /// A value with a textual form of its own; `form` names a text of the rule `value`.
+    pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self, key: &'static str, form: &str) -> Option<T> {
         let found = self.take(key)?;
         let text = self.string(&found)?;
         match text.trim().parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                let said: String = error.to_string().chars().filter(|c| !c.is_control()).collect();
-                self.refuse(&found.key, found.line, said, fix);
+                self.refuse(
+                    &found.key,
+                    found.line,
+                    form,
+                    &[("given", &shown(&text)), ("why", &shown(&error.to_string()))],
+                );
                 None
             }
         }
@@ -115,8 +117,7 @@ impl Section<'_, '_> {
         match crate::model::zone::zone(text.trim()) {
             Ok(zone) => Some(zone),
             Err(error) => {
-                let said: String = error.to_string().chars().filter(|c| !c.is_control()).take(300).collect();
-                self.refuse(&found.key, found.line, said, "");
+                self.refuse(&found.key, found.line, "zone", &[("why", &shown(&error.to_string()))]);
                 None
             }
         }
@@ -126,12 +127,13 @@ impl Section<'_, '_> {
     pub(super) fn word<T: Copy>(&mut self, key: &'static str, all: &[T], word: fn(T) -> &'static str) -> Option<T> {
         let found = self.take(key)?;
         let text = self.string(&found)?;
-        let choice = all.iter().copied().find(|choice| word(*choice) == text.trim());
+        let choice = all.iter().copied().find(|choice| names::is_word(text.trim(), word(*choice)));
         if choice.is_none() {
-            let words: Vec<&str> = all.iter().map(|choice| word(*choice)).collect();
-            let shown: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
-            let said = format!("\u{201c}{shown}\u{201d} is not one of the words known here");
-            self.refuse(&found.key, found.line, said, format!("write one of: {}", words.join(", ")));
+            let words: Vec<&str> =
+                all.iter().map(|choice| names::shown_word(word(*choice), self.log.language)).collect();
+            let values = [("given", shown(&text)), ("words", words.join(", "))];
+            let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+            self.refuse(&found.key, found.line, "word", &values);
         }
         choice
     }
@@ -144,7 +146,9 @@ impl Section<'_, '_> {
         match links::target(&text) {
             Ok(link) => Some(link),
             Err(fault) => {
-                self.refuse(&found.key, found.line, format!("this link does not work in a mail: {fault}"), fault.fix());
+                let (text, value) = fault.text();
+                let (why, fix) = rules::texts("link", text, self.log.language, &[("value", value)]);
+                self.refuse(&found.key, found.line, "link", &[("why", &why), ("fix", &fix)]);
                 None
             }
         }
@@ -155,7 +159,7 @@ impl Section<'_, '_> {
         let found = self.take(key)?;
         let number = found.value.as_integer().and_then(|i| u32::from_str_radix(i.as_str(), i.radix()).ok());
         if number.is_none() {
-            self.wrong(&found.key, found.line, &found.value, "a whole number from 0", "write it in digits, unquoted");
+            self.wrong(&found, &found.value, "number");
         }
         number
     }
@@ -163,17 +167,21 @@ impl Section<'_, '_> {
     /// A day with or without a time, in local time of `zone`.
     pub(super) fn moment(&mut self, key: &'static str, zone: Tz) -> Option<Moment> {
         let found = self.take(key)?;
-        let fix = "write a date and time, unquoted: 2026-11-26T09:30:00, or a date alone: 2026-11-26";
         let DeValue::Datetime(value) = &found.value else {
-            self.wrong(&found.key, found.line, &found.value, "a date or a date with a time", fix);
+            self.wrong(&found, &found.value, "moment");
             return None;
         };
+        self.existing_moment(&found, value, zone)
+    }
+
+    fn existing_moment(&self, found: &Found<'_>, value: &Datetime, zone: Tz) -> Option<Moment> {
         let moment = read_moment(value, zone);
         match moment {
-            None => self.refuse(&found.key, found.line, format!("{value} does not exist"), fix),
+            None => self.refuse(&found.key, found.line, "no-such-day", &[("given", &value.to_string())]),
             Some(moment) if !moment.exists(zone) => {
-                let said = format!("{value} does not exist in {zone}: the clock is set forward past it");
-                self.refuse(&found.key, found.line, said, "write a time before or after the change");
+                let values = [("given", value.to_string()), ("zone", zone.to_string())];
+                let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+                self.refuse(&found.key, found.line, "no-such-time", &values);
                 return None;
             }
             Some(_) => {}
@@ -192,15 +200,15 @@ impl Section<'_, '_> {
             _ => None,
         };
         if time.is_none() {
-            self.refuse(
-                &found.key,
-                found.line,
-                "this is not a clock time",
-                "write 09:30:00, or \"9.30\" in quotation marks",
-            );
+            self.refuse(&found.key, found.line, "clock-time", &[]);
         }
         time
     }
+}
+
+/// A text of the author in a message.
+pub(super) fn shown(text: &str) -> String {
+    text.trim().chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 fn read_moment(value: &Datetime, zone: Tz) -> Option<Moment> {

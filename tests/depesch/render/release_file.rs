@@ -63,7 +63,7 @@ fn everything_is_reported_at_once_and_in_order() {
 
 #[test]
 fn syntax_errors_do_not_make_fields_missing() {
-    let said = findings("+++\nkind = \"press-release\nheadline \"x\"\n+++\n");
+    let said = findings("+++\nkind = \"press-release\"\nheadline \"x\"\n+++\n");
     assert!(!said.is_empty() && said.iter().all(|f| f.rule == "toml" && f.line.is_some()), "{said:#?}");
 }
 

@@ -67,7 +67,7 @@ impl Case {
             send_at: self.send_at,
             manifest: (release.kind.as_str() == "press-release").then_some(&manifest),
             reading: &reading(),
-            kinds: vec!["press-release", "invitation"],
+            kinds: vec!["press-release".to_owned(), "invitation".to_owned()],
             book: &self.book,
             files: &self.files,
             pictures: &self.pictures,

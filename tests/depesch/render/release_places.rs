@@ -77,7 +77,7 @@ fn a_place_that_cannot_be_is_said_with_its_line() {
         assert_eq!(places.len(), 1, "{found:?}");
         (places[0].line.unwrap(), format!("{} ({})", places[0].message, places[0].fix))
     };
-    let (first, said) = wrong("[[program]]");
+    let (first, said) = wrong("[[programm]]");
     assert!(said.contains("did you mean [[programme]]?"), "{said}");
     for (body, line, part) in [
         ("Ett.\n\n[[talks]]", 2, "there is no block"),
