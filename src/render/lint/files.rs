@@ -61,7 +61,7 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             one_file(subject, file, &format!("images[{index}].file"), findings);
         }
         if let Some((file, Err(fault))) = tried(subject, image) {
-            findings.push(unreadable(subject, file, fault, format!("images[{index}].file")));
+            findings.push(unreadable(subject, file, fault, format!("images[{index}]")));
         }
         if image.alt.is_none() {
             let key = format!("images[{index}]");

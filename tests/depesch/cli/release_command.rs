@@ -109,7 +109,7 @@ fn a_preview_has_its_pictures_beside_it() {
     let original = std::fs::read(Path::new(SAMPLES).join("station-square.png")).unwrap();
     assert_eq!(std::fs::read(out.join("picture-1.png")).unwrap(), original);
     let message = std::fs::read_to_string(out.join("message.eml")).unwrap();
-    assert!(message.contains("Content-Type: multipart/related; type=\"text/html\""));
+    assert!(message.contains("Content-Type: multipart/related; type=\"multipart/alternative\""));
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_damaged_picture_and_a_missing_alt_text_are_reported_with_file_and_line() {
     assert_eq!(done.status.code(), Some(1));
     let said = text(&done.stdout);
     assert!(said.contains("the picture torget.png cannot be shown: it is damaged"), "{said}");
-    assert!(said.contains("warning: images[0]: the image has no alt text"), "{said}");
+    assert!(said.contains("warning: body: an image in the text has no alt text"), "{said}");
     // A public body's configuration makes it an error, without a daemon, too.
     std::fs::write(folder.path().join("torget.png"), &original).unwrap();
     let config = folder.path().join("depesch.toml");
