@@ -137,22 +137,18 @@ impl ViewWriter<'_> {
             }
             Block::Programme => self.programme(&mut fields, release),
             Block::Presentations => {
-                let all = shown.of(&release.presentations);
-                let all: Vec<Fields> = all
-                    .map(|(at, one)| {
-                        self.presentation(one, at + 1, shown.file(one.attachment.as_deref(), &one.title, self.labels))
-                    })
-                    .collect();
+                let mut all = Vec::new();
+                for (at, one) in shown.of(&release.presentations) {
+                    let file = shown.file(one.attachment.as_deref(), &one.title, self.labels);
+                    all.push(self.presentation(one, at + 1, file));
+                }
                 put_list(&mut fields, "presentations", all);
             }
             Block::Series => {
-                put_list(
-                    &mut fields,
-                    "series",
-                    shown.of(&release.series).map(|(_, row)| {
-                        self.series_row(row, shown.file(row.attachment.as_deref(), &row.place, self.labels))
-                    }),
-                );
+                let rows = shown.of(&release.series).map(|(_, row)| {
+                    self.series_row(row, shown.file(row.attachment.as_deref(), &row.place, self.labels))
+                });
+                put_list(&mut fields, "series", rows);
             }
             Block::Attachments => self.attachments(&mut fields, shown),
             Block::Images => put_list(&mut fields, "images", shown.of(&release.images).map(|(_, one)| image(one))),
