@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::ReleaseId;
-use crate::base::language::Language;
 use crate::mail::compose::{Attachment, Frame, Individual, ListFields, Sender, compose};
 use crate::mail::headers::Mailbox;
 use crate::mail::verify::{Expected, verify};
@@ -15,33 +14,38 @@ use crate::render::prepare::{Personal, PreparedRelease, Recipient};
 use super::content::Content;
 use super::enclosures::{self, EventIdentity};
 use super::release_messages::reply_mailbox;
+use super::sample::SampleReader;
 
 const READER: &str = "kim@example.com";
-const UNSUBSCRIBE_HTTPS: &str = "https://press.example.org/u/example";
-const UNSUBSCRIBE_ADDRESS: &str = "media-unsubscribe+example@lists.example.org";
 
-/// The recipient of a preview.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SampleReader {
-    /// Their name.
-    pub name: Option<String>,
-    /// Their newsroom.
-    pub organisation: Option<String>,
-    /// The language of the words around the release; the release's own if `None`.
-    pub language: Option<Language>,
-    /// Attributes that templates use.
-    pub attributes: BTreeMap<String, String>,
+/// What the mails of an installation contain besides the release.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PreviewSettings {
+    /// Base URL of the public pages; without https there is no link that ends a subscription, and none is shown.
+    pub base_url: Option<String>,
+    /// The domain of the example addresses; `lists.example.org` if absent.
+    pub domain: Option<String>,
 }
 
-impl Default for SampleReader {
-    fn default() -> Self {
-        Self {
-            name: Some("Kim Exempel".to_owned()),
-            organisation: Some("Exempelbladet".to_owned()),
-            language: None,
-            attributes: BTreeMap::new(),
+impl PreviewSettings {
+    fn domain(&self) -> &str {
+        self.domain.as_deref().unwrap_or("lists.example.org")
+    }
+
+    /// The links of the list `media` for an example reader.
+    fn links(&self) -> Links {
+        // RFC 8058 §3.1 allows only https.
+        let pages = self.base_url.as_deref().filter(|url| url.starts_with("https://"));
+        Links {
+            https: pages.map(|base| format!("{base}/u/example")),
+            address: format!("media-unsubscribe+example@{}", self.domain()),
         }
     }
+}
+
+struct Links {
+    https: Option<String>,
+    address: String,
 }
 
 /// A release as its recipient gets it.
@@ -69,11 +73,13 @@ pub fn preview(
     release: &Release,
     files: &BTreeMap<String, Vec<u8>>,
     reader: &SampleReader,
+    settings: &PreviewSettings,
     now: Timestamp,
 ) -> Result<Preview, String> {
     let travel = content.budget.plan(&release.attachments, &release.images);
     let (attachments, left_out) = enclosed(release, &travel, files);
     let prepared = PreparedRelease::new(&content.templates, release, &travel).map_err(|error| error.to_string())?;
+    let links = settings.links();
     let mut attributes = reader.attributes.clone();
     for name in prepared.recipient_fields().iter().filter_map(|field| field.strip_prefix("recipient.attributes.")) {
         attributes.entry(name.to_owned()).or_insert_with(|| name.to_owned());
@@ -86,13 +92,14 @@ pub fn preview(
             language: reader.language.as_ref().unwrap_or(&release.language),
             attributes: &attributes,
             list_title: None,
-            unsubscribe: Some(UNSUBSCRIBE_HTTPS),
-            unsubscribe_address: Some(UNSUBSCRIBE_ADDRESS),
+            unsubscribe: links.https.as_deref(),
+            unsubscribe_address: Some(&links.address),
         })
         .map_err(|error| error.to_string())?;
     let to = Mailbox { name: reader.name.clone(), address: example_address(READER)? };
     let has_calendar = content.templates.manifest(&release.kind).is_some_and(|manifest| manifest.calendar);
-    let message = message(release, &personal, &to, &attachments, has_calendar, now)?;
+    let parts = Parts { attachments: &attachments, has_calendar, domain: settings.domain(), links: &links };
+    let message = message(release, &personal, &to, &parts, now)?;
     Ok(Preview { subject: personal.subject(), text: personal.text(), html: personal.html(), message, left_out })
 }
 
@@ -110,19 +117,27 @@ fn enclosed(release: &Release, travel: &[Travel], files: &BTreeMap<String, Vec<u
     (attachments, left_out)
 }
 
+/// What a message contains besides the texts.
+struct Parts<'a> {
+    attachments: &'a [Attachment],
+    has_calendar: bool,
+    domain: &'a str,
+    links: &'a Links,
+}
+
 /// The whole message from the first issuer, with example addresses; read back before it is shown.
 fn message(
     release: &Release,
     personal: &Personal,
     to: &Mailbox,
-    attachments: &[Attachment],
-    has_calendar: bool,
+    parts: &Parts<'_>,
     now: Timestamp,
 ) -> Result<Vec<u8>, String> {
+    let Parts { attachments, has_calendar, domain, links } = *parts;
     let name = release.issuers.first().map(|issuer| issuer.name.clone());
-    let from = Mailbox { name, address: example_address("media@lists.example.org")? };
+    let from = Mailbox { name, address: example_address(&format!("media@{domain}"))? };
     let event = release.event.as_ref().filter(|_| has_calendar);
-    let identity = event.map(|event| EventIdentity::alone(event, ReleaseId(0), "lists.example.org"));
+    let identity = event.map(|event| EventIdentity::alone(event, ReleaseId(0), domain));
     let calendar = identity.and_then(|identity| enclosures::calendar(release, identity, now, &from));
     let frame = Frame::new(release.language.as_str(), "preview", calendar.as_ref(), attachments);
     let sender = Sender {
@@ -132,23 +147,23 @@ fn message(
     };
     let list = ListFields {
         title: String::new(),
-        id: "media.lists.example.org".to_owned(),
-        owner: "mailto:media-owner@lists.example.org".to_owned(),
-        help: "mailto:media-request@lists.example.org?subject=help".to_owned(),
+        id: format!("media.{domain}"),
+        owner: format!("mailto:media-owner@{domain}"),
+        help: format!("mailto:media-request@{domain}?subject=help"),
     };
     let (subject, text, html) = (personal.subject(), personal.text(), personal.html());
     let one = Individual {
         to,
         subject: &subject,
         date: now,
-        message_id: "preview@lists.example.org",
-        unsubscribe_https: Some(UNSUBSCRIBE_HTTPS),
-        unsubscribe_mailto: &format!("mailto:{UNSUBSCRIBE_ADDRESS}"),
+        message_id: &format!("preview@{domain}"),
+        unsubscribe_https: links.https.as_deref(),
+        unsubscribe_mailto: &format!("mailto:{}", links.address),
         text_values: personal.text_values(),
         html_values: personal.html_values(),
     };
     let bytes = compose(&sender, &list, &frame, personal.bodies(), &one).map_err(|error| error.to_string())?;
-    let (calendar, one_click) = (calendar.as_ref(), true);
+    let (calendar, one_click) = (calendar.as_ref(), links.https.is_some());
     let expected = Expected { subject: &subject, text: &text, html: &html, calendar, attachments, one_click };
     verify(&bytes, &expected)?;
     Ok(bytes)

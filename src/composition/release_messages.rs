@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::base::address::Address;
 use crate::base::clock::Clock;
+use crate::base::id::MailingId;
 use crate::base::token::Key;
 use crate::mail::compose::{Attachment, CalendarPart};
 use crate::mail::headers::Mailbox;
@@ -22,11 +23,15 @@ use crate::store::{Store, StoreError};
 use super::enclosures::EventIdentity;
 use super::list_identity::ListIdentity;
 use super::message::{MessageSource, PrepareError, PreparedMailing};
+use super::sample::TEST_UID;
 use super::{enclosures, event, release};
 
 mod prepared;
 
 pub(crate) use prepared::PreparedReleases;
+
+/// The number of a mailing that is only tried or tested: no mailing has it.
+pub(crate) const UNSENT: MailingId = MailingId(0);
 
 /// Settings for all messages.
 #[derive(Clone, Debug, Default)]
@@ -104,7 +109,10 @@ impl ReleaseMessages {
         let calendar = match in_calendars {
             Some(invited) => {
                 let identity = event::identity(&self.store, id, first.domain()).await.map_err(PrepareError::Store)?;
-                let identity = identity.unwrap_or_else(|| EventIdentity::alone(invited, id, first.domain()));
+                let mut identity = identity.unwrap_or_else(|| EventIdentity::alone(invited, id, first.domain()));
+                if mailing.id == UNSENT {
+                    identity.uid.insert_str(0, TEST_UID);
+                }
                 enclosures::calendar(release, identity, mailing.created, &from)
             }
             None => None,

@@ -9,6 +9,7 @@ use crate::base::unicode;
 use crate::composition::event;
 use crate::composition::message_id;
 use crate::composition::release::{LoadError, LoadedRelease, load};
+use crate::composition::sample;
 use crate::mail::incoming::Incoming;
 use crate::model::release::{Event, EventStatus};
 use crate::store::{Store, StoreError};
@@ -75,6 +76,11 @@ pub(crate) async fn find(
     address: Option<&Address>,
     now: Timestamp,
 ) -> Result<Found, StoreError> {
+    // A test mail is no invitation, even of a release that has been sent.
+    let is_of_test = message.answered_ids().into_iter().any(|id| sample::is_of_test(key, id));
+    if is_of_test || uid.is_some_and(|uid| uid.starts_with(sample::TEST_UID)) {
+        return Ok(Found::Nothing);
+    }
     for release in answered_releases(store, key, message).await? {
         // An invitation that has not been sent cannot be answered.
         if !store.is_sent(release).await? {

@@ -8,8 +8,8 @@ use crate::base::id::{MailingId, SubscriberId};
 
 use super::super::output::note;
 use super::super::{CliError, Context, Done, outbound};
-use super::queue::MissedWord;
-use super::show::stage_words;
+use super::queue::{MissedWord, undo_words};
+use super::show::{approval_words, stage_words};
 
 /// The options of `reschedule`.
 #[derive(Debug, clap::Args)]
@@ -92,7 +92,11 @@ pub(crate) async fn approve(id: MailingId, content_hash: Option<String>, context
 pub(crate) async fn reschedule(options: RescheduleOptions, context: &Context) -> Result<Done, CliError> {
     let request = RescheduleRequest { at: options.at, zone: options.zone, missed: options.missed.map(Into::into) };
     let answer: ChangeAnswer = context.client.post(super::path(options.id).segment("reschedule"), &request).await?;
-    changed(&answer, context)
+    changed(&answer, context)?;
+    if let Some(words) = undo_words(&answer.mailing).filter(|_| !context.output.is_json()) {
+        note(&words);
+    }
+    Ok(Done::Fully)
 }
 
 fn changed(answer: &ChangeAnswer, context: &Context) -> Result<Done, CliError> {
@@ -104,6 +108,11 @@ fn changed(answer: &ChangeAnswer, context: &Context) -> Result<Done, CliError> {
     answer.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
     let when = if mailing.stage == "scheduled" { format!(", due {}", mailing.local_time) } else { String::new() };
     output.line(&format!("{} is {}{when}", mailing.id, stage_words(mailing)))?;
+    if mailing.first_approved_by.is_some()
+        && let Some(words) = approval_words(mailing)
+    {
+        note(&words);
+    }
     Ok(Done::Fully)
 }
 

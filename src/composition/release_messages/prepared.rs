@@ -1,5 +1,6 @@
 //! A mailing of a release that only lacks the recipient: composes one message for each subscriber.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,8 +20,9 @@ use crate::transport::Envelope;
 
 use super::{Enclosed, ReleaseMessages, broken, reply_mailbox};
 use crate::composition::list_identity::ListIdentity;
-use crate::composition::message::{Message, PrepareError, PreparedMailing};
+use crate::composition::message::{Message, PrepareError, PreparedMailing, Sample};
 use crate::composition::message_id;
+use crate::composition::sample::{self, INVENTED, SampleReader, ShownTo, TEST_FIELD, TEST_PREFIX, TestMail};
 
 /// A mailing that only lacks the recipient.
 pub(crate) struct PreparedReleases {
@@ -30,10 +32,19 @@ pub(crate) struct PreparedReleases {
     lists: Vec<ListIdentity>,
     sender: Sender,
     frame: Frame,
+    /// SHA-256 of the installation's own templates.
+    layout: [u8; 32],
     key: Key,
     clock: Arc<dyn Clock>,
     base_url: Option<String>,
     message_domain: String,
+}
+
+/// The header fields that differ between a message and a sample of it.
+struct Head {
+    to: Mailbox,
+    subject: String,
+    message_id: String,
 }
 
 /// The unsubscribe links of one message.
@@ -68,6 +79,7 @@ impl PreparedReleases {
             prepared,
             sender: Sender { from, reply_to, feedback_id },
             frame,
+            layout: source.templates.fingerprint(),
             key: source.key.clone(),
             clock: source.clock.clone(),
             // RFC 8058 §3.1 allows only https.
@@ -83,8 +95,8 @@ impl PreparedReleases {
     }
 
     /// RFC 8058, RFC 2369. The token contains mailing, subscriber and the list's position in the mailing's audience.
-    fn links(&self, list: &ListIdentity, subscriber: SubscriberId) -> Links {
-        let token = self.key.sign(Purpose::Unsubscribe, &[self.mailing.0, subscriber.0, list.place]);
+    fn links(&self, list: &ListIdentity, subscriber: SubscriberId, purpose: Purpose) -> Links {
+        let token = self.key.sign(purpose, &[self.mailing.0, subscriber.0, list.place]);
         let https = self.base_url.as_ref().map(|base| format!("{base}/u/{token}"));
         Links { https, address: list.unsubscribe_address(&token) }
     }
@@ -116,27 +128,54 @@ impl PreparedReleases {
         subscriber: &Subscriber,
         now: Timestamp,
     ) -> Result<(Message, Personal), String> {
-        let links = self.links(list, subscriber.id);
+        let links = self.links(list, subscriber.id, Purpose::Unsubscribe);
         let personal = self.personal(list, subscriber, &links).map_err(|error| error.to_string())?;
-        let message_id = self.message_id(subscriber.id);
-        let to = Mailbox { name: subscriber.name.clone(), address: subscriber.address.clone() };
-        let one = Individual {
-            to: &to,
-            subject: &personal.subject(),
-            date: now,
-            message_id: &message_id,
-            unsubscribe_https: links.https.as_deref(),
-            unsubscribe_mailto: &format!("mailto:{}", links.address),
-            text_values: personal.text_values(),
-            html_values: personal.html_values(),
+        let head = Head {
+            to: Mailbox { name: subscriber.name.clone(), address: subscriber.address.clone() },
+            subject: personal.subject(),
+            message_id: self.message_id(subscriber.id),
         };
-        let bytes = compose_beginning(&self.sender, &list.fields, frame, personal.bodies(), &one)
-            .map_err(|error| error.to_string())?;
+        let bytes = self.bytes(frame, list, &personal, &links, &head, now)?;
         let bounces = list.bounce_address(&self.key.sign(Purpose::Bounce, &[self.mailing.0, subscriber.id.0]));
         let sender: Address = bounces.parse().map_err(|error| format!("the envelope sender {bounces}: {error}"))?;
         let envelope_id = format!("{}.{}", self.mailing, subscriber.id);
         let envelope = Envelope { sender: Some(sender), recipient: subscriber.address.clone(), envelope_id };
         Ok((Message { envelope, bytes, shared_end: frame.closing() }, personal))
+    }
+
+    /// The message without its shared end.
+    fn bytes(
+        &self,
+        frame: &Frame,
+        list: &ListIdentity,
+        personal: &Personal,
+        links: &Links,
+        head: &Head,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, String> {
+        let one = Individual {
+            to: &head.to,
+            subject: &head.subject,
+            date: now,
+            message_id: &head.message_id,
+            unsubscribe_https: links.https.as_deref(),
+            unsubscribe_mailto: &format!("mailto:{}", links.address),
+            text_values: personal.text_values(),
+            html_values: personal.html_values(),
+        };
+        compose_beginning(&self.sender, &list.fields, frame, personal.bodies(), &one).map_err(|error| error.to_string())
+    }
+
+    /// The invented reader with every attribute that the templates use.
+    fn invented(&self, reader: &SampleReader, list: &ListIdentity) -> Subscriber {
+        let language = self.language.parse().unwrap_or_else(|_| crate::base::language::Language::swedish());
+        let mut subscriber = reader.subscriber(list.example_address(), &language, self.clock.now());
+        for name in
+            self.prepared.recipient_fields().iter().filter_map(|field| field.strip_prefix("recipient.attributes."))
+        {
+            subscriber.attributes.entry(name.to_owned()).or_insert_with(|| name.to_owned());
+        }
+        subscriber
     }
 
     /// Composes one message for each list, for a recipient who has every field, and reads it back. The part shared by
@@ -179,7 +218,7 @@ impl PreparedReleases {
             Some((name.to_owned(), name.to_owned()))
         };
         Ok(Subscriber {
-            id: SubscriberId(u64::from(u32::MAX)),
+            id: INVENTED,
             address,
             name: Some("Åsa \u{201c}Öberg\u{201d} <Exempel>".to_owned()),
             language: crate::base::language::Language::swedish(),
@@ -208,14 +247,61 @@ impl PreparedMailing for PreparedReleases {
         message_id::message_id(&self.key, self.mailing, Some(subscriber), &self.message_domain)
     }
 
-    fn content_hash(&self) -> Result<String, String> {
-        let mut hashes = Vec::new();
-        for list in &self.lists {
-            // Always the same recipient at the same time: only the content differs.
-            let reader = self.sample_reader(list, Timestamp::UNIX_EPOCH)?;
-            let (message, _) = self.message(&self.frame, list, &reader, Timestamp::UNIX_EPOCH)?;
-            hashes.extend(content_hash(&message.whole()));
+    fn sample(&self, reader: ShownTo<'_>, test: Option<&TestMail>) -> Result<Sample, String> {
+        let first = self.lists.first().ok_or("the mailing has no list in its audience")?;
+        let (list, reader) = match reader {
+            ShownTo::Subscriber(one) => {
+                let list = self.list_of(one).ok_or("this person is active on no list of the mailing's audience")?;
+                (list, Cow::Borrowed(one))
+            }
+            ShownTo::Invented(one) => (first, Cow::Owned(self.invented(one, first))),
+        };
+        let links = self.links(list, reader.id, Purpose::Test);
+        let personal = self.personal(list, &reader, &links).map_err(|error| error.to_string())?;
+        let (head, sender, envelope_id) = match test {
+            Some(TestMail { notice, to, .. }) => {
+                let head = Head {
+                    to: Mailbox::bare(to.clone()),
+                    subject: format!("{TEST_PREFIX}{}", personal.subject()),
+                    message_id: sample::message_id(&self.key, *notice, &self.message_domain),
+                };
+                // A bounce is matched to the notice.
+                (head, list.bounce_address(&self.key.sign(Purpose::Notice, &[notice.0])), notice.to_string())
+            }
+            None => {
+                let head = Head {
+                    to: Mailbox { name: reader.name.clone(), address: reader.address.clone() },
+                    subject: personal.subject(),
+                    message_id: format!("preview@{}", self.message_domain),
+                };
+                (head, list.bounce_address("preview"), "preview".to_owned())
+            }
+        };
+        let mut bytes = self.bytes(&self.frame, list, &personal, &links, &head, self.clock.now())?;
+        if let Some(test) = test {
+            bytes.splice(0..0, format!("{TEST_FIELD}: {}\r\n", test.release).into_bytes());
         }
-        Ok(to_hex(&content_hash(&hashes)))
+        let recipient = head.to.address;
+        let sender: Address = sender.parse().map_err(|error| format!("the envelope sender {sender}: {error}"))?;
+        Ok(Sample {
+            list: list.name.clone(),
+            subject: head.subject,
+            text: personal.text(),
+            html: personal.html(),
+            message: Message {
+                envelope: Envelope { sender: Some(sender), recipient, envelope_id },
+                bytes,
+                shared_end: self.frame.closing(),
+            },
+        })
+    }
+
+    fn content_hash(&self) -> Result<String, String> {
+        let lists: String = self.lists.iter().map(ListIdentity::canonical).collect();
+        Ok(to_hex(&content_hash(format!("layout {}\n{lists}", self.layout_hash()).as_bytes())))
+    }
+
+    fn layout_hash(&self) -> String {
+        to_hex(&self.layout)
     }
 }

@@ -24,6 +24,10 @@ fn mailing(missed: MissedPolicy) -> Mailing {
         created: minute(-60),
         created_by: "anna".into(),
         created_uid: None,
+        undo_seconds: 0,
+        edits: Vec::new(),
+        approvals_needed: 1,
+        first_approval: None,
     }
 }
 
@@ -173,4 +177,20 @@ fn each_reopening_changes_the_record() {
     m.reopen().unwrap();
     assert_ne!(m, once);
     assert_eq!(m.stage, Stage::Sending(frozen()));
+}
+
+#[test]
+fn two_approvals_take_two_people_besides_who_queued_it() {
+    let mut m = Mailing { approval_required: true, approvals_needed: 2, ..mailing(MissedPolicy::Send) };
+    m.approve(&user("bo"), minute(-5), None).unwrap();
+    assert!(!m.is_approved());
+    let again = m.approve(&user("bo"), minute(-4), None);
+    assert!(matches!(again, Err(TransitionError::SameApprover { .. })), "{again:?}");
+    assert!(matches!(m.approve(&user("anna"), minute(-4), None), Err(TransitionError::OwnApproval { .. })));
+    let mut changed = m.clone();
+    m.approve(&user("cecilia"), minute(-3), None).unwrap();
+    assert!(m.is_approved());
+    changed.change_content("another".into()).unwrap();
+    changed.approve(&user("cecilia"), minute(-3), None).unwrap();
+    assert!(!changed.is_approved(), "the first approval was of another content");
 }

@@ -41,6 +41,7 @@ fn request(at: &str) -> QueueRequest {
         uncertain: Uncertain::Resend,
         missed: None,
         grace_seconds: None,
+        again: false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tests of `composition`.
 
+mod content_hash;
 mod mail_snapshots;
 mod notices_forwarding;
 mod notices_headers;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use depesch::composition::content::Content;
-use depesch::composition::preview::{SampleReader, preview};
+use depesch::composition::preview::{PreviewSettings, preview};
+use depesch::composition::sample::SampleReader;
 use mail_parser::{MessageParser, MimeHeaders};
 
 use crate::support::mailings::minute;
@@ -15,7 +16,8 @@ fn every_sample_can_be_previewed_with_and_without_its_files() {
     for name in ALL {
         let release = release(name);
         let made = |files: &BTreeMap<String, Vec<u8>>| {
-            preview(&content, &release, files, &SampleReader::default(), minute(0)).unwrap()
+            preview(&content, &release, files, &SampleReader::default(), &PreviewSettings::default(), minute(0))
+                .unwrap()
         };
         let without = made(&BTreeMap::new());
         let files: BTreeMap<String, Vec<u8>> =

@@ -42,6 +42,7 @@ pub mod office;
 pub mod people;
 pub mod planted;
 pub mod posts;
+pub mod press;
 pub mod promql;
 pub mod relay;
 pub mod rsvps;
