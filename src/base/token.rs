@@ -29,6 +29,8 @@ pub enum Purpose {
     Notice,
     /// In the links and the Message-ID of a test mail or a preview: valid for nothing, so that using them changes nothing.
     Test,
+    /// In the address for one reader's answer to an invitation.
+    Rsvp,
 }
 
 impl Purpose {
@@ -41,6 +43,7 @@ impl Purpose {
             Purpose::MessageId => b"message-id",
             Purpose::Notice => b"notice",
             Purpose::Test => b"test",
+            Purpose::Rsvp => b"rsvp",
         }
     }
 }

@@ -42,7 +42,7 @@ pub(crate) struct ListIdentity {
     /// The List-* fields.
     pub fields: ListFields,
     shown: Address,
-    /// The prefix of `-bounces+…` and `-unsubscribe+…` addresses.
+    /// The prefix of `-bounces+…`, `-unsubscribe+…` and `-rsvp+…` addresses.
     alias: String,
     domain: String,
 }
@@ -78,6 +78,11 @@ impl ListIdentity {
     /// The address that ends one subscription.
     pub(crate) fn unsubscribe_address(&self, token: &str) -> String {
         format!("{}-unsubscribe+{token}@{}", self.alias, self.domain)
+    }
+
+    /// The address for one reader's answer to an invitation.
+    pub(crate) fn rsvp_address(&self, token: &str) -> String {
+        format!("{}-rsvp+{token}@{}", self.alias, self.domain)
     }
 
     /// Its address for a purpose, e.g. `request` or `owner`, as it may be shown.

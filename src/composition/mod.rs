@@ -8,6 +8,7 @@ pub mod list_identity;
 pub mod message;
 pub(crate) mod message_id;
 pub mod notices;
+pub(crate) mod originals;
 pub mod post_messages;
 pub mod preview;
 pub mod release;

@@ -154,9 +154,11 @@ fn message(
     let (subject, text, html) = (personal.subject(), personal.text(), personal.html());
     let one = Individual {
         to,
+        reply_to: None,
         subject: &subject,
         date: now,
         message_id: &format!("preview@{domain}"),
+        references: &[],
         unsubscribe_https: links.https.as_deref(),
         unsubscribe_mailto: &format!("mailto:{}", links.address),
         text_values: personal.text_values(),

@@ -23,8 +23,9 @@ use crate::store::{Store, StoreError};
 use super::enclosures::EventIdentity;
 use super::list_identity::ListIdentity;
 use super::message::{MessageSource, PrepareError, PreparedMailing};
+use super::originals::Originals;
 use super::sample::TEST_UID;
-use super::{enclosures, event, release};
+use super::{enclosures, event, originals, release};
 
 mod prepared;
 
@@ -83,7 +84,8 @@ impl ReleaseMessages {
             release::LoadError::Store(error) => PrepareError::Store(error),
             unreadable @ release::LoadError::Unreadable { .. } => broken(unreadable.to_string()),
         })?;
-        let loaded = loaded.ok_or_else(|| broken(format!("release {id} no longer exists")))?;
+        let mut loaded = loaded.ok_or_else(|| broken(format!("release {id} no longer exists")))?;
+        originals::name_related(&self.store, &mut loaded.release).await.map_err(PrepareError::Store)?;
         let lists = self.lists(mailing).await?;
         let first = lists.first().ok_or_else(|| broken("the mailing has no list in its audience"))?;
         let release = &loaded.release;
@@ -117,8 +119,13 @@ impl ReleaseMessages {
             }
             None => None,
         };
+        let answers_here = self.answers_here(release).await.map_err(PrepareError::Store)?;
+        let domain = self.settings.message_domain.as_deref();
+        let originals = Originals::of(&self.store, &self.key, domain, release, mailing).await;
+        let originals = originals.map_err(PrepareError::Store)?;
         let parts = Enclosed { calendar, attachments };
-        let made = PreparedReleases::new(self, mailing, release, prepared, lists, from, &parts);
+        let made =
+            PreparedReleases::new(self, mailing, release, prepared, lists, from, (&parts, originals, answers_here));
         made.try_one(self.clock.now(), &parts)?;
         Ok(made)
     }
@@ -131,6 +138,13 @@ impl ReleaseMessages {
             lists.push(ListIdentity::new(&list.value, place, &self.key));
         }
         Ok(lists)
+    }
+
+    /// Whether answers to the release's event are recorded here: the address for them is at the domain of a list, so
+    /// that its mail reaches this installation. Then each reader gets an address of their own for the answer.
+    async fn answers_here(&self, release: &Release) -> Result<bool, StoreError> {
+        let Some(to) = release.event.as_ref().and_then(|event| event.answers_to()) else { return Ok(false) };
+        Ok(self.store.lists().await?.iter().any(|list| list.value.address.domain() == to.domain()))
     }
 
     async fn contents(
@@ -199,13 +213,15 @@ pub(super) struct Enclosed {
     pub(super) attachments: Vec<Attachment>,
 }
 
-/// Reply-To: a person who answers: the first press contact with an address, else the address for registrations, else
-/// the list's owner.
+/// Reply-To: where answers are wanted, the address for them, so that a plain "I will come" is recorded; else a person
+/// who answers: the first press contact with an address, or the list's owner.
 pub(super) fn reply_mailbox(release: &Release, owner: &Address) -> Mailbox {
-    let contact = release.press_contacts().map(|c| &c.contact).find_map(|contact| {
-        let address = contact.email.clone()?;
-        Some(Mailbox { name: Some(contact.name.clone()), address })
-    });
-    let rsvp = || release.event.as_ref()?.rsvp.as_ref().map(|rsvp| Mailbox::bare(rsvp.to.clone()));
-    contact.or_else(rsvp).unwrap_or_else(|| Mailbox::bare(owner.clone()))
+    let answers = release.event.as_ref().and_then(|event| event.answers_to()).cloned().map(Mailbox::bare);
+    let contact = || {
+        release.press_contacts().map(|c| &c.contact).find_map(|contact| {
+            let address = contact.email.clone()?;
+            Some(Mailbox { name: Some(contact.name.clone()), address })
+        })
+    };
+    answers.or_else(contact).unwrap_or_else(|| Mailbox::bare(owner.clone()))
 }

@@ -22,7 +22,7 @@ const MOST_IDS: usize = 30;
 /// What connects a mail with the invitation that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// A signed Message-ID of a mail with this invitation, which proves that the writer has that mail.
+    /// A signed address in a mail with this invitation, or its signed Message-ID: the writer has that mail.
     Signed,
     /// The address that the mail came to.
     Address,
@@ -64,7 +64,16 @@ impl Candidate {
     }
 }
 
-/// Finds the invitation that `message` answers, by the `address` it came to and the UID of its calendar part.
+/// Where an answer came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CameTo<'a> {
+    /// The address.
+    pub address: Option<&'a Address>,
+    /// The mailing that the address was signed for, if it was.
+    pub mailing: Option<MailingId>,
+}
+
+/// Finds the invitation that `message` answers, by where it came to and the UID of its calendar part.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -73,7 +82,7 @@ pub(crate) async fn find(
     key: &Key,
     message: &Incoming,
     uid: Option<&str>,
-    address: Option<&Address>,
+    came_to: CameTo<'_>,
     now: Timestamp,
 ) -> Result<Found, StoreError> {
     // A test mail is no invitation, even of a release that has been sent.
@@ -81,7 +90,7 @@ pub(crate) async fn find(
     if is_of_test || uid.is_some_and(|uid| uid.starts_with(sample::TEST_UID)) {
         return Ok(Found::Nothing);
     }
-    for release in answered_releases(store, key, message).await? {
+    for release in answered_releases(store, key, message, came_to.mailing).await? {
         // An invitation that has not been sent cannot be answered.
         if !store.is_sent(release).await? {
             continue;
@@ -90,7 +99,7 @@ pub(crate) async fn find(
             return Ok(Found::One { event, release, way: Way::Signed });
         }
     }
-    let here = match address {
+    let here = match came_to.address {
         Some(address) => by_address(store, address, message, now).await?,
         None => Found::Nothing,
     };
@@ -105,11 +114,17 @@ pub(crate) async fn find(
     Ok(here)
 }
 
-/// The releases of our mailings whose signed Message-IDs a message references: `m7.<token>@…`.
-async fn answered_releases(store: &Store, key: &Key, message: &Incoming) -> Result<Vec<ReleaseId>, StoreError> {
+/// The releases of our mailings that a message answers: the one that its address was signed for, then those whose
+/// signed Message-IDs it references (`m7.<token>@…`).
+async fn answered_releases(
+    store: &Store,
+    key: &Key,
+    message: &Incoming,
+    signed_for: Option<MailingId>,
+) -> Result<Vec<ReleaseId>, StoreError> {
     let mut releases = Vec::new();
-    for id in message.answered_ids().into_iter().take(MOST_IDS) {
-        let Some(mailing) = mailing_of(key, id) else { continue };
+    let referenced = message.answered_ids().into_iter().take(MOST_IDS).filter_map(|id| mailing_of(key, id));
+    for mailing in signed_for.into_iter().chain(referenced) {
         if let Some(mailing) = store.mailing(mailing).await? {
             releases.extend(mailing.value.content.release());
         }

@@ -15,7 +15,7 @@ use crate::composition::list_identity;
 use crate::events::is_rsvp_address;
 use crate::model::list::List;
 use crate::store::{Read, Store, StoreError};
-use crate::subscribers::tokens::{BounceToken, UnsubscribeToken};
+use crate::subscribers::tokens::{BounceToken, RsvpToken, UnsubscribeToken};
 
 use super::ingest::AddressBook;
 use super::recipients::{IngestFuture, Recipient};
@@ -84,7 +84,10 @@ pub enum Role {
     /// Change of settings.
     Set,
     /// Answer to an invitation.
-    Rsvp,
+    Rsvp {
+        /// The invitation, if the address was signed.
+        token: Option<RsvpToken>,
+    },
 }
 
 /// The result of resolving an address.
@@ -237,7 +240,11 @@ fn role(key: &Key, wanted: &str) -> Result<Role, Recipient> {
         "which" | "vilka" => Role::Which,
         "help" | "hjalp" | "hjälp" => Role::Help,
         "set" | "installningar" | "inställningar" => Role::Set,
-        "rsvp" | "osa" => Role::Rsvp,
+        "rsvp" | "osa" => {
+            let verified = token.map(|token| RsvpToken::verify(key, token));
+            forged(verified != Some(None))?;
+            return Ok(Role::Rsvp { token: verified.flatten() });
+        }
         _ => return Err(Recipient::Unknown),
     };
     match token {

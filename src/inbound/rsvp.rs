@@ -18,7 +18,7 @@ use crate::composition::event::Announced;
 use crate::composition::notices::{Draft, Forwarded, Notices, may_answer};
 use crate::composition::release::{LoadError, LoadedRelease};
 use crate::events::answer::{Answering, Proof, answer_invitation};
-use crate::events::find::{Found, Way, find};
+use crate::events::find::{CameTo, Found, Way, find};
 use crate::events::{RsvpError, mailings_of};
 use crate::mail::calendar_reply::has_calendar_reply;
 use crate::mail::incoming::Incoming;
@@ -27,7 +27,9 @@ use crate::model::inbound::{InboundKind, Via};
 use crate::model::list::List;
 use crate::model::release::{EventStatus, Release};
 use crate::model::rsvp::{Detail, Rsvp, RsvpAnswer, RsvpPerson, RsvpSource};
+use crate::render::dates::DateWriter;
 use crate::store::Store;
+use crate::subscribers::tokens::RsvpToken;
 
 use super::{Effects, HandleError, Item};
 
@@ -62,11 +64,16 @@ pub struct RsvpHandler {
 
 impl RsvpHandler {
     /// Returns what an answer does; `None` if it belongs to no invitation or has no sender, and so is for a person.
-    /// `list` is the list whose address it came to, if any.
+    /// `list` is the list whose address it came to, if any; `token` that of the address, if it was signed.
     ///
     /// # Errors
     /// [`HandleError`].
-    pub(crate) async fn handle(&self, item: &Item, list: Option<&List>) -> Result<Option<Effects>, HandleError> {
+    pub(crate) async fn handle(
+        &self,
+        item: &Item,
+        list: Option<&List>,
+        token: Option<RsvpToken>,
+    ) -> Result<Option<Effects>, HandleError> {
         let message = &item.message;
         let Some(from) = message.from().and_then(|from| from.address.parse::<Address>().ok()) else { return Ok(None) };
         let rules = Rules::shipped().map_err(|error| HandleError::Broken(error.to_string()))?;
@@ -83,7 +90,8 @@ impl RsvpHandler {
         };
         let came_to = item.inbound.recipient.parse::<Address>().ok();
         let now = self.clock.now();
-        let found = find(&self.store, &self.key, message, uid.as_deref(), came_to.as_ref(), now).await?;
+        let came_to = CameTo { address: came_to.as_ref(), mailing: token.map(|token| token.mailing) };
+        let found = find(&self.store, &self.key, message, uid.as_deref(), came_to, now).await?;
         let (release, way) = match found {
             Found::One { release, way, .. } => (release, way),
             Found::Several | Found::Nothing => return Ok(None),
@@ -199,6 +207,7 @@ impl RsvpHandler {
         }
         let answers_to = |release: &Release| Some(release.event.as_ref()?.rsvp.as_ref()?.to.clone());
         let reply_to = answers_to(release).or_else(|| answers_to(&told.first.release));
+        let templates = self.notices.templates();
         let draft = Draft {
             template: "rsvp-receipt",
             language: &release.language,
@@ -207,7 +216,7 @@ impl RsvpHandler {
             answers: Some(&item.message),
             reply_to: reply_to.or_else(|| item.inbound.recipient.parse().ok()),
             unsubscribe: None,
-            data: receipt_data(told, rsvp),
+            data: receipt_data(told, rsvp, templates.labels(&release.language).map(|labels| &labels.dates)),
         };
         self.notices.write(&mut effects.batch, draft).await?;
         effects.notify = true;
@@ -281,8 +290,9 @@ fn person_of(person: &Person, message: &Incoming) -> RsvpPerson {
     }
 }
 
-/// The data of the receipt: the answer, and the event as the newest release describes it.
-fn receipt_data(told: &Announced, rsvp: &Rsvp) -> serde_json::Value {
+/// The data of the receipt: the answer and what came with it, in the person's own words, and the event as the newest
+/// release describes it. Details from the subscriber's record are left out: an answer may be forged.
+fn receipt_data(told: &Announced, rsvp: &Rsvp, dates: Option<&DateWriter>) -> serde_json::Value {
     let release = &told.newest.release;
     let event = release.event.as_ref();
     let is = |status: EventStatus| event.is_some_and(|event| event.status == status);
@@ -299,12 +309,23 @@ fn receipt_data(told: &Announced, rsvp: &Rsvp) -> serde_json::Value {
         "moved": is(EventStatus::Moved),
         "late": !cancelled && rsvp.current().is_some_and(|change| change.late),
     });
-    if let Some(place) = event.and_then(|event| event.place()) {
-        data["place"] = json!(place);
-    }
-    if let Some(event) = event {
-        let form = if event.start.time.is_some() { "%Y-%m-%d %H:%M" } else { "%Y-%m-%d" };
-        data["start"] = json!(event.start.local().format(form).to_string());
+    let person = &rsvp.person;
+    let given = |detail: &Option<Detail>| detail.clone().filter(|detail| detail.given).map(|detail| detail.text);
+    let people =
+        person.people.filter(|people| *people > 1 && answer != RsvpAnswer::No).map(|people| people.to_string());
+    let optional = [
+        ("place", event.and_then(|event| event.place())),
+        ("start", event.zip(dates).map(|(event, dates)| dates.moment(event.start))),
+        ("name", given(&person.name)),
+        ("newsroom", given(&person.newsroom)),
+        ("function", given(&person.function)),
+        ("press_card", given(&person.press_card)),
+        ("people", people),
+    ];
+    for (field, text) in optional {
+        if let Some(text) = text {
+            data[field] = json!(text);
+        }
     }
     data
 }

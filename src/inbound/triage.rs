@@ -80,7 +80,7 @@ impl Triage {
         }
         let handled = match &item.destination {
             Some(Destination::List { list, role }) => self.see_for_list(item, list, role).await?,
-            Some(Destination::Rsvp) if item.message.is_whole() => self.rsvps.handle(item, None).await?,
+            Some(Destination::Rsvp) if item.message.is_whole() => self.rsvps.handle(item, None, None).await?,
             Some(Destination::Rsvp | Destination::Postmaster) | None => None,
         };
         match handled {
@@ -118,8 +118,8 @@ impl Triage {
             // Reports carry their information at the beginning. Other messages are not handled if truncated.
             _ if !item.message.is_whole() => Ok(None),
             // Before the check for automatic replies: a calendar program answers on its owner's instruction.
-            Role::Rsvp => self.rsvps.handle(item, Some(list)).await,
-            Role::Post if rsvp::is_answer(&item.message) => self.rsvps.handle(item, Some(list)).await,
+            Role::Rsvp { token } => self.rsvps.handle(item, Some(list), *token).await,
+            Role::Post if rsvp::is_answer(&item.message) => self.rsvps.handle(item, Some(list), None).await,
             // An automatic reply is not a request, a post or a decision. It is dropped only if it is marked as
             // automatic.
             _ => match (role, self.reader.read(&item.message).kind) {

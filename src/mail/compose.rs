@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::base::clock::Timestamp;
 
 use super::encoding::{QuotedPrintable, push_base64, quoted_printable};
-use super::headers::{LINE_LIMIT, Mailbox, push_mailboxes, push_parameter, push_plain, push_text, push_uris};
+use super::headers::{LINE_LIMIT, Mailbox, push_ids, push_mailboxes, push_parameter, push_plain, push_text, push_uris};
 
 /// A file sent with the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,12 +219,16 @@ pub struct Sender {
 pub struct Individual<'a> {
     /// To.
     pub to: &'a Mailbox,
+    /// The address for this reader's answer; the sender's, if `None`.
+    pub reply_to: Option<&'a Mailbox>,
     /// Subject.
     pub subject: &'a str,
     /// Date.
     pub date: Timestamp,
     /// Message-ID without brackets: `left@domain`.
     pub message_id: &'a str,
+    /// The Message-IDs of the earlier mails that it continues, oldest first, without brackets; empty for none.
+    pub references: &'a [String],
     /// The https link that ends the subscription with one click (RFC 8058); `None` without public pages.
     pub unsubscribe_https: Option<&'a str>,
     /// The `mailto:` URI that ends it by mail.
@@ -312,13 +316,18 @@ fn body_len(body: &Body) -> usize {
 
 fn push_headers(out: &mut Vec<u8>, sender: &Sender, list: &ListFields, one: &Individual<'_>) {
     push_mailboxes(out, "From", &[&sender.from]);
-    if let Some(reply_to) = &sender.reply_to {
+    if let Some(reply_to) = one.reply_to.or(sender.reply_to.as_ref()) {
         push_mailboxes(out, "Reply-To", &[reply_to]);
     }
     push_mailboxes(out, "To", &[one.to]);
     push_text(out, "Subject", one.subject);
     push_date(out, "Date", one.date);
     push_uris(out, "Message-ID", &[one.message_id]);
+    if let Some(newest) = one.references.last() {
+        // RFC 5322 §3.6.4
+        push_ids(out, "In-Reply-To", &[newest]);
+        push_ids(out, "References", &one.references.iter().map(String::as_str).collect::<Vec<_>>());
+    }
     push_list_fields(out, list, one.unsubscribe_https, one.unsubscribe_mailto);
     push_plain(out, "Feedback-ID", &sender.feedback_id);
     // Not in any RFC, but old vacation programs check it before they answer.

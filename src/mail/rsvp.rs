@@ -2,6 +2,7 @@
 //! text, in Swedish or English. Uncertain answers are reported as uncertain, with the reason; nothing is guessed.
 
 mod fields;
+mod heads;
 mod sum;
 mod words;
 

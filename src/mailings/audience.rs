@@ -7,7 +7,6 @@ use crate::base::clock::Clock;
 use crate::base::id::{MailingId, SubscriberId};
 use crate::base::language::Language;
 use crate::base::unicode;
-use crate::model::ledger::DeliveryState;
 use crate::model::mailing::{AudienceQuery, Frozen, Mailing, Stage};
 use crate::model::subscriber::{Subscriber, SubscriptionState};
 use crate::store::engine::{Batch, Commit};
@@ -61,25 +60,6 @@ pub(crate) fn misses(query: &AudienceQuery, reached: Option<&[SubscriberId]>, su
     ];
     // Without an allocation for who is in.
     conditions.into_iter().filter(|(_, met)| !met).map(|(miss, _)| miss).collect()
-}
-
-/// The subscribers whom a mailing reached, or may have reached: accepted, uncertain or in doubt. Sorted.
-///
-/// # Errors
-/// [`StoreError`].
-pub(crate) async fn reached_by(store: &Store, mailing: MailingId) -> Result<Vec<SubscriberId>, StoreError> {
-    let Some(read) = store.mailing(mailing).await? else { return Ok(Vec::new()) };
-    let mut reached = Vec::new();
-    for chunk in 0..read.value.frozen().map_or(0, |f| f.chunks) {
-        for row in store.chunk_rows(mailing, chunk).await? {
-            use DeliveryState::{Accepted, InDoubt, Uncertain};
-            if matches!(row.delivery.state, Accepted { .. } | Uncertain { .. } | InDoubt { .. }) {
-                reached.push(row.subscriber);
-            }
-        }
-    }
-    reached.sort_unstable();
-    Ok(reached)
 }
 
 /// Number of subscribers who match a query now.
@@ -150,7 +130,10 @@ pub(crate) async fn reached_filter(
     query: &AudienceQuery,
 ) -> Result<Option<Vec<SubscriberId>>, StoreError> {
     match query.reached_by {
-        Some(mailing) => Ok(Some(reached_by(store, mailing).await?)),
+        Some(id) => match store.mailing(id).await? {
+            Some(mailing) => Ok(Some(store.reached_by(&mailing.value).await?)),
+            None => Ok(Some(Vec::new())),
+        },
         None => Ok(None),
     }
 }

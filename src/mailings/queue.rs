@@ -20,6 +20,7 @@ use super::repeated::{must_have_no_other_version, must_not_repeat};
 use super::trial::{Tried, try_mailing};
 
 pub use super::queue_error::{Problem, QueueError};
+pub(crate) use super::trial::whole_audience;
 
 /// Seconds by which a requested time may be in the past: typing takes time.
 const PAST_SECONDS: i64 = 120;

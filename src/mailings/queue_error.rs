@@ -20,7 +20,7 @@ pub struct Problem {
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// No list was named.
-    #[error("a mailing needs at least one list")]
+    #[error("a mailing needs at least one list, or the earlier mailing whose recipients get it")]
     NoLists,
     /// The list does not exist.
     #[error("there is no list {0}")]

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::base::id::{ListName, MailingId, ReleaseId, SubscriberId};
+use crate::base::id::{ListName, ReleaseId, SubscriberId};
 use crate::base::token::{self, to_hex};
 use crate::composition::approved::{audience_hash, post_hash, tested_hash};
 use crate::composition::event;
@@ -42,9 +42,9 @@ pub(crate) async fn try_mailing(
     messages: &dyn MessageSource,
     mailing: &mut Mailing,
 ) -> Result<Tried, QueueError> {
+    mailing.audience = whole_audience(store, &mailing.audience).await?;
     let lists = named_lists(store, &mailing.audience).await?;
     must_be_there(store, mailing.content).await?;
-    must_have_reached(store, mailing.audience.reached_by).await?;
     let approvals = lists.iter().filter(|list| list.value.approval).map(|list| list.value.approvals).max();
     mailing.approval_required = approvals.is_some();
     mailing.approvals_needed = approvals.unwrap_or(1);
@@ -94,12 +94,22 @@ async fn must_be_there(store: &Store, content: MailingContent) -> Result<(), Que
     }
 }
 
-async fn must_have_reached(store: &Store, earlier: Option<MailingId>) -> Result<(), QueueError> {
-    let Some(id) = earlier else { return Ok(()) };
+/// The audience with the lists that it is sent through: those of the earlier mailing, if only that is named.
+///
+/// # Errors
+/// [`QueueError::NotReached`], or an error of the store.
+pub(crate) async fn whole_audience(store: &Store, query: &AudienceQuery) -> Result<AudienceQuery, QueueError> {
+    let mut query = query.clone();
+    let Some(id) = query.reached_by else { return Ok(query) };
     let why = match store.mailing(id).await? {
         None => "there is no such mailing",
         Some(read) if read.value.frozen().is_none() => "it has not been sent",
-        Some(_) => return Ok(()),
+        Some(read) => {
+            if query.lists.is_empty() {
+                query.lists = read.value.audience.lists;
+            }
+            return Ok(query);
+        }
     };
     Err(QueueError::NotReached { id, why })
 }

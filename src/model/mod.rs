@@ -31,4 +31,5 @@ pub mod rsvp;
 pub mod subscriber;
 pub mod subscription;
 pub mod suppression;
+pub(crate) mod when;
 pub(crate) mod zone;

@@ -30,7 +30,7 @@ pub(crate) use person::{Issuer, Person};
 pub(crate) use programme::{ItemForm, Presentation, ProgrammeItem, SeriesDate, SeriesRow, Slot};
 pub use quote::{AttributionPlace, Quote, Speaker};
 pub(crate) use record::{ReleaseRecord, ReleaseSummary};
-pub(crate) use relation::{Archive, Embargo, Relation, RelationKind, Translation};
+pub(crate) use relation::{Archive, Corrected, Embargo, Relation, RelationKind, Translation};
 
 /// One release. Texts are NFC; U+00A0 is kept; an absent text is `None`, never empty.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,6 +106,8 @@ pub struct Release {
     pub relations: Vec<Relation>,
     /// What changed and why, for a correction or an update.
     pub change: Option<String>,
+    /// The words that were wrong, with the right ones.
+    pub corrected: Vec<Corrected>,
     /// A line that welcomes media, where no RSVP is needed.
     pub media_welcome: Option<String>,
     /// Terms of use for its material.

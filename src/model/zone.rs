@@ -9,6 +9,8 @@ use chrono_tz::Tz;
 
 use crate::base::clock::Timestamp;
 
+use super::when;
+
 /// How a local time relates to the clock changes of its zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meeting {
@@ -33,9 +35,12 @@ pub enum TimeError {
     },
     /// Not a date with a time.
     #[error(
-        "\u{201c}{0}\u{201d} is not a time; write 2026-11-23 09:00, 2026-11-23T09:00:30, 2026-11-23T09:00+01:00 or now"
+        "\u{201c}{0}\u{201d} is not a time; write 2026-11-23 09:00, \u{201c}tomorrow 9\u{201d}, \u{201c}1 mars kl 9\u{201d}, 2026-11-23T09:00+01:00 or now"
     )]
     Time(String),
+    /// A day alone.
+    #[error("\u{201c}{0}\u{201d} is a day without a time; add one, such as {0} 9.00")]
+    NoTime(String),
 }
 
 fn near(nearest: &Option<&'static str>) -> String {
@@ -83,13 +88,13 @@ fn after_gap(local: NaiveDateTime, zone: Tz) -> Timestamp {
 }
 
 /// Parses a time as people write it: `now`; a local time in `zone`, with `T` or a space, with or without seconds and
-/// fractions; or an instant with its own offset (RFC 3339), which ignores `zone`.
+/// fractions, or in words (see [`when`]); or an instant with its own offset (RFC 3339), which ignores `zone`.
 ///
 /// # Errors
 /// [`TimeError::Time`].
 pub(crate) fn parse(text: &str, zone: Tz, now: Timestamp) -> Result<(Timestamp, Meeting), TimeError> {
     let text = text.trim();
-    if text.eq_ignore_ascii_case("now") {
+    if ["now", "nu"].iter().any(|word| text.eq_ignore_ascii_case(word)) {
         return Ok((now, Meeting::Once));
     }
     if let Some(at) = with_offset(text) {
@@ -100,7 +105,15 @@ pub(crate) fn parse(text: &str, zone: Tz, now: Timestamp) -> Result<(Timestamp, 
         .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
         // %S accepts a leap second, which the zone tables do not have.
         .filter(|local| local.and_utc().timestamp_subsec_nanos() < 1_000_000_000 && in_reach(local.date()));
-    local.map(|local| instant(local, zone)).ok_or_else(|| TimeError::Time(text.to_owned()))
+    if let Some(local) = local {
+        return Ok(instant(local, zone));
+    }
+    let moment = when::read(text, now.with_timezone(&zone).naive_local()).filter(|moment| in_reach(moment.date));
+    let moment = moment.ok_or_else(|| TimeError::Time(text.to_owned()))?;
+    match moment.time {
+        Some(_) => Ok(instant(moment.local(), zone)),
+        None => Err(TimeError::NoTime(text.to_owned())),
+    }
 }
 
 fn with_offset(text: &str) -> Option<Timestamp> {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-use crate::model::release::Release;
 use crate::model::release::block::Block;
 use crate::model::release::presence::FIELDS;
+use crate::model::release::{RelationKind, Release};
 
 /// A kind's manifest.
 ///
@@ -17,6 +17,7 @@ use crate::model::release::presence::FIELDS;
 /// required = ["lead", "event.start", "event.place"]
 /// one_of = [["event.rsvp", "media_welcome"]]
 /// at_least = { series = 2 }                # fields of which there must be several
+/// relates = ["correction-of"]              # a [[relations]] of one of these kinds is required
 /// order = ["facts", "rsvp", "body"]        # the order of its blocks; those not named follow
 /// looks_back = true                        # its event may be over
 /// max_headline = 60                        # characters; more is a warning
@@ -42,6 +43,9 @@ pub struct Manifest {
     /// Lists that need more than one entry, each with its least number: blocks whose parts are counted.
     #[serde(default, deserialize_with = "counted")]
     pub at_least: BTreeMap<String, usize>,
+    /// Kinds of relation to an earlier release, of which one is required; empty if none is.
+    #[serde(default, deserialize_with = "relations")]
+    pub(crate) relates: Vec<RelationKind>,
     /// The order of the blocks (see [`Block`]); those not named follow.
     #[serde(default = "all_blocks", deserialize_with = "blocks")]
     pub(crate) order: Vec<Block>,
@@ -77,6 +81,19 @@ fn blocks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Block>, D::E
         Some((_, twice)) => Err(D::Error::custom(format!("order: \u{201c}{twice}\u{201d} is named twice"))),
         None => Ok(order),
     }
+}
+
+fn relations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RelationKind>, D::Error> {
+    let words = Vec::<String>::deserialize(deserializer)?;
+    let kind = |word: &String| {
+        let unknown = || {
+            let known = RelationKind::ALL.map(RelationKind::word).join(", ");
+            format!("relates: there is no relation \u{201c}{word}\u{201d}; known relations: {known}")
+        };
+        let found = RelationKind::ALL.into_iter().find(|kind| kind.word() == word);
+        found.ok_or_else(|| D::Error::custom(unknown()))
+    };
+    words.iter().map(kind).collect()
 }
 
 fn counted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, usize>, D::Error> {
@@ -150,6 +167,12 @@ impl Manifest {
         let count = |field: &str| Block::of_word(field).map_or(0, |block| release.parts(block));
         let each = self.at_least.iter().map(|(field, least)| (field.as_str(), *least, count(field)));
         each.filter(|(_, least, count)| count < least).collect()
+    }
+
+    /// The relations of which `release` lacks one; `None` if it has one, or needs none.
+    pub(crate) fn unrelated(&self, release: &Release) -> Option<&[RelationKind]> {
+        let relates = release.relations.iter().any(|relation| self.relates.contains(&relation.kind));
+        (!self.relates.is_empty() && !relates).then_some(&self.relates)
     }
 
     /// What `release` lacks: each entry is a field, or fields of which one is sufficient.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::model::release::attachment::Travel;
 use crate::model::release::block;
-use crate::model::release::{EventStatus, Fact, Moment, Person, Quote, Relation, Release, Span};
+use crate::model::release::{Corrected, EventStatus, Fact, Moment, Person, Quote, Relation, Release, Span};
 
 use super::html::HtmlWriter;
 use super::labels::Labels;
@@ -174,6 +174,13 @@ impl ViewWriter<'_> {
             self.put_inline(view, "lead", lead);
         }
         self.put_words(view, "change", release.change.as_deref());
+        let corrected = |words: &Corrected| {
+            let mut fields = Fields::new();
+            self.put_words(&mut fields, "old", Some(&words.old));
+            self.put_words(&mut fields, "new", Some(&words.new));
+            fields
+        };
+        put_list(view, "corrected", release.corrected.iter().map(corrected));
         // A cancelled event has no welcome.
         let cancelled = release.event.as_ref().is_some_and(|event| event.status == EventStatus::Cancelled);
         self.put_words(view, "media_welcome", release.media_welcome.as_deref().filter(|_| !cancelled));

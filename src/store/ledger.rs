@@ -114,6 +114,24 @@ impl Store {
         subscribers.into_iter().enumerate().map(row).collect()
     }
 
+    /// The subscribers whom a mailing reached, or may have reached: accepted, uncertain or in doubt. Sorted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn reached_by(&self, mailing: &Mailing) -> Result<Vec<SubscriberId>, StoreError> {
+        let mut reached = Vec::new();
+        for chunk in 0..mailing.frozen().map_or(0, |frozen| frozen.chunks) {
+            for row in self.chunk_rows(mailing.id, chunk).await? {
+                use DeliveryState::{Accepted, InDoubt, Uncertain};
+                if matches!(row.delivery.state, Accepted { .. } | Uncertain { .. } | InDoubt { .. }) {
+                    reached.push(row.subscriber);
+                }
+            }
+        }
+        reached.sort_unstable();
+        Ok(reached)
+    }
+
     /// One delivery and its stored bytes; waiting if it has no record.
     ///
     /// # Errors

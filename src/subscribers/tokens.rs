@@ -26,6 +26,25 @@ pub struct UnsubscribeToken {
     pub place: u64,
 }
 
+/// The content of the token in the address for one reader's answer to an invitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RsvpToken {
+    /// The mailing that invited.
+    pub mailing: MailingId,
+    /// The reader who was invited. Someone to whom they forwarded the invitation may answer in their own name.
+    pub subscriber: SubscriberId,
+}
+
+impl RsvpToken {
+    /// The invitation that a signed token identifies; `None` if the token is not ours.
+    pub(crate) fn verify(key: &Key, token: &str) -> Option<Self> {
+        match key.verify(Purpose::Rsvp, token)?.as_slice() {
+            [mailing, subscriber] => Some(Self { mailing: MailingId(*mailing), subscriber: SubscriberId(*subscriber) }),
+            _ => None,
+        }
+    }
+}
+
 impl BounceToken {
     /// The delivery that a signed token identifies; `None` if the token is not ours.
     pub(crate) fn verify(key: &Key, token: &str) -> Option<Self> {

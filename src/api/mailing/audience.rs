@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::id::{MailingId, SubscriberId};
 use crate::mailings::people::{Of, Standing, Who, people};
+use crate::mailings::queue::whole_audience;
 
 use super::super::ApiState;
 use super::super::error::ApiError;
 use super::super::extract::{Body, Caller, Parameters, Segment};
-use super::queue::audience_query;
+use super::queue::{audience_query, refusal};
 use super::view::AudienceView;
 
 /// Default and maximum number of people in a response.
@@ -77,7 +78,7 @@ pub(super) async fn of_query(
     Parameters(parameters): Parameters<PeopleParameters>,
     Body(audience): Body<AudienceView>,
 ) -> Result<Json<AudiencePage>, ApiError> {
-    let query = audience_query(&audience)?;
+    let query = whole_audience(&control.store, &audience_query(&audience)?).await.map_err(refusal)?;
     for name in &query.lists {
         if control.store.list(name).await?.is_none() {
             return Err(ApiError::not_found(format!("there is no list {name}"))

@@ -245,10 +245,10 @@ fn audience(mailing: &Mailing) -> AudienceView {
     }
 }
 
-/// An instant as local time in `zone`; in UTC if the zone is no longer known.
+/// An instant as local time in `zone`, with its weekday; in UTC if the zone is no longer known.
 pub(crate) fn local_time(at: Timestamp, zone: &str) -> String {
     let zone: Tz = zone.parse().unwrap_or(Tz::UTC);
-    at.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z").to_string()
+    at.with_timezone(&zone).format("%a %Y-%m-%d %H:%M %Z").to_string()
 }
 
 /// The headline of the release that a mailing sends, or the subject of the post.

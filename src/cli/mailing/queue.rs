@@ -25,7 +25,7 @@ pub struct QueueOptions {
     #[arg(long, value_name = "ID")]
     release: Option<ReleaseId>,
     /// A list; may be repeated, and a person on several of them gets one mail
-    #[arg(long = "list", value_name = "LIST", required = true)]
+    #[arg(long = "list", value_name = "LIST", required_unless_present = "reached_by")]
     lists: Vec<ListName>,
     /// Only people who cover this beat; may be repeated
     #[arg(long = "beat", value_name = "BEAT")]
@@ -36,7 +36,7 @@ pub struct QueueOptions {
     /// Only people who read this language; may be repeated
     #[arg(long = "language", value_name = "LANGUAGE")]
     languages: Vec<Language>,
-    /// Only people whom this earlier mailing reached: for a correction or an update
+    /// Only people whom this earlier mailing reached: for a correction or an update; by default through its lists
     #[arg(long, value_name = "MAILING")]
     reached_by: Option<MailingId>,
     /// When: now, or a time such as "2026-11-23 09:00"

@@ -23,6 +23,7 @@ use crate::model::list::List;
 use crate::model::notice::{Notice, NoticeBody, NoticeState};
 use crate::model::release::Blob;
 use crate::render::mails::Written;
+use crate::render::registry::Templates;
 use crate::render::template_files::TemplateError;
 use crate::runtime::notifier::Notifier;
 use crate::store::engine::Batch;
@@ -135,6 +136,11 @@ struct Origin {
 }
 
 impl Notices {
+    /// The templates now in force.
+    pub(crate) fn templates(&self) -> Arc<Templates> {
+        self.inner.content.get().templates.clone()
+    }
+
     /// Creates a writer for notices in `store`, with the current templates.
     pub fn new(
         store: Store,

@@ -22,6 +22,7 @@ use super::{Enclosed, ReleaseMessages, broken, reply_mailbox};
 use crate::composition::list_identity::ListIdentity;
 use crate::composition::message::{Message, PrepareError, PreparedMailing, Sample};
 use crate::composition::message_id;
+use crate::composition::originals::Originals;
 use crate::composition::sample::{self, INVENTED, SampleReader, ShownTo, TEST_FIELD, TEST_PREFIX, TestMail};
 
 /// A mailing that only lacks the recipient.
@@ -38,13 +39,19 @@ pub(crate) struct PreparedReleases {
     clock: Arc<dyn Clock>,
     base_url: Option<String>,
     message_domain: String,
+    originals: Originals,
+    /// Whether each reader gets an address of their own for the answer to an invitation.
+    answers_here: bool,
 }
 
 /// The header fields that differ between a message and a sample of it.
 struct Head {
     to: Mailbox,
+    /// The reader's own address for the answer to an invitation.
+    answers_to: Option<Mailbox>,
     subject: String,
     message_id: String,
+    references: Vec<String>,
 }
 
 /// The unsubscribe links of one message.
@@ -61,7 +68,7 @@ impl PreparedReleases {
         prepared: PreparedRelease,
         lists: Vec<ListIdentity>,
         from: Mailbox,
-        parts: &Enclosed,
+        (parts, originals, answers_here): (&Enclosed, Originals, bool),
     ) -> Self {
         let first = &lists[0];
         let reply_to = Some(reply_mailbox(release, &first.owner)).filter(|reply| reply.address != from.address);
@@ -85,6 +92,8 @@ impl PreparedReleases {
             // RFC 8058 §3.1 allows only https.
             base_url: source.settings.base_url.clone().filter(|url| url.starts_with("https://")),
             message_domain,
+            originals,
+            answers_here,
             lists,
         }
     }
@@ -114,6 +123,21 @@ impl PreparedReleases {
         })
     }
 
+    /// The address for one reader's answer to an invitation; its token contains mailing and subscriber.
+    fn answer_mailbox(
+        &self,
+        list: &ListIdentity,
+        subscriber: SubscriberId,
+        purpose: Purpose,
+    ) -> Result<Option<Mailbox>, String> {
+        if !self.answers_here {
+            return Ok(None);
+        }
+        let address = list.rsvp_address(&self.key.sign(purpose, &[self.mailing.0, subscriber.0]));
+        let address = address.parse().map_err(|error| format!("the address for answers {address}: {error}"))?;
+        Ok(Some(Mailbox { name: self.sender.from.name.clone(), address }))
+    }
+
     /// Whether the texts can be rendered for a subscriber; cheap enough for a whole audience.
     fn try_texts(&self, subscriber: &Subscriber) -> Result<(), String> {
         let Some(list) = self.list_of(subscriber) else { return Ok(()) };
@@ -132,8 +156,10 @@ impl PreparedReleases {
         let personal = self.personal(list, subscriber, &links).map_err(|error| error.to_string())?;
         let head = Head {
             to: Mailbox { name: subscriber.name.clone(), address: subscriber.address.clone() },
+            answers_to: self.answer_mailbox(list, subscriber.id, Purpose::Rsvp)?,
             subject: personal.subject(),
             message_id: self.message_id(subscriber.id),
+            references: self.originals.sent_to(subscriber.id),
         };
         let bytes = self.bytes(frame, list, &personal, &links, &head, now)?;
         let bounces = list.bounce_address(&self.key.sign(Purpose::Bounce, &[self.mailing.0, subscriber.id.0]));
@@ -155,9 +181,11 @@ impl PreparedReleases {
     ) -> Result<Vec<u8>, String> {
         let one = Individual {
             to: &head.to,
+            reply_to: head.answers_to.as_ref(),
             subject: &head.subject,
             date: now,
             message_id: &head.message_id,
+            references: &head.references,
             unsubscribe_https: links.https.as_deref(),
             unsubscribe_mailto: &format!("mailto:{}", links.address),
             text_values: personal.text_values(),
@@ -258,10 +286,14 @@ impl PreparedMailing for PreparedReleases {
         };
         let links = self.links(list, reader.id, Purpose::Test);
         let personal = self.personal(list, &reader, &links).map_err(|error| error.to_string())?;
+        let answers_to = self.answer_mailbox(list, reader.id, Purpose::Test)?;
+        let references = self.originals.sent_to(reader.id);
         let (head, sender, envelope_id) = match test {
             Some(TestMail { notice, to, .. }) => {
                 let head = Head {
                     to: Mailbox::bare(to.clone()),
+                    answers_to,
+                    references,
                     subject: format!("{TEST_PREFIX}{}", personal.subject()),
                     message_id: sample::message_id(&self.key, *notice, &self.message_domain),
                 };
@@ -271,6 +303,8 @@ impl PreparedMailing for PreparedReleases {
             None => {
                 let head = Head {
                     to: Mailbox { name: reader.name.clone(), address: reader.address.clone() },
+                    answers_to,
+                    references,
                     subject: personal.subject(),
                     message_id: format!("preview@{}", self.message_domain),
                 };

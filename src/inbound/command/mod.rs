@@ -135,7 +135,7 @@ impl CommandService {
             | Role::Returned { .. }
             | Role::Owner
             | Role::Decide { .. }
-            | Role::Rsvp => return Ok(None),
+            | Role::Rsvp { .. } => return Ok(None),
         }
         let sender = item.inbound.arrival.sender.as_deref();
         let is_answer = matches!(role, Role::Confirm { .. });

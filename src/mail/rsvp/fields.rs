@@ -3,6 +3,7 @@
 //! comment.
 
 use super::Person;
+use super::heads;
 use super::words::{Words, words_of};
 
 /// Maximum number of lines that are read.
@@ -11,8 +12,6 @@ const MAX_LINES: usize = 400;
 const MAX_LINE: usize = 2000;
 /// Maximum bytes of a field that are kept.
 const MAX_FIELD: usize = 200;
-/// Maximum number of people in one answer; a larger number means something else.
-const MAX_PEOPLE: u32 = 500;
 
 /// A text, split into fields and the rest.
 #[derive(Debug, Default)]
@@ -58,7 +57,7 @@ pub(super) fn read(text: &str, words: &Words) -> Fields {
         fields.person.press_card = press_card(text);
     }
     if fields.person.people.is_none() {
-        fields.person.people = people(&fields.free, words);
+        fields.person.people = heads::people(&fields.free, words);
     }
     fields
 }
@@ -76,7 +75,7 @@ impl Fields {
             "function" => &mut person.function,
             "press_card" => &mut person.press_card,
             "people" => {
-                person.people = number(&value, words).or(person.people);
+                person.people = heads::number(&value, words).or(person.people);
                 return true;
             }
             "answer" => {
@@ -233,29 +232,4 @@ fn press_card(text: &str) -> Option<String> {
         }
     }
     None
-}
-
-/// The number of people, if stated: "vi blir tre", "2 personer", "party of two".
-fn people(text: &str, words: &Words) -> Option<u32> {
-    let all: Vec<String> = words_of(text).into_iter().take(400).collect();
-    let at = |place: Option<usize>| place.and_then(|place| all.get(place)).map(String::as_str).unwrap_or_default();
-    (0..all.len()).find_map(|place| {
-        let count = number(&all[place], words)?;
-        let (before, two, after) = (at(place.checked_sub(1)), at(place.checked_sub(2)), at(Some(place + 1)));
-        let counted = ["personer", "person", "people", "persons", "deltagare", "attendees", "pers", "seats", "platser"];
-        let said = counted.contains(&after)
-            || (["blir", "är"].contains(&before) && two == "vi" && !["minuter", "timmar"].contains(&after))
-            || (before == "be" && ["will", "ll"].contains(&two) && after != "minutes" && after != "there")
-            || (before == "of" && ["party", "group"].contains(&two))
-            || (after == "of" && at(Some(place + 2)) == "us")
-            || (after == "från" && before == "kommer")
-            || (after == "st");
-        said.then_some(count)
-    })
-}
-
-fn number(text: &str, words: &Words) -> Option<u32> {
-    let first = words_of(text).into_iter().next()?;
-    let count = words.numbers.get(&first).copied().or_else(|| first.parse().ok())?;
-    (1..=MAX_PEOPLE).contains(&count).then_some(count)
 }

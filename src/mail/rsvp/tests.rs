@@ -78,6 +78,28 @@ fn labelled_fields_are_taken_as_given() {
 }
 
 #[test]
+fn those_whom_a_person_brings_are_counted() {
+    let people = |text: &str| answer(&mail(text)).person.people;
+    for (text, count) in [
+        ("Jag kommer gärna. Har med mig en fotograf.", 2),
+        ("Jag kommer tillsammans med min kollega Oskar.", 2),
+        ("Ja tack, jag kommer! Tar med mig en kollega och två fotografer.", 4),
+        ("I will attend, bringing a photographer and an intern.", 3),
+        ("Jag kommer. Vi blir tre. Har med mig en fotograf.", 3),
+    ] {
+        assert_eq!(people(text), Some(count), "{text}");
+    }
+    for text in [
+        "Jag kommer, men har inte med mig någon fotograf.",
+        "Jag kommer. Tar med mig inga frågor.",
+        "Jag kommer. Har med mig min kamera.",
+        "Jag kommer tillsammans med stor glädje.",
+    ] {
+        assert_eq!(people(text), None, "{text}");
+    }
+}
+
+#[test]
 fn all_that_the_invitation_asks_for_is_a_registration() {
     let form = "Namn: Karin Ek\nRedaktion: Exempelbladet\nFunktion: reporter\n";
     assert_eq!(answer(&mail(form)).attendance, Attendance::Yes);

@@ -85,6 +85,11 @@ impl Event {
         })
     }
 
+    /// The address for answers; `None` if none are wanted, as to a cancelled event.
+    pub(crate) fn answers_to(&self) -> Option<&Address> {
+        self.rsvp.as_ref().filter(|_| self.status != EventStatus::Cancelled).map(|rsvp| &rsvp.to)
+    }
+
     /// Venue, street and city in one line, as far as given.
     pub(crate) fn place(&self) -> Option<String> {
         let parts: Vec<&str> =

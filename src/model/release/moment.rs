@@ -16,6 +16,11 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// The day of an instant in `zone`.
+    pub(crate) fn day_of(at: Timestamp, zone: Tz) -> Self {
+        Self { date: at.with_timezone(&zone).date_naive(), time: None }
+    }
+
     /// The local time; midnight for a whole day.
     pub fn local(&self) -> NaiveDateTime {
         self.date.and_time(self.time.unwrap_or(NaiveTime::MIN))

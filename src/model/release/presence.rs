@@ -3,7 +3,7 @@
 use super::Release;
 
 /// Every name that a manifest may require.
-pub(crate) const FIELDS: [&str; 40] = [
+pub(crate) const FIELDS: [&str; 41] = [
     "archive",
     "attachments",
     "attachments_or_links",
@@ -14,6 +14,7 @@ pub(crate) const FIELDS: [&str; 40] = [
     "category",
     "change",
     "contacts",
+    "corrected",
     "editor_note",
     "embargo",
     "event",
@@ -61,6 +62,7 @@ impl Release {
             "category" => self.category.is_some(),
             "change" => self.change.is_some(),
             "contacts" => !self.contacts.is_empty(),
+            "corrected" => !self.corrected.is_empty(),
             "editor_note" => self.editor_note.is_some(),
             "embargo" => self.embargo.is_some(),
             "event" | "event.start" => event.is_some(),
@@ -108,6 +110,7 @@ impl Release {
             "category" => less.category = None,
             "change" => less.change = None,
             "contacts" => less.contacts.clear(),
+            "corrected" => less.corrected.clear(),
             "editor_note" => less.editor_note = None,
             "embargo" => less.embargo = None,
             "event" if self.facts.is_empty() => less.event = None,

@@ -40,6 +40,13 @@ impl Release {
         let same = |kind| matches!(kind, UpdateOf | CorrectionOf | Replaces | Withdraws);
         self.relations.iter().filter(|r| same(r.kind)).find_map(|r| r.to.parse().ok())
     }
+
+    /// The releases that this one continues, if given by their numbers: all relations but the documentation of an
+    /// event, which is about the event and not about its announcement.
+    pub(crate) fn continues(&self) -> impl Iterator<Item = ReleaseId> {
+        let continued = self.relations.iter().filter(|relation| relation.kind != RelationKind::DocumentationOf);
+        continued.filter_map(|relation| relation.to.parse().ok())
+    }
 }
 
 /// The kind of relation between two releases.
@@ -75,6 +82,15 @@ impl RelationKind {
     /// All of them, for messages.
     pub(crate) const ALL: [Self; 6] =
         [Self::CorrectionOf, Self::Replaces, Self::Withdraws, Self::FollowUpOf, Self::DocumentationOf, Self::UpdateOf];
+}
+
+/// Words of an earlier release that were wrong, and the right ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Corrected {
+    /// What it said.
+    pub old: String,
+    /// What it should say.
+    pub new: String,
 }
 
 /// An embargo: not for publication before a time.

@@ -21,6 +21,16 @@ pub(super) fn check(subject: &Subject<'_>, draft: &Draft, findings: &mut Vec<Fin
                 let finding = Finding::error("required", said, "add the others, or choose another kind");
                 findings.push(subject.place(finding, field));
             }
+            if let Some(kinds) = manifest.unrelated(subject.release) {
+                let words: Vec<&str> = kinds.iter().map(|kind| kind.word()).collect();
+                let said =
+                    format!("this kind needs a relation to the release that it is about: {}", words.join(" or "));
+                let fix = format!(
+                    "write [[relations]], kind = \"{}\" and to = \"r12\", the number of that release",
+                    words[0]
+                );
+                findings.push(subject.place(Finding::error("required", said, fix), "relations"));
+            }
             let length = subject.release.headline.chars().count();
             if length > manifest.max_headline {
                 let said = format!(

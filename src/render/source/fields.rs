@@ -65,6 +65,7 @@ fn head(root: &mut Section<'_, '_>, kind: Option<Kind>, language: Option<Languag
         archive: None,
         relations: Vec::new(),
         change: None,
+        corrected: Vec::new(),
         media_welcome: None,
         usage_terms: None,
         editor_note: None,
@@ -99,6 +100,7 @@ fn closing(root: &mut Section<'_, '_>, release: &mut Release) {
     release.archive = root.archive("archive", zone);
     release.relations = root.relations("relations", zone);
     release.change = root.text("change");
+    release.corrected = root.corrected("corrected");
     release.media_welcome = root.text("media_welcome");
     release.usage_terms = root.text("usage_terms");
     release.editor_note = root.text("editor_note");

@@ -6,7 +6,7 @@ use super::section::Section;
 use crate::base::language::Language;
 use crate::model::release::block::{Block, Headings};
 use crate::model::release::{
-    Archive, Attachment, Embargo, Image, Link, LinkGroup, Relation, RelationKind, Translation, Video,
+    Archive, Attachment, Corrected, Embargo, Image, Link, LinkGroup, Relation, RelationKind, Translation, Video,
 };
 
 const LANGUAGE: &str = "write a language tag such as sv or en-GB";
@@ -45,6 +45,15 @@ impl<'i, 'l> Section<'i, 'l> {
             }
             section.finish();
             image
+        };
+        self.sections(key).into_iter().map(read).collect()
+    }
+
+    pub(super) fn corrected(&mut self, key: &'static str) -> Vec<Corrected> {
+        let read = |mut section: Section<'_, '_>| {
+            let corrected = Corrected { old: section.need("old", "\"40 000\""), new: section.need("new", "\"4 000\"") };
+            section.finish();
+            corrected
         };
         self.sections(key).into_iter().map(read).collect()
     }

@@ -62,7 +62,7 @@ async fn a_mailing_is_checked_queued_once_and_shown() {
     let (daemon, _store) = daemon().await;
     let client = &daemon.client;
     let looked: QueueAnswer = client.post("/v1/mailings?check=true", &request("2026-11-23 09:00")).await.unwrap();
-    assert_eq!((looked.audience, looked.mailing.local_time.as_str()), (Some(3), "2026-11-23 09:00 CET"));
+    assert_eq!((looked.audience, looked.mailing.local_time.as_str()), (Some(3), "Mon 2026-11-23 09:00 CET"));
     let queue = |at| async move { client.post_once::<_, QueueAnswer>("/v1/mailings", "key", &request(at)).await };
     let queued = queue("2026-11-23 09:00").await.unwrap();
     assert!(!queued.repeated);
@@ -98,7 +98,7 @@ async fn wrong_times_and_names_are_reported() {
     assert_eq!(queue(with(|r| r.audience.lists = vec!["nobody".into()])).await.0, 404);
     assert_eq!(queue(with(|r| r.at = "2026-11-20 09:00".into())).await, (422, "past".into()));
     let gap: QueueAnswer = daemon.client.post("/v1/mailings", &request("2027-03-28 02:30")).await.unwrap();
-    assert_eq!(gap.mailing.local_time, "2027-03-28 03:00 CEST");
+    assert_eq!(gap.mailing.local_time, "Sun 2027-03-28 03:00 CEST");
     assert!(gap.warnings[0].contains("does not exist"), "{:?}", gap.warnings);
 }
 
@@ -113,7 +113,7 @@ async fn a_mailing_is_held_moved_and_withdrawn() {
     assert!(post(client, "/v1/mailings/m1/resume", &()).await.unwrap().pause.is_none());
     let later = RescheduleRequest { at: "2026-11-24 10:30".into(), zone: None, missed: Some(Missed::Send) };
     let moved = post(client, "/v1/mailings/m1/reschedule", &later).await.unwrap();
-    assert_eq!((moved.local_time.as_str(), moved.missed.as_str()), ("2026-11-24 10:30 CET", "send"));
+    assert_eq!((moved.local_time.as_str(), moved.missed.as_str()), ("Tue 2026-11-24 10:30 CET", "send"));
     let free = post(client, "/v1/mailings/m1/approve", &ApproveRequest::default()).await;
     assert_eq!(free.unwrap_err(), (409, "no-approval-needed".into()));
     assert_eq!(post(client, "/v1/mailings/m1/cancel", &()).await.unwrap().stage, "cancelled");

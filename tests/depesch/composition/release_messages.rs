@@ -90,7 +90,7 @@ async fn an_invitation_reaches_its_reader_whole() {
     assert_eq!(parsed.subject(), Some("Pressinbjudan: Vem vårdar vårdarna? Riksmöte i Örebro"));
     assert_eq!(parsed.to().unwrap().first().unwrap().name(), Some("Åsa Öberg"));
     assert_eq!(parsed.from().unwrap().first().unwrap().address(), Some("media@lists.example.org"));
-    assert_eq!(parsed.reply_to().unwrap().first().unwrap().name(), Some("Sara Holm"));
+    assert_eq!(parsed.reply_to().unwrap().first().unwrap().address(), Some("press@vardagskraft.example"));
     let text = parsed.body_text(0).unwrap();
     for line in ["Tid: torsdag 11 mars 2027, kl.\u{a0}9.30–16.00", "070-174\u{a0}06\u{a0}05", "Skickat till Åsa Öberg"]
     {

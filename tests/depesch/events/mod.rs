@@ -6,5 +6,6 @@ mod rsvp_changed_event;
 mod rsvp_export;
 mod rsvp_forged;
 mod rsvp_invitation;
+mod rsvp_own_address;
 mod rsvp_recorded;
 mod rsvp_uncertain;

@@ -79,10 +79,10 @@ async fn an_answer_after_a_move_confirms_the_new_time() {
     let receipts = hosts.receipts().await;
     let texts: Vec<&str> = receipts.iter().map(|(_, text)| text.as_str()).collect();
     let [before, after, nils] = texts[..] else { panic!("{receipts:?}") };
-    assert!(before.contains("2026-11-26 09:30") && !before.contains("flyttats"), "{before}");
+    assert!(before.contains("torsdag 26 november 2026, kl. 9.30") && !before.contains("flyttats"), "{before}");
     for text in [after, nils] {
         assert!(text.contains("Du kommer.") && text.contains("flyttats"), "{text}");
-        assert!(text.contains("2026-11-27 13:00") && !text.contains("2026-11-26"), "{text}");
+        assert!(text.contains("fredag 27 november 2026, kl. 13") && !text.contains("26 november"), "{text}");
     }
     let start = hosts.overview(1).await.start.unwrap();
     assert_eq!(start.to_string(), "2026-11-27 12:00:00 UTC", "the list of guests has the new time, too");
@@ -100,10 +100,7 @@ async fn an_answer_to_a_cancelled_event_is_told_that_it_is_cancelled() {
             let receipts = hosts.receipts().await;
             let [(_, receipt)] = receipts.as_slice() else { panic!("{text} {receipts:?}") };
             assert!(!receipt.contains("Du kommer"), "{receipt}");
-            assert!(
-                receipt.contains("evenemanget inst=C3=A4llt") || receipt.contains("evenemanget inställt"),
-                "{receipt}"
-            );
+            assert!(receipt.contains("evenemanget inställt"), "{receipt}");
             let overview = hosts.overview(release.0).await;
             assert_eq!((overview.event, overview.answers.len()), (ReleaseId(1), 1), "the answer itself is kept");
             assert_ne!(overview.answers[0].rsvp.answer(), RsvpAnswer::Unclear);
@@ -127,7 +124,7 @@ async fn an_unsent_release_changes_no_answer() {
     let event = "start = 2026-11-27T13:00:00\nstatus = \"moved\"";
     update(&hosts, "Ny tid: Så bygger vi", event, RELATION).await;
     hosts.writes("karin", "Jag kommer!").await;
-    assert!(hosts.receipts().await[0].1.contains("2026-11-26 09:30"));
+    assert!(hosts.receipts().await[0].1.contains("torsdag 26 november 2026, kl. 9.30"));
 }
 
 #[tokio::test]

@@ -133,7 +133,7 @@ async fn an_older_question_does_not_bring_back_who_left_since() {
     assert_eq!((answer.about.as_str(), answer.to.as_str()), ("left-since", KARIN));
     // Who else replies to it learns nothing: the answer goes to the person.
     let note = world.arrives(Some("eva@press.example"), &question.reply_to, &reply(&question, "ja")).await;
-    assert_eq!(note, "command: not subscribed: the person left after asking");
+    assert!(note.starts_with("command: not subscribed: the person left after asking"), "{note}");
     assert!(world.notices().await.iter().all(|notice| notice.to == KARIN), "{:?}", world.sent().await);
     // A new question does.
     world.clock.advance(chrono::Duration::days(1));

@@ -60,9 +60,11 @@ fn make(case: &Case) -> Vec<u8> {
     let to = mailbox(&case.to, "asa@example.com");
     let one = Individual {
         to: &to,
+        reply_to: None,
         subject: &case.subject,
         date: Utc.with_ymd_and_hms(2017, 3, 16, 8, 30, 0).unwrap(),
         message_id: "m7.abcdefgh@lists.example.org",
+        references: &[],
         unsubscribe_https: Some("https://press.example.org/u/token"),
         unsubscribe_mailto: "mailto:media-unsubscribe+token@lists.example.org",
         text_values: &[],
@@ -233,9 +235,11 @@ fn pieces_make_the_same_text_as_the_whole() {
     let to = mailbox("", "asa@example.com");
     let individual = Individual {
         to: &to,
+        reply_to: None,
         subject: "s",
         date: Utc.with_ymd_and_hms(2017, 3, 16, 8, 30, 0).unwrap(),
         message_id: "a@example.org",
+        references: &[],
         unsubscribe_https: None,
         unsubscribe_mailto: "mailto:a@example.org",
         text_values: &values,

@@ -16,7 +16,7 @@ use depesch::store::for_tests::engine as engine_of;
 use depesch::store::{Store, StoreError};
 
 use crate::support::failing::{FailingCommits, Failure};
-use crate::support::mailings::{list, minute, operator, put_subscriber, store};
+use crate::support::mailings::{list, minute, operator, put_sent, put_subscriber, store};
 use crate::support::people::all_mailings;
 use crate::support::wanting::Wanting;
 
@@ -123,6 +123,9 @@ async fn what_is_not_there_or_past_is_refused_and_nothing_is_queued() {
     assert!(matches!(refused(changed(|o| o.schedule.at = minute(-5))).await, QueueError::Past(_)));
     let reached = changed(|o| o.audience.reached_by = Some(MailingId(4)));
     assert!(matches!(refused(reached).await, QueueError::NotReached { .. }));
+    let unsent =
+        Order { audience: AudienceQuery { reached_by: Some(MailingId(4)), ..Default::default() }, ..order(&["media"]) };
+    assert!(matches!(refused(unsent).await, QueueError::NotReached { .. }));
     let empty = changed(|o| {
         o.audience.regions = ["atlantis".to_owned()].into();
         o.schedule.at = minute(0);
@@ -132,6 +135,16 @@ async fn what_is_not_there_or_past_is_refused_and_nothing_is_queued() {
     let checked = check(&store, &Wanting::default(), minute(0), &later).await.unwrap();
     assert_eq!((checked.audience, checked.warnings.len()), (0, 1));
     assert_eq!(count(&store).await, 0);
+}
+
+#[tokio::test]
+async fn an_earlier_mailing_alone_names_the_audience() {
+    let store = house().await;
+    put_sent(&store, 40, ReleaseId(1), &[true, false, true]).await;
+    let audience = AudienceQuery { reached_by: Some(MailingId(40)), ..AudienceQuery::default() };
+    let checked = queued(&store, &Order { audience, ..order(&["media"]) }, None).await.unwrap().checked.unwrap();
+    assert_eq!(checked.audience, 2);
+    assert_eq!(checked.mailing.audience.lists, ["media".parse().unwrap()].into());
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@ const ALL: &str = "kicker = \"Vinjett\"\npublished = 2027-01-18\nupdated = 2027-
     usage_terms = \"Fri användning.\"\neditor_note = \"Till er.\"\nresponsible_publisher = \"Ann Ansvarig\"\n\
     [archive]\nnotes = [\"Arkiverad.\"]\n\
     [[relations]]\nkind = \"correction-of\"\nto = \"r1\"\ntitle = \"Förra texten\"\n\
+    [[relations]]\nkind = \"withdraws\"\nto = \"r2\"\ntitle = \"Tidigare text\"\n\
+    [[corrected]]\nold = \"Fyrtio\"\nnew = \"Fyra\"\n\
     [event]\nstart = 2027-03-11T09:30:00\ncity = \"Örebro\"\n[event.rsvp]\nto = \"press@example.org\"\n\
     [[programme]]\ntime = \"9.30\"\ntitle = \"Inledning\"\n\
     [[presentations]]\ntitle = \"Föredraget\"\nurl = \"https://example.org/a\"\n\
@@ -17,8 +19,8 @@ const ALL: &str = "kicker = \"Vinjett\"\npublished = 2027-01-18\nupdated = 2027-
     [[videos]]\ntitle = \"Filmen\"\nurl = \"https://example.org/f\"\n\
     [[links]]\ntitle = \"Länken\"\nurl = \"https://example.org/l\"\n";
 
-const SHIPPED: [&str; 7] =
-    ["press-release", "invitation", "documentation", "series", "article", "bulletin", "correction"];
+const SHIPPED: [&str; 8] =
+    ["press-release", "invitation", "documentation", "series", "article", "bulletin", "correction", "withdrawal"];
 
 #[test]
 fn no_kind_leaves_a_field_out() {
@@ -39,6 +41,9 @@ fn no_kind_leaves_a_field_out() {
             "Ann Ansvarig",
             "Arkiverad.",
             "Förra texten",
+            "Tidigare text",
+            "Fyrtio",
+            "Fyra",
             "Örebro",
             "press@example.org",
             "Inledning",
@@ -75,7 +80,14 @@ fn each_kind_asks_for_what_it_needs() {
     needs("article", "published = 2027-01-18\n", "Text.", &[]);
     needs("bulletin", "", "", &["required"]);
     needs("bulletin", "", "Text.", &[]);
+    let about = |kind: &str| format!("[[relations]]\nkind = \"{kind}\"\nto = \"r12\"\n");
+    let corrected = "[[corrected]]\nold = \"40\"\nnew = \"4\"\n".to_owned();
     needs("correction", "change = \"Ny siffra.\"\n", "Text.", &["required"]);
+    needs("correction", &about("correction-of"), "Text.", &["required"]);
+    needs("correction", &(corrected.clone() + &about("withdraws")), "Text.", &["required"]);
+    needs("correction", &(corrected + &about("correction-of")), "Text.", &[]);
+    needs("withdrawal", &about("correction-of"), "Text.", &["required"]);
+    needs("withdrawal", &about("withdraws"), "Text.", &[]);
 }
 
 #[test]

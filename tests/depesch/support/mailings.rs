@@ -78,6 +78,20 @@ pub async fn put_frozen(store: &Store, id: u64, audience: u32) -> Mailing {
     m
 }
 
+/// Stores a mailing of a release to the subscribers from 1 on, accepted or failed for each of them.
+pub async fn put_sent(store: &Store, id: u64, release: ReleaseId, reached: &[bool]) {
+    let mut sent = mailing(id, MissedPolicy::Send);
+    sent.content = MailingContent::Release(release);
+    sent.stage = Stage::Sending(Frozen { at: minute(60), chunks: 1, audience: reached.len() as u32 });
+    let mut batch = Batch::new();
+    let ids: Vec<SubscriberId> = (1..=reached.len() as u64).map(SubscriberId).collect();
+    put_chunk(&mut batch, sent.id, 0, &ids);
+    assert_eq!(store.commit(batch).await.unwrap(), Commit::Applied);
+    put(store, &sent).await;
+    let state = |reached: &bool| if *reached { accepted() } else { failed(550, "5.1.1 no such user") };
+    settle(store, &sent, reached.iter().map(state).collect()).await;
+}
+
 /// A list.
 pub fn list(name: &str) -> List {
     List {

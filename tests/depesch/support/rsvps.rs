@@ -22,6 +22,8 @@ use depesch::store::blobs::Blobs;
 use depesch::store::engine::Commit;
 use depesch::subscribers::limits::AskSettings;
 
+use mail_parser::MessageParser;
+
 use super::commands::triage;
 use super::mailings::{list, mailing, put};
 use super::notices::World;
@@ -165,11 +167,15 @@ impl Hosts {
         passed.map(|notice| notice.recipient.to_string()).collect()
     }
 
-    /// The recipients and texts of receipts.
+    /// The recipients of receipts, and their headers and texts, each paragraph on a line of its own.
     pub async fn receipts(&self) -> Vec<(String, String)> {
         let mut receipts = Vec::new();
         for notice in self.notices().await.into_iter().filter(|notice| notice.about == "rsvp-receipt") {
-            receipts.push((notice.recipient.to_string(), self.text_of(notice.id).await));
+            let bytes = self.world.store.notice_bytes(notice.id).await.unwrap().unwrap();
+            let text = MessageParser::default().parse(&bytes).unwrap().body_text(0).unwrap().into_owned();
+            let text = text.replace("\r\n", "\n").replace(" \n", " ").replace('\u{a0}', " ");
+            let head = String::from_utf8_lossy(&bytes).split("\r\n\r\n").next().unwrap().to_owned();
+            receipts.push((notice.recipient.to_string(), format!("{head}\n\n{text}")));
         }
         receipts
     }

@@ -11,7 +11,7 @@ use depesch::render::registry::Templates;
 use depesch::render::source::{SourceSettings, book::parse_book, parse};
 
 /// All samples.
-pub const ALL: [&str; 7] = [
+pub const ALL: [&str; 8] = [
     "inbjudan-riksmote.md",
     "press-release-small-towns.md",
     "dokumentation-konferens.md",
@@ -19,6 +19,7 @@ pub const ALL: [&str; 7] = [
     "artikel-nattpatrullen.md",
     "medlemsinformation-avtal.md",
     "rattelse-medlemmar.md",
+    "aterkallelse-avtal.md",
 ];
 
 /// A release in docs/samples.

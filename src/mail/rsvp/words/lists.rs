@@ -33,6 +33,7 @@ pub(in crate::mail::rsvp) struct Words {
     pub(in crate::mail::rsvp) closings: Vec<String>,
     pub(in crate::mail::rsvp) labels: BTreeMap<String, Vec<String>>,
     pub(in crate::mail::rsvp) functions: HashSet<String>,
+    pub(in crate::mail::rsvp) companions: HashSet<String>,
     pub(in crate::mail::rsvp) numbers: BTreeMap<String, u32>,
 }
 
@@ -75,6 +76,8 @@ struct Lists {
     automatic: Vec<String>,
     labels: BTreeMap<String, Vec<String>>,
     functions: Vec<String>,
+    brings: Vec<String>,
+    companions: Vec<String>,
     rewrites: BTreeMap<String, String>,
     numbers: BTreeMap<String, u32>,
 }
@@ -103,6 +106,7 @@ impl Words {
             ("neutral", lists.neutral),
             ("question", lists.question),
             ("automatic", lists.automatic),
+            ("brings", lists.brings),
         ];
         Ok(Self {
             filler: set(lists.filler),
@@ -128,6 +132,7 @@ impl Words {
             closings: lists.closings,
             labels: lists.labels,
             functions: set(lists.functions),
+            companions: set(lists.companions),
             numbers: lists.numbers,
         })
     }
@@ -137,7 +142,7 @@ impl Words {
         self.find_gap(list, words, GAP)
     }
 
-    pub(super) fn find_gap(&self, list: &str, words: &[String], gap: usize) -> Option<(usize, usize)> {
+    pub(in crate::mail::rsvp) fn find_gap(&self, list: &str, words: &[String], gap: usize) -> Option<(usize, usize)> {
         let phrases = self.phrases.get(list)?;
         phrases.iter().find_map(|phrase| (0..words.len()).find_map(|at| Some((at, self.at(phrase, words, at, gap)?))))
     }
