@@ -208,6 +208,10 @@ impl Mailing {
             None | Some(_) => {}
         }
         self.approval = Some(Approval { by: by.name.clone(), at, content_hash });
+        // "Send now" waited for the approval: there is still time to undo it.
+        if self.undo_seconds > 0 && self.schedule.at <= at {
+            self.send_now(at, self.undo_seconds);
+        }
         Ok(())
     }
 

@@ -85,14 +85,19 @@ pub(crate) async fn simple(id: MailingId, what: &str, context: &Context) -> Resu
 pub(crate) async fn approve(id: MailingId, content_hash: Option<String>, context: &Context) -> Result<Done, CliError> {
     let request = ApproveRequest { content_hash };
     let answer: ChangeAnswer = context.client.post(super::path(id).segment("approve"), &request).await?;
-    changed(&answer, context)
+    scheduled(&answer, context)
 }
 
 /// Reschedules a mailing.
 pub(crate) async fn reschedule(options: RescheduleOptions, context: &Context) -> Result<Done, CliError> {
     let request = RescheduleRequest { at: options.at, zone: options.zone, missed: options.missed.map(Into::into) };
     let answer: ChangeAnswer = context.client.post(super::path(options.id).segment("reschedule"), &request).await?;
-    changed(&answer, context)?;
+    scheduled(&answer, context)
+}
+
+/// As [`changed`], and until when it can be undone.
+fn scheduled(answer: &ChangeAnswer, context: &Context) -> Result<Done, CliError> {
+    changed(answer, context)?;
     if let Some(words) = undo_words(&answer.mailing).filter(|_| !context.output.is_json()) {
         note(&words);
     }

@@ -189,7 +189,7 @@ async fn dry_run(options: &QueueOptions, request: &QueueRequest, context: &Conte
 /// Until when a mailing that is to be sent at once can still be stopped.
 pub(super) fn undo_words(mailing: &MailingView) -> Option<String> {
     let id = &mailing.id;
-    let waits = mailing.undo_seconds > 0 && mailing.stage == "scheduled" && mailing.pause.is_none();
+    let waits = mailing.undo_seconds > 0 && mailing.stage == "scheduled" && mailing.pause.is_none() && mailing.approved;
     waits.then(|| {
         format!(
             "It is sent at {}; until then \u{201c}depesch mailing cancel {id}\u{201d} stops it and \u{201c}depesch mailing edit {id} FILE\u{201d} \

@@ -194,3 +194,14 @@ fn two_approvals_take_two_people_besides_who_queued_it() {
     changed.approve(&user("cecilia"), minute(-3), None).unwrap();
     assert!(!changed.is_approved(), "the first approval was of another content");
 }
+
+#[test]
+fn what_was_to_be_sent_at_once_can_be_undone_after_a_late_approval() {
+    let at_once = Mailing { approval_required: true, undo_seconds: 60, ..mailing(MissedPolicy::Ask) };
+    let mut late = at_once.clone();
+    late.approve(&user("bo"), minute(30), None).unwrap();
+    assert_eq!((late.schedule.at, late.due(minute(30))), (minute(31), Due::Later(minute(31))));
+    let mut planned = Mailing { undo_seconds: 0, ..at_once };
+    planned.approve(&user("bo"), minute(-5), None).unwrap();
+    assert_eq!(planned.schedule.at, mailing(MissedPolicy::Ask).schedule.at);
+}
