@@ -39,4 +39,4 @@ timed "import the people" ctl subscriber import "$work/people.csv" --consent "as
 ctl contact import docs/samples/contacts.toml >/dev/null
 timed "queue to one list" ctl mailing queue docs/samples/inbjudan-riksmote.md --list list1 --at 2199-01-01T00:00Z
 mapfile -t names < <(seq -f 'list%g' "$lists" | sed 's/^/--list\n/')
-timed "queue to $lists lists" ctl mailing queue docs/samples/inbjudan-riksmote.md "${names[@]}" --at 2199-01-01T00:00Z
+timed "queue to $lists lists" ctl mailing queue docs/samples/inbjudan-riksmote.md "${names[@]}" --again --at 2199-01-01T00:00Z

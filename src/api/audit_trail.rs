@@ -32,7 +32,7 @@ pub enum Noted {
     Change,
     /// One entry: addresses are shown.
     Shows,
-    /// One entry if addresses are requested (`addresses=true`).
+    /// One entry if addresses are requested (`addresses=true`), or what one person gets (`as`).
     ShowsIfAsked,
     /// No entry: it changes nothing, or has records of its own.
     Nothing,
@@ -90,6 +90,10 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/v1/mailings/{id}/cancel", "mailing cancel", Noted::Change),
     rule("POST", "/v1/mailings/{id}/approve", "mailing approve", Noted::Change),
     rule("POST", "/v1/mailings/{id}/reschedule", "mailing reschedule", Noted::Change),
+    rule("POST", "/v1/mailings/audience", "mailing audience", Noted::ShowsIfAsked),
+    rule("GET", "/v1/mailings/{id}/audience", "mailing audience", Noted::ShowsIfAsked),
+    rule("POST", "/v1/mailings/{id}/edit", "mailing edit", Noted::Change),
+    rule("GET", "/v1/mailings/{id}/preview", "mailing preview", Noted::ShowsIfAsked),
     rule("POST", "/v1/mailings/{id}/retry", "mailing retry", Noted::Change),
     rule("POST", "/v1/mailings/{id}/resolve", "mailing resolve", Noted::Change),
     rule("POST", "/v1/outbound/flush", "outbound flush", Noted::Change),
@@ -99,6 +103,8 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/v1/posts/{id}/approve", "post approve", Noted::Change),
     rule("POST", "/v1/posts/{id}/refuse", "post refuse", Noted::Change),
     rule("POST", "/v1/releases", "release add", Noted::Change),
+    rule("GET", "/v1/releases/{id}/preview", "release preview", Noted::ShowsIfAsked),
+    rule("POST", "/v1/releases/{id}/test", "release test", Noted::Change),
     rule("POST", "/v1/releases/check", "release check", Noted::Nothing),
     rule("POST", "/v1/retention", "retention run", Noted::Change),
     rule("GET", "/v1/rsvps/{event}", "rsvp list", Noted::Shows),
@@ -189,7 +195,7 @@ pub(super) async fn record(State(control): State<Arc<ApiState>>, request: Reques
     let query = query.unwrap_or_default();
     let shows = match noted {
         Noted::Nothing => return next.run(Request::from_parts(parts, body)).await,
-        Noted::ShowsIfAsked if query.get("addresses").is_none_or(|asked| asked != "true") => {
+        Noted::ShowsIfAsked if !asks_for_people(&query) => {
             return next.run(Request::from_parts(parts, body)).await;
         }
         Noted::Shows | Noted::ShowsIfAsked => true,
@@ -232,6 +238,10 @@ pub(super) async fn record(State(control): State<Arc<ApiState>>, request: Reques
     }
 }
 
+fn asks_for_people(query: &HashMap<String, String>) -> bool {
+    query.get("addresses").is_some_and(|asked| asked == "true") || query.contains_key("as")
+}
+
 fn rule_of(method: &Method, path: &str) -> (String, Noted) {
     match RULES.iter().find(|rule| rule.route == (method.as_str(), path)) {
         Some(rule) => (rule.what.to_owned(), rule.noted),
@@ -266,6 +276,9 @@ async fn about(
             "list" | "name" => vec![log.list_id(value)],
             _ => id_of(noun, name, value).into_iter().collect(),
         });
+    }
+    if let Some(who) = query.get("as") {
+        ids.extend(person(control, log, who).await?);
     }
     let lists = ["list", "lists"].iter().filter_map(|name| query.get(*name)).flat_map(|lists| lists.split(','));
     ids.extend(lists.filter(|name| !name.is_empty()).map(|name| log.list_id(name)));

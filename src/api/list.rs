@@ -86,16 +86,20 @@ async fn edit(
 }
 
 async fn change(control: &ApiState, caller: &Caller, name: &ListName, fields: &ListFields) -> Result<List, ApiError> {
-    let ends_approval = fields.approval == Some(false);
+    // Fewer approvals are as good as none for a user who wants to send something alone.
+    let weakens = |list: &List| {
+        fields.approval == Some(false) || fields.approvals.is_some_and(|approvals| approvals < list.approvals)
+    };
+    let read = control.store.list(name).await?.ok_or_else(|| missing(name))?;
+    let ends_approval = weakens(&read.value);
     if ends_approval {
         // Errors in the other fields are reported before a second person is asked to confirm.
-        let read = control.store.list(name).await?.ok_or_else(|| missing(name))?;
         fill(&mut read.value.clone(), fields)?;
     }
     let confirmed = ends_approval && must_be_confirmed(control, caller, name).await?;
     let mut refusal = None;
     let change = |list: &mut List| {
-        refusal = match list.approval && ends_approval && !confirmed {
+        refusal = match list.approval && weakens(list) && !confirmed {
             true => Some(ApiError::conflict("the list was changed by another user at this moment; try again")),
             false => fill(list, fields).err(),
         }
@@ -106,7 +110,7 @@ async fn change(control: &ApiState, caller: &Caller, name: &ListName, fields: &L
         (None, Some(list)) => list,
         (None, None) => return Err(missing(name)),
     };
-    if fields.approval.is_some() {
+    if fields.approval.is_some() || fields.approvals.is_some() {
         control.store.note_request_to_end_approval(name, None).await?;
     }
     Ok(list)

@@ -8,6 +8,11 @@
 //! | `GET /v1/mailings/{id}/report` | returns counts and problems, grouped and one by one |
 //! | `GET /v1/mailings/{id}/deliveries` | streams all deliveries, as lines |
 //! | `GET /v1/mailings/{id}/deliveries/{subscriber}` | returns the delivery to one subscriber |
+//! | `GET /v1/mailings/{id}/audience` | lists the people of its lists: who is in its audience, who is not, and why |
+//! | `POST /v1/mailings/audience` | the same for an audience that is not queued |
+//! | `GET /v1/mailings/{id}/preview` | shows it as a reader gets it |
+//! | `POST /v1/mailings/{id}/edit` | changes what it sends |
+//! | `GET /v1/mailings/{id}/diff` | shows what the last edit changed |
 //! | `POST /v1/mailings/{id}/pause`, `resume`, `cancel`, `approve`, `reschedule` | changes it |
 //! | `POST /v1/mailings/{id}/retry`, `resolve` | decides about settled deliveries |
 
@@ -26,7 +31,10 @@ use super::ApiState;
 use super::error::ApiError;
 use super::extract::{Parameters, Segment};
 
+pub mod audience;
 pub mod change;
+pub mod edit;
+mod preview;
 pub mod queue;
 pub mod report;
 pub mod view;
@@ -41,6 +49,11 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
         .route("/v1/mailings/{id}/report", get(report::report))
         .route("/v1/mailings/{id}/deliveries", get(report::deliveries))
         .route("/v1/mailings/{id}/deliveries/{subscriber}", get(report::delivery))
+        .route("/v1/mailings/audience", post(audience::of_query))
+        .route("/v1/mailings/{id}/audience", get(audience::of_mailing))
+        .route("/v1/mailings/{id}/preview", get(preview::preview))
+        .route("/v1/mailings/{id}/edit", post(edit::edit))
+        .route("/v1/mailings/{id}/diff", get(edit::diff))
         .route("/v1/mailings/{id}/pause", post(change::pause))
         .route("/v1/mailings/{id}/resume", post(change::resume))
         .route("/v1/mailings/{id}/cancel", post(change::cancel))

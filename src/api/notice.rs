@@ -159,7 +159,7 @@ pub(super) fn view(notice: &Notice, addresses: bool) -> NoticeView {
         code: account.code,
         reply: if addresses { account.text } else { masked(&account.text) },
         spool: match &notice.body {
-            NoticeBody::Kept => None,
+            NoticeBody::Kept | NoticeBody::KeptWithEnd(_) => None,
             NoticeBody::Forwarded { place, .. } => Some((place.segment, place.offset)),
         },
     }

@@ -1,4 +1,5 @@
-//! Releases: `GET|POST /v1/releases`, `GET /v1/releases/{id}`, `POST /v1/releases/check`.
+//! Releases: `GET|POST /v1/releases`, `GET /v1/releases/{id}`, `POST /v1/releases/check`, `GET
+//! /v1/releases/{id}/preview`, `POST /v1/releases/{id}/test`.
 //!
 //! A release's files are uploaded before it, see [`super::blob`]; a release that names a file not stored is refused. A
 //! release identical to a stored one (text, files, contacts, boilerplate) is not added again.
@@ -33,6 +34,8 @@ use super::blob::BlobView;
 use super::error::ApiError;
 use super::extract::{Body, Caller, Parameters, Segment};
 use super::finding_view::{FindingView, views};
+
+pub mod sample;
 
 /// A release file and the files it names.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -118,6 +121,8 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
         .route("/v1/releases", get(list).post(add))
         .route("/v1/releases/check", post(check))
         .route("/v1/releases/{id}", get(show))
+        .route("/v1/releases/{id}/preview", get(sample::preview))
+        .route("/v1/releases/{id}/test", post(sample::test))
 }
 
 /// Maximum number of releases in a response.

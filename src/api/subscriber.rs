@@ -1,4 +1,4 @@
-//! Subscribers: `POST /v1/subscribers`, `GET /v1/subscribers?search=`, `GET|PATCH|DELETE /v1/subscribers/{who}`, `POST
+//! Subscribers: `POST /v1/subscribers`, `GET /v1/subscribers` (with `search=`, or filters), `GET|PATCH|DELETE /v1/subscribers/{who}`, `POST
 //! /v1/subscribers/{who}/subscriptions/{list}`, `GET /v1/subscribers/{who}/record`, where `who` is a number such as
 //! `s17` or an address.
 
@@ -10,9 +10,12 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::ListName;
+use crate::base::id::{ListName, SubscriberId};
+use crate::base::language::Language;
+use crate::model::subscriber::SubscriptionState;
 use crate::privacy::erasure::Eraser;
 use crate::store::search::{Search, SearchCursor};
+use crate::subscribers::listing;
 use crate::subscribers::profile::{PersonError, PersonFields, SubscriptionChange};
 
 use super::ApiState;
@@ -104,15 +107,30 @@ async fn add(
 const FOUND_LIMIT: usize = 500;
 const FOUND: usize = 50;
 
-/// Parameters of a search for people.
+/// Parameters of a search for people, or of a list of them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
-    /// Parts of the name, organisation and address, in any order.
-    search: String,
+struct PeopleParameters {
+    /// Parts of the name, organisation and address, in any order; not with filters.
+    search: Option<String>,
     /// The `next` of the previous response.
     after: Option<String>,
     limit: Option<usize>,
+    list: Option<ListName>,
+    /// The state of the subscription to the list, or to any list.
+    state: Option<String>,
+    language: Option<Language>,
+    beat: Option<String>,
+    region: Option<String>,
+    /// Part of the organisation's name.
+    organisation: Option<String>,
+}
+
+impl PeopleParameters {
+    fn is_filtered(&self) -> bool {
+        let texts = [&self.state, &self.beat, &self.region, &self.organisation];
+        self.list.is_some() || self.language.is_some() || texts.into_iter().any(Option::is_some)
+    }
 }
 
 /// The people found by a search.
@@ -127,9 +145,13 @@ pub(crate) struct FoundPeopleView {
 
 async fn find_people(
     State(control): State<Arc<ApiState>>,
-    Parameters(wanted): Parameters<Wanted>,
+    Parameters(wanted): Parameters<PeopleParameters>,
 ) -> Result<Json<FoundPeopleView>, ApiError> {
-    let search = Search::new(&wanted.search).ok_or_else(|| {
+    let Some(search) = &wanted.search else { return list_people(&control, wanted).await };
+    if wanted.is_filtered() {
+        return Err(ApiError::invalid("a search has no filters: give either \u{201c}search\u{201d} or filters"));
+    }
+    let search = Search::new(search).ok_or_else(|| {
         ApiError::invalid("the search has no letter or digit; give a part of a name, an organisation or an address")
     })?;
     let after = match &wanted.after {
@@ -142,6 +164,33 @@ async fn find_people(
     let found = control.store.search_people(&search, after.as_ref(), limit).await?;
     let people = found.people.iter().map(|read| SubscriberView::from(&read.value)).collect();
     Ok(Json(FoundPeopleView { people, next: found.next.map(|next| next.to_text()) }))
+}
+
+async fn list_people(control: &ApiState, wanted: PeopleParameters) -> Result<Json<FoundPeopleView>, ApiError> {
+    let invalid = |field: &str, what: String| ApiError::invalid(format!("{field}: {what}"));
+    let after = wanted.after.as_deref().map(str::parse).transpose().map_err(|e| invalid("after", format!("{e}")))?;
+    let state = wanted.state.as_deref().map(|word| {
+        let found = SubscriptionState::ALL.into_iter().find(|state| state.word() == word);
+        found.ok_or_else(|| invalid("state", format!("\u{201c}{word}\u{201d} is no state of a subscription")))
+    });
+    if let Some(list) = &wanted.list
+        && control.store.list(list).await?.is_none()
+    {
+        return Err(ApiError::not_found(format!("there is no list {list}"))
+            .hint("\u{201c}depesch list list\u{201d} shows them all."));
+    }
+    let limit = wanted.limit.unwrap_or(FOUND).clamp(1, FOUND_LIMIT);
+    let filter = listing::Wanted {
+        list: wanted.list,
+        state: state.transpose()?,
+        language: wanted.language,
+        beat: wanted.beat,
+        region: wanted.region,
+        organisation: wanted.organisation,
+    };
+    let (found, next) = listing::list(&control.store, &filter, after.unwrap_or(SubscriberId(0)), limit).await?;
+    let people = found.iter().map(|read| SubscriberView::from(&read.value)).collect();
+    Ok(Json(FoundPeopleView { people, next: next.map(|next| next.to_string()) }))
 }
 
 async fn show(

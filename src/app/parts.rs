@@ -180,6 +180,7 @@ pub(crate) fn notice_worker(
     NoticeWorker::start(NoticeWorkerParts {
         store: store.clone(),
         spool: spool.clone(),
+        blobs: Blobs::in_state_directory(&config.state_directory),
         clock: clock.clone(),
         transport,
         notices: notices.clone(),
@@ -317,7 +318,8 @@ pub(crate) fn backup_job(config: &Config, backups: &Arc<Backups>) -> Result<Opti
 /// Defaults for what a queue request leaves out.
 pub(crate) fn queue_defaults(config: &Config) -> QueueDefaults {
     let grace_seconds = u32::try_from(config.schedule.grace.as_secs()).unwrap_or(u32::MAX);
-    QueueDefaults { missed: config.schedule.missed, grace_seconds }
+    let undo_seconds = u32::try_from(config.schedule.undo.as_secs()).unwrap_or(u32::MAX);
+    QueueDefaults { missed: config.schedule.missed, grace_seconds, undo_seconds }
 }
 
 /// What content is checked and rendered with.

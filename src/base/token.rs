@@ -27,6 +27,8 @@ pub enum Purpose {
     MessageId,
     /// In the envelope sender of a notice, so that a bounce is matched to it.
     Notice,
+    /// In the links and the Message-ID of a test mail or a preview: valid for nothing, so that using them changes nothing.
+    Test,
     /// In the address for one reader's answer to an invitation.
     Rsvp,
 }
@@ -40,6 +42,7 @@ impl Purpose {
             Purpose::Decide => b"decide",
             Purpose::MessageId => b"message-id",
             Purpose::Notice => b"notice",
+            Purpose::Test => b"test",
             Purpose::Rsvp => b"rsvp",
         }
     }

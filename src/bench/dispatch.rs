@@ -200,6 +200,10 @@ async fn queue(store: &Store, clock: &dyn Clock) -> anyhow::Result<MailingId> {
         created: now,
         created_by: "bench".to_owned(),
         created_uid: None,
+        undo_seconds: 0,
+        edits: Vec::new(),
+        approvals_needed: 1,
+        first_approval: None,
     };
     let mut batch = Batch::new();
     mailings::put_mailing(&mut batch, &mailing, None);

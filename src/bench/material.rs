@@ -40,6 +40,8 @@ pub(crate) async fn add_list(store: &Store, now: Timestamp) -> anyhow::Result<()
             language: Language::english(),
             privacy: Privacy::Ordinary,
             approval: false,
+            approvals: 1,
+            test_mail: Default::default(),
             posting: Default::default(),
             created: now,
         },

@@ -99,6 +99,12 @@ pub struct ListOptions {
     /// Whether each mailing to it needs the approval of a second person
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     approval: Option<bool>,
+    /// How many other people must approve each mailing, if it needs approval
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=2))]
+    approvals: Option<u8>,
+    /// Whether a test mail of a release must be sent before it is queued ("depesch release test")
+    #[arg(long, value_parser = list::TestMailRule::WORDS.to_vec())]
+    test_mail: Option<String>,
     /// An address that may send to an announce list by mail; repeat for more, replaces all; '' for none
     #[arg(long, value_name = "ADDRESS")]
     sender: Option<Vec<String>>,
@@ -137,6 +143,8 @@ impl ListOptions {
                 .privacy
                 .map(|privacy| if privacy == "sensitive" { Privacy::Sensitive } else { Privacy::Ordinary }),
             approval: self.approval,
+            approvals: self.approvals,
+            test_mail: self.test_mail,
             senders: self.sender.map(without_empty),
             moderators: self.moderator.map(without_empty),
             moderation: self.moderation,
@@ -236,6 +244,14 @@ fn words(list: &ListView) -> (String, String, String) {
     )
 }
 
+fn approval_words(list: &ListView) -> &'static str {
+    match (list.approval, list.approvals) {
+        (false, _) => "not needed",
+        (true, 0 | 1) => "by a second person",
+        (true, _) => "by two other people",
+    }
+}
+
 fn held_words(moderation: &str) -> &str {
     match moderation {
         "none" => "none; those of non-members are refused",
@@ -259,7 +275,8 @@ fn show(list: &ListView, context: &Context) -> Result<Done, CliError> {
         ("joining", joining),
         ("privacy", privacy),
         ("language", list.language.to_string()),
-        ("approval", if list.approval { "by a second person" } else { "not needed" }.to_owned()),
+        ("approval", approval_words(list).to_owned()),
+        ("test mail", list.test_mail.clone()),
     ];
     match list.kind {
         Kind::Announce if list.senders.is_empty() => fields.push(("senders", "none by mail".to_owned())),

@@ -1,14 +1,20 @@
 //! `depesch mailing`.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 use crate::api::mailing::view::MailingView;
 use crate::api::path::ApiPath;
 use crate::base::id::MailingId;
 
+use super::release::preview;
+use super::release::preview::ReaderOptions;
 use super::{CliError, Context, Done};
 
+mod audience;
 mod change;
+mod edit;
 mod queue;
 mod report;
 pub(super) mod show;
@@ -54,6 +60,37 @@ pub enum MailingCommand {
         /// Show full addresses instead of masked ones
         #[arg(long)]
         addresses: bool,
+    },
+    /// List who gets a mailing and who on its lists does not, and why
+    #[command(after_help = "Once its audience is taken, each person's delivery is shown instead.\n\n\
+        Examples:\n  depesch mailing audience m7\n  depesch mailing audience m7 --who out --limit 500\n  \
+        depesch mailing audience m7 --addresses")]
+    Audience(audience::AudienceOptions),
+    /// Show a mailing as a reader gets it, from the store
+    #[command(after_help = "Its links are valid for nothing.\n\n\
+        Examples:\n  depesch mailing preview m7\n  depesch mailing preview m7 --as karin@example.org\n  \
+        depesch mailing preview m7 --out preview/")]
+    Preview {
+        /// The mailing
+        id: MailingId,
+        /// The recipient it is made for.
+        #[command(flatten)]
+        reader: ReaderOptions,
+        /// Write the parts and the whole message into this directory
+        #[arg(long, value_name = "DIRECTORY")]
+        out: Option<PathBuf>,
+    },
+    /// Replace what a waiting mailing sends; everything is tried again, and its approval is void
+    #[command(
+        after_help = "The mailing keeps its number, audience and time. \u{201c}depesch mailing diff\u{201d} shows what changed.\n\n\
+        Examples:\n  depesch mailing edit m7 invitation.md\n  depesch mailing edit m7 --release r13"
+    )]
+    Edit(edit::EditOptions),
+    /// Show what the last edit of a mailing changed, line by line
+    #[command(after_help = "Examples:\n  depesch mailing diff m7")]
+    Diff {
+        /// The mailing
+        id: MailingId,
     },
     /// Show the results of a mailing: counts that add up, failures with their SMTP replies
     ///
@@ -130,6 +167,10 @@ pub(crate) async fn run(command: MailingCommand, context: &Context) -> Result<Do
         MailingCommand::Show { id, subscriber: Some(subscriber), addresses } => {
             show::delivery(id, &subscriber, addresses, context).await
         }
+        MailingCommand::Audience(options) => audience::run(options, context).await,
+        MailingCommand::Preview { id, reader, out } => preview::of_mailing(id, &reader, out, context).await,
+        MailingCommand::Edit(options) => edit::run(options, context).await,
+        MailingCommand::Diff { id } => edit::diff(id, context).await,
         MailingCommand::Report(options) => report::run(options, context).await,
         MailingCommand::Watch { id, to_the_end } => watch::run(id, to_the_end, context).await,
         MailingCommand::Pause { id } => change::simple(id, "pause", context).await,

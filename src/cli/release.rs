@@ -10,13 +10,12 @@ use serde::Serialize;
 use crate::api::blob::BlobView;
 use crate::api::finding_view::{FindingView, views};
 use crate::api::path::ApiPath;
+use crate::api::release::sample::TestRequest;
 use crate::api::release::{CheckResult, ReleaseAdded, ReleaseFile, ReleaseListed, ReleaseView};
 use crate::base::clock::Timestamp;
-use crate::base::id::ReleaseId;
-use crate::base::language::Language;
+use crate::base::id::{ListName, ReleaseId};
 use crate::base::token::to_hex;
 use crate::composition::content::{CheckAgainst, Checked, Content};
-use crate::composition::preview::{Preview, SampleReader, preview};
 use crate::config::Config;
 use crate::render::lint::FileState;
 use crate::render::picture::ScaledPictures;
@@ -24,6 +23,10 @@ use crate::render::picture::ScaledPictures;
 use super::output::{instant, note};
 use super::release_files::LocalRelease;
 use super::{CliError, Context, Done};
+
+pub(crate) mod preview;
+
+use preview::ReaderOptions;
 
 /// Releases: the content of mailings.
 #[derive(Debug, Subcommand)]
@@ -40,22 +43,52 @@ pub enum ReleaseCommand {
         #[command(flatten)]
         book: BookOptions,
     },
-    /// Show what a recipient will get; needs no daemon
-    #[command(after_help = "Without --out the text part is printed.\n\n\
+    /// Show what a recipient will get: of a file, without the daemon, or of a stored release
+    #[command(
+        after_help = "Without --out the text part is printed. A file is shown with example addresses; a stored release exactly \
+        as it is sent,\nexcept that its links are valid for nothing.\n\n\
         Examples:\n  depesch release preview invitation.md\n  depesch release preview invitation.md --out preview/ --name 'Kim Ek'\n\
-        \u{20} (writes subject.txt, text.txt, html.html, message.eml, and the pictures that html.html shows)")]
+        \u{20} (writes subject.txt, text.txt, html.html, message.eml, and the pictures that html.html shows)\n  \
+        depesch release preview r8 --list media\n  depesch release preview r8 --as karin@example.org"
+    )]
     Preview {
-        /// The release file
-        file: PathBuf,
+        /// The release file, or a stored release such as r8
+        #[arg(value_name = "FILE|RELEASE")]
+        release: PathBuf,
         /// Where contacts are looked up.
         #[command(flatten)]
         book: BookOptions,
         /// The recipient it is made for.
         #[command(flatten)]
         reader: ReaderOptions,
+        /// Of a stored release: as a reader of this list; by default the first
+        #[arg(long, value_name = "LIST")]
+        list: Option<ListName>,
         /// Write the parts and the whole message into this directory
         #[arg(long, value_name = "DIRECTORY")]
         out: Option<PathBuf>,
+    },
+    /// Send a test mail: the whole mail as a reader gets it, to any address
+    ///
+    /// Its subject begins with [TEST], its links change nothing, and it is in no mailing and no count. A list may require one
+    /// before a release is queued (depesch list edit LIST --test-mail required).
+    #[command(after_help = "A release file is stored first, unless the same file was stored before.\n\n\
+        Examples:\n  depesch release test invitation.md --to me@example.org\n  \
+        depesch release test r12 --to me@example.org,boss@example.org --list media\n  \
+        depesch release test r12 --to me@example.org --as karin@example.org")]
+    Test {
+        /// The release file, or a stored release such as r12
+        #[arg(value_name = "FILE|RELEASE")]
+        release: PathBuf,
+        /// The addresses that get it, separated by commas; they need not be subscribers
+        #[arg(long, value_name = "ADDRESSES", required = true, value_delimiter = ',')]
+        to: Vec<String>,
+        /// The mail of this subscriber: a number such as s17, or the address; without it, that of an invented reader
+        #[arg(long = "as", value_name = "WHO")]
+        subscriber: Option<String>,
+        /// The list that the mail is for; needed if there are several
+        #[arg(long, value_name = "LIST")]
+        list: Option<ListName>,
     },
     /// Store a release with its files; it never changes afterwards, and the same file again is the same release
     #[command(after_help = "The contacts and boilerplate that it refers to are stored with it as they are now.\n\n\
@@ -86,36 +119,6 @@ pub struct BookOptions {
     contacts: Option<PathBuf>,
 }
 
-/// The recipient of a preview.
-#[derive(Debug, Args)]
-pub struct ReaderOptions {
-    /// The recipient's name; "" for none
-    #[arg(long, alias = "recipient")]
-    name: Option<String>,
-    /// The recipient's newsroom; "" for none
-    #[arg(long)]
-    organisation: Option<String>,
-    /// The recipient's language, e.g. en
-    #[arg(long)]
-    language: Option<Language>,
-}
-
-impl ReaderOptions {
-    fn reader(self) -> SampleReader {
-        let sample = SampleReader::default();
-        let given = |given: Option<String>, sample: Option<String>| match given {
-            Some(text) => Some(text).filter(|text| !text.trim().is_empty()),
-            None => sample,
-        };
-        SampleReader {
-            name: given(self.name, sample.name.clone()),
-            organisation: given(self.organisation, sample.organisation.clone()),
-            language: self.language,
-            ..sample
-        }
-    }
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -123,7 +126,20 @@ impl ReaderOptions {
 pub(crate) async fn run(command: ReleaseCommand, context: &Context) -> Result<Done, CliError> {
     match command {
         ReleaseCommand::Check { files, book } => check(&files, &book, context),
-        ReleaseCommand::Preview { file, book, reader, out } => show_preview(&file, &book, reader, out, context),
+        ReleaseCommand::Preview { release, book, reader, list, out } => match stored(&release) {
+            Some(id) => preview::of_release(id, list, &reader, out, context).await,
+            None => preview::of_file(&release, &book, reader, out, context),
+        },
+        ReleaseCommand::Test { release, to, subscriber, list } => {
+            let release = match stored(&release) {
+                Some(id) => id,
+                None => match stored_file(&release, context).await? {
+                    Some(id) => id,
+                    None => return Ok(Done::Partly),
+                },
+            };
+            preview::test(release, TestRequest { to, subscriber, list }, context).await
+        }
         ReleaseCommand::Add { file } => add(&file, context).await,
         ReleaseCommand::List => list(context).await,
         ReleaseCommand::Show { release, source } => show(release, source, context).await,
@@ -190,78 +206,18 @@ fn count(number: usize, word: &str) -> String {
     format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
-fn show_preview(
-    file: &Path,
-    book: &BookOptions,
-    reader: ReaderOptions,
-    out: Option<PathBuf>,
-    context: &Context,
-) -> Result<Done, CliError> {
-    let (content, now) = (content(context)?, crate::app::system_clock().now());
-    let local = LocalRelease::read(file, &content)?;
-    let pictures = local.pictures(&content)?;
-    let checked = check_local(&local, &pictures, book, &content, now)?;
-    let release = match &checked.release {
-        Some(release) if checked.is_good() => release,
-        _ => {
-            report(file, &checked, context)?;
-            return Ok(Done::Partly);
-        }
-    };
-    let mut contents = BTreeMap::new();
-    for name in local.files.keys() {
-        contents.insert(name.clone(), local.content_of(name)?);
-    }
-    let made = preview(&content, release, &contents, &pictures, &reader.reader(), now).map_err(CliError::Internal)?;
-    for finding in views(&checked.findings) {
-        note(&format!("{}:{}", file.display(), finding.line_of_text()));
-    }
-    match out {
-        Some(folder) => write_preview(&folder, &made, context)?,
-        None if context.output.is_json() => {
-            #[derive(Serialize)]
-            struct Parts<'a> {
-                subject: &'a str,
-                text: &'a str,
-                html: &'a str,
-            }
-            context.output.json(&Parts { subject: &made.subject, text: &made.text, html: &made.html })?;
-        }
-        None => context.output.line(&format!("Subject: {}\n\n{}", made.subject, made.text.trim_end()))?,
-    }
-    Ok(Done::Fully)
+/// The stored release that an argument names; `None` if it is a file.
+fn stored(given: &Path) -> Option<ReleaseId> {
+    let id = given.to_str()?.parse().ok();
+    id.filter(|_| !given.exists())
 }
 
-fn write_preview(folder: &Path, made: &Preview, context: &Context) -> Result<(), CliError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |error| CliError::File { action: "written", path, error }
-    };
-    std::fs::create_dir_all(folder).map_err(failed(folder))?;
-    // A browser finds no picture by its name within the message: they are files here.
-    let mut html = made.html.clone();
-    let mut parts: Vec<(String, &[u8])> = Vec::new();
-    for (picture, number) in made.pictures.iter().zip(1..) {
-        let name = format!("picture-{number}.{}", picture.ending());
-        html = html.replace(&format!("\"cid:{}\"", picture.content_id), &format!("\"{name}\""));
-        parts.push((name, &picture.bytes));
-    }
-    let texts: [(&str, &[u8]); 4] = [
-        ("subject.txt", made.subject.as_bytes()),
-        ("text.txt", made.text.as_bytes()),
-        ("html.html", html.as_bytes()),
-        ("message.eml", &made.message),
-    ];
-    let mut written = Vec::new();
-    for (name, bytes) in texts.map(|(name, bytes)| (name.to_owned(), bytes)).into_iter().chain(parts) {
-        let path = folder.join(&name);
-        std::fs::write(&path, bytes).map_err(failed(&path))?;
-        written.push(path);
-    }
-    if context.output.is_json() {
-        return context.output.json(&written);
-    }
-    written.iter().try_for_each(|path| context.output.line(&path.display().to_string()))
+/// Stores a release file, says so, and returns its id; `None` if it has errors.
+pub(super) async fn stored_file(file: &Path, context: &Context) -> Result<Option<ReleaseId>, CliError> {
+    let Some(added) = add_file(file, context).await? else { return Ok(None) };
+    let verb = if added.known { "is known" } else { "added" };
+    note(&format!("{} {verb} as {}", file.display(), added.id));
+    added.id.parse().map(Some).map_err(|error| CliError::Internal(format!("{}: {error}", added.id)))
 }
 
 async fn add(file: &Path, context: &Context) -> Result<Done, CliError> {

@@ -17,6 +17,7 @@ use super::download::save;
 use super::import::{ImportOptions, import};
 use super::{CliError, Context, Done};
 
+mod list;
 mod personal_data;
 mod show;
 
@@ -57,6 +58,12 @@ pub enum SubscriberCommand {
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
+    /// List subscribers by list, state, language, beat, region or organisation
+    #[command(after_help = "Without options all are listed, in the order in which they were added.\n\n\
+        Examples:\n  depesch subscriber list --list media --state paused\n  \
+        depesch subscriber list --list media --beat v\u{e5}rd --region sk\u{e5}ne --limit 500\n  \
+        depesch subscriber list --organisation radio --after s500")]
+    List(list::ListOptions),
     /// Show one subscriber
     #[command(
         after_help = "Examples:\n  depesch subscriber show karin@example.org\n  depesch subscriber show s17 --json"
@@ -247,6 +254,7 @@ pub(crate) async fn run(command: SubscriberCommand, context: &Context) -> Result
             }
             show(&added, context).await
         }
+        SubscriberCommand::List(options) => list::run(options, context).await,
         SubscriberCommand::Search { words, limit } => search(&words.join(" "), limit, context).await,
         SubscriberCommand::Show { who } => show(&client.get(path(&who)).await?, context).await,
         SubscriberCommand::Edit { who, address, options } => {

@@ -12,6 +12,12 @@ pub(crate) fn post_hash(blob: &Blob, audience: &AudienceQuery) -> String {
     to_hex(&token::content_hash(&bytes))
 }
 
+/// The hash of a release and the installation's own templates: what a test mail was made of. Both are stored, so every
+/// version of this program makes the same.
+pub(crate) fn tested_hash(release: &[u8], layout: &str) -> [u8; 32] {
+    token::content_hash(format!("tested {} {layout}", to_hex(&token::content_hash(release))).as_bytes())
+}
+
 /// The hash of an audience query, over its `canonical` text.
 pub(crate) fn audience_hash(query: &AudienceQuery) -> [u8; 32] {
     token::content_hash(canonical(query).as_bytes())

@@ -93,6 +93,11 @@ impl ListIdentity {
         format!("{}-{what}@{}", self.alias, self.domain).parse()
     }
 
+    /// The address at which an invented reader is shown.
+    pub(crate) fn example_address(&self) -> Address {
+        format!("kim.exempel@{}", self.domain).parse().unwrap_or_else(|_| self.owner.clone())
+    }
+
     /// The address for decisions about a held post.
     pub(crate) fn decide_address(&self, token: &str) -> String {
         format!("{}-decide+{token}@{}", self.alias, self.domain)
@@ -101,6 +106,14 @@ impl ListIdentity {
     /// The list's address as shown in its mail: for a sensitive list, that of its label.
     pub(crate) fn shown_address(&self) -> &Address {
         &self.shown
+    }
+
+    /// What approvals are bound to of a list, as one line of text. Approvals are stored as hashes of it, so it stays byte for
+    /// byte as it is.
+    pub(crate) fn canonical(&self) -> String {
+        let (name, address, owner, sensitive) = (&self.name, &self.address, &self.owner, self.sensitive);
+        let title = self.title.as_deref().unwrap_or_default();
+        format!("list {name} {} {} sensitive={sensitive} {title}\n", address.as_str(), owner.as_str())
     }
 
     /// The domain of its address.
@@ -127,6 +140,8 @@ mod tests {
             language: Language::swedish(),
             privacy,
             approval: false,
+            approvals: 1,
+            test_mail: Default::default(),
             posting: Default::default(),
             created: Default::default(),
         }

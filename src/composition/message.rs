@@ -4,10 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::base::id::SubscriberId;
+use crate::base::id::{ListName, SubscriberId};
 use crate::model::mailing::Mailing;
 use crate::model::subscriber::Subscriber;
 use crate::transport::Envelope;
+
+use super::sample::{ShownTo, TestMail};
 
 /// Prepares whole mailings; the shared part of their messages is made once.
 pub trait MessageSource: Send + Sync + 'static {
@@ -50,12 +52,41 @@ pub trait PreparedMailing: Send + Sync + 'static {
         self.make(subscriber).map(|_| ())
     }
 
-    /// A hash of what all its messages share: the same whenever the same would be sent, and another when release,
-    /// templates, attachments or list identity are.
+    /// Composes a sample, by the same code as a message that is delivered: to be shown, or with `test` to be sent as a test
+    /// mail.
+    ///
+    /// # Errors
+    /// A text for the press office: why it cannot be composed.
+    fn sample(&self, _: ShownTo<'_>, _: Option<&TestMail>) -> Result<Sample, String> {
+        Err("it has no sample: only releases are composed for each reader".to_owned())
+    }
+
+    /// A hash of the identity of its lists and of [`PreparedMailing::layout_hash`], made of what is stored: the same in
+    /// every version of this program.
     ///
     /// # Errors
     /// A text for the press office: why no message can be made.
     fn content_hash(&self) -> Result<String, String>;
+
+    /// A hash of the installation's own templates, which a test mail covers together with the release.
+    fn layout_hash(&self) -> String {
+        String::new()
+    }
+}
+
+/// One message that counts nowhere.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// The list by which its reader would get it.
+    pub list: ListName,
+    /// The subject.
+    pub subject: String,
+    /// The text part.
+    pub text: String,
+    /// The HTML part.
+    pub html: String,
+    /// The whole message.
+    pub message: Message,
 }
 
 /// A message ready to send.

@@ -14,3 +14,4 @@ pub mod post_messages;
 pub mod preview;
 pub mod release;
 pub mod release_messages;
+pub mod sample;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::ReleaseId;
-use crate::base::language::Language;
 use crate::mail::calendar;
 use crate::mail::compose::{Individual, ListFields, Sender, compose};
 use crate::mail::frame::{Attachment, Frame, InlinePicture, Parts};
@@ -18,33 +17,38 @@ use crate::render::prepare::{Personal, PreparedRelease, Recipient};
 use super::content::Content;
 use super::enclosures::{self, EventIdentity};
 use super::release_messages::reply_mailbox;
+use super::sample::SampleReader;
 
 const READER: &str = "kim@example.com";
-const UNSUBSCRIBE_HTTPS: &str = "https://press.example.org/u/example";
-const UNSUBSCRIBE_ADDRESS: &str = "media-unsubscribe+example@lists.example.org";
 
-/// The recipient of a preview.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SampleReader {
-    /// Their name.
-    pub name: Option<String>,
-    /// Their newsroom.
-    pub organisation: Option<String>,
-    /// The language of the words around the release; the release's own if `None`.
-    pub language: Option<Language>,
-    /// Attributes that templates use.
-    pub attributes: BTreeMap<String, String>,
+/// What the mails of an installation contain besides the release.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PreviewSettings {
+    /// Base URL of the public pages; without https there is no link that ends a subscription, and none is shown.
+    pub base_url: Option<String>,
+    /// The domain of the example addresses; `lists.example.org` if absent.
+    pub domain: Option<String>,
 }
 
-impl Default for SampleReader {
-    fn default() -> Self {
-        Self {
-            name: Some("Kim Exempel".to_owned()),
-            organisation: Some("Exempelbladet".to_owned()),
-            language: None,
-            attributes: BTreeMap::new(),
+impl PreviewSettings {
+    fn domain(&self) -> &str {
+        self.domain.as_deref().unwrap_or("lists.example.org")
+    }
+
+    /// The links of the list `media` for an example reader.
+    fn links(&self) -> Links {
+        // RFC 8058 §3.1 allows only https.
+        let pages = self.base_url.as_deref().filter(|url| url.starts_with("https://"));
+        Links {
+            https: pages.map(|base| format!("{base}/u/example")),
+            address: format!("media-unsubscribe+example@{}", self.domain()),
         }
     }
+}
+
+struct Links {
+    https: Option<String>,
+    address: String,
 }
 
 /// A release as its recipient gets it.
@@ -75,6 +79,7 @@ pub fn preview(
     files: &BTreeMap<String, Vec<u8>>,
     pictures: &ScaledPictures,
     reader: &SampleReader,
+    settings: &PreviewSettings,
     now: Timestamp,
 ) -> Result<Preview, String> {
     let mut release = release.clone();
@@ -83,6 +88,7 @@ pub fn preview(
     let travel = content.rules.budget.plan(&release.attachments, &release.images);
     let (attachments, left_out) = enclosed(release, &travel, files);
     let prepared = PreparedRelease::new(&content.templates, release, &travel).map_err(|error| error.to_string())?;
+    let links = settings.links();
     let mut attributes = reader.attributes.clone();
     for name in prepared.recipient_fields().iter().filter_map(|field| field.strip_prefix("recipient.attributes.")) {
         attributes.entry(name.to_owned()).or_insert_with(|| name.to_owned());
@@ -95,14 +101,15 @@ pub fn preview(
             language: reader.language.as_ref().unwrap_or(&release.language),
             attributes: &attributes,
             list_title: None,
-            unsubscribe: Some(UNSUBSCRIBE_HTTPS),
-            unsubscribe_address: Some(UNSUBSCRIBE_ADDRESS),
+            unsubscribe: links.https.as_deref(),
+            unsubscribe_address: Some(&links.address),
         })
         .map_err(|error| error.to_string())?;
     let to = Mailbox { name: reader.name.clone(), address: example_address(READER)? };
     let has_calendar = content.templates.manifest(&release.kind).is_some_and(|manifest| manifest.calendar);
     let files = Parts { calendar: None, pictures: &pictures, attachments: &attachments };
-    let message = message(release, &personal, &to, files, has_calendar, now)?;
+    let example = Example { has_calendar, domain: settings.domain(), links: &links };
+    let message = message(release, &personal, &to, files, &example, now)?;
     let (subject, text, html) = (personal.subject(), personal.text(), personal.html());
     Ok(Preview { subject, text, html, message, pictures, left_out })
 }
@@ -121,19 +128,27 @@ fn enclosed(release: &Release, travel: &[Travel], files: &BTreeMap<String, Vec<u
     (attachments, left_out)
 }
 
+/// What an example mail contains besides texts and files.
+struct Example<'a> {
+    has_calendar: bool,
+    domain: &'a str,
+    links: &'a Links,
+}
+
 /// The whole message from the first issuer, with example addresses; read back before it is shown.
 fn message(
     release: &Release,
     personal: &Personal,
     to: &Mailbox,
     files: Parts<'_>,
-    has_calendar: bool,
+    example: &Example<'_>,
     now: Timestamp,
 ) -> Result<Vec<u8>, String> {
+    let Example { has_calendar, domain, links } = *example;
     let name = release.issuers.first().map(|issuer| issuer.name.clone());
-    let from = Mailbox { name, address: example_address("media@lists.example.org")? };
+    let from = Mailbox { name, address: example_address(&format!("media@{domain}"))? };
     let event = release.event.as_ref().filter(|_| has_calendar);
-    let identity = event.map(|event| EventIdentity::alone(event, ReleaseId(0), "lists.example.org"));
+    let identity = event.map(|event| EventIdentity::alone(event, ReleaseId(0), domain));
     let calendar = identity.and_then(|identity| enclosures::calendar(release, identity, now, &from));
     let asks = event.and_then(|event| event.rsvp.as_ref()).map_or(&from.address, |rsvp| &rsvp.to).clone();
     let wanted = event.is_some_and(|event| event.answers_to().is_some());
@@ -148,9 +163,9 @@ fn message(
     };
     let list = ListFields {
         title: String::new(),
-        id: "media.lists.example.org".to_owned(),
-        owner: "mailto:media-owner@lists.example.org".to_owned(),
-        help: "mailto:media-request@lists.example.org?subject=help".to_owned(),
+        id: format!("media.{domain}"),
+        owner: format!("mailto:media-owner@{domain}"),
+        help: format!("mailto:media-request@{domain}?subject=help"),
     };
     let (subject, text, html) = (personal.subject(), personal.text(), personal.html());
     let one = Individual {
@@ -158,16 +173,17 @@ fn message(
         reply_to: None,
         subject: &subject,
         date: now,
-        message_id: "preview@lists.example.org",
+        message_id: &format!("preview@{domain}"),
         references: &[],
-        unsubscribe_https: Some(UNSUBSCRIBE_HTTPS),
-        unsubscribe_mailto: &format!("mailto:{UNSUBSCRIBE_ADDRESS}"),
+        unsubscribe_https: links.https.as_deref(),
+        unsubscribe_mailto: &format!("mailto:{}", links.address),
         calendar_lines: "",
         text_values: personal.text_values(),
         html_values: personal.html_values(),
     };
     let bytes = compose(&sender, &list, &frame, personal.bodies(), &one).map_err(|error| error.to_string())?;
-    let expected = Expected { subject: &subject, text: &text, html: &html, parts, one_click: true };
+    let one_click = links.https.is_some();
+    let expected = Expected { subject: &subject, text: &text, html: &html, parts, one_click };
     verify(&bytes, &expected)?;
     Ok(bytes)
 }

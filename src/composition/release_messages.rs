@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::base::address::Address;
 use crate::base::clock::Clock;
-use crate::base::id::ReleaseId;
+use crate::base::id::{MailingId, ReleaseId};
 use crate::base::token::Key;
 use crate::mail::frame::{Attachment, CalendarPart, InlinePicture, Parts};
 use crate::mail::headers::Mailbox;
@@ -27,11 +27,15 @@ use super::message::{MessageSource, PrepareError, PreparedMailing};
 use super::originals::Originals;
 use super::pictures::PictureScaler;
 use super::release::LoadedRelease;
+use super::sample::TEST_UID;
 use super::{enclosures, event, originals, release};
 
 mod prepared;
 
 pub(crate) use prepared::PreparedReleases;
+
+/// The number of a mailing that is only tried or tested: no mailing has it.
+pub(crate) const UNSENT: MailingId = MailingId(0);
 
 /// Settings for all messages.
 #[derive(Clone, Debug, Default)]
@@ -117,7 +121,10 @@ impl ReleaseMessages {
         let calendar = match in_calendars {
             Some(invited) => {
                 let identity = event::identity(&self.store, id, first.domain()).await.map_err(PrepareError::Store)?;
-                let identity = identity.unwrap_or_else(|| EventIdentity::alone(invited, id, first.domain()));
+                let mut identity = identity.unwrap_or_else(|| EventIdentity::alone(invited, id, first.domain()));
+                if mailing.id == UNSENT {
+                    identity.uid.insert_str(0, TEST_UID);
+                }
                 enclosures::calendar(release, identity, mailing.created, &from)
             }
             None => None,

@@ -66,6 +66,7 @@ pub(super) fn defaults() -> Config {
             zone: "Europe/Stockholm".to_owned(),
             missed: MissedPolicy::Ask,
             grace: 15 * MINUTE,
+            undo: MINUTE,
             checkpoint: "17 3 * * *".to_owned(),
             retention: "47 3 * * *".to_owned(),
             erasure: "13 * * * *".to_owned(),
@@ -239,6 +240,7 @@ impl Config {
         let policies = [("send", MissedPolicy::Send), ("ask", MissedPolicy::Ask), ("expire", MissedPolicy::Expire)];
         reader.choice("missed", &policies, &mut self.schedule.missed);
         reader.duration("grace", Duration::ZERO..=7 * DAY, &mut self.schedule.grace);
+        reader.duration("undo", Duration::ZERO..=10 * MINUTE, &mut self.schedule.undo);
         let fields = "five cron fields such as \"17 3 * * *\"";
         let times = [
             ("checkpoint", &mut self.schedule.checkpoint),

@@ -173,6 +173,8 @@ pub struct ScheduleConfig {
     pub missed: MissedPolicy,
     /// The delay that still counts as on time.
     pub grace: Duration,
+    /// The time between "send now" and the first message, in which a mailing can be cancelled or edited.
+    pub undo: Duration,
     /// When checkpoints are written: five cron fields in the zone.
     pub checkpoint: String,
     /// When the retention rules are applied: five cron fields in the zone.

@@ -9,6 +9,7 @@ use crate::base::unicode;
 use crate::composition::event;
 use crate::composition::message_id;
 use crate::composition::release::{LoadError, LoadedRelease, load};
+use crate::composition::sample;
 use crate::mail::incoming::Incoming;
 use crate::model::release::{Event, EventStatus};
 use crate::store::{Store, StoreError};
@@ -84,6 +85,11 @@ pub(crate) async fn find(
     came_to: CameTo<'_>,
     now: Timestamp,
 ) -> Result<Found, StoreError> {
+    // A test mail is no invitation, even of a release that has been sent.
+    let is_of_test = message.answered_ids().into_iter().any(|id| sample::is_of_test(key, id));
+    if is_of_test || uid.is_some_and(|uid| uid.starts_with(sample::TEST_UID)) {
+        return Ok(Found::Nothing);
+    }
     if let Some(event) = came_to.event
         && let Some(told) = event::announced(store, event).await?
     {

@@ -32,13 +32,6 @@ pub struct InlinePicture {
     pub bytes: Arc<Vec<u8>>,
 }
 
-impl InlinePicture {
-    /// The ending of a file with its content.
-    pub(crate) fn ending(&self) -> &'static str {
-        if self.media_type == "image/png" { "png" } else { "jpg" }
-    }
-}
-
 impl fmt::Debug for InlinePicture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} <{}>, {} bytes", self.file_name, self.content_id, self.bytes.len())

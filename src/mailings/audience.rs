@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::base::clock::Clock;
 use crate::base::id::{MailingId, SubscriberId};
+use crate::base::language::Language;
 use crate::base::unicode;
 use crate::model::mailing::{AudienceQuery, Frozen, Mailing, Stage};
 use crate::model::subscriber::{Subscriber, SubscriptionState};
@@ -25,18 +26,40 @@ pub enum Freezing {
     Stopped,
 }
 
-/// Whether a subscriber is in an audience, as far as can be decided from the subscriber's record.
-pub(crate) fn matches(query: &AudienceQuery, subscriber: &Subscriber) -> bool {
+/// A condition of an audience that a subscriber does not meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Miss {
+    /// Active on none of the lists.
+    Lists,
+    /// Covers none of the beats.
+    Beats,
+    /// Covers none of the regions.
+    Regions,
+    /// Reads none of the languages.
+    Languages,
+    /// Not reached by the earlier mailing.
+    Reached,
+}
+
+/// The conditions that a subscriber does not meet, as far as can be decided from the subscriber's record; empty for one in
+/// the audience. `reached` holds whom the earlier mailing reached, sorted, if the audience is restricted to them.
+pub(crate) fn misses(query: &AudienceQuery, reached: Option<&[SubscriberId]>, subscriber: &Subscriber) -> Vec<Miss> {
     let active = |list| subscriber.state_on(list) == Some(SubscriptionState::Active);
     let any = |wanted: &BTreeSet<String>, has: &BTreeSet<String>| {
         // Words stored before normalisation was introduced match in any spelling.
         let same = |word: &String| wanted.iter().any(|one| unicode::same(one, word));
         wanted.is_empty() || !wanted.is_disjoint(has) || has.iter().any(same)
     };
-    query.lists.iter().any(active)
-        && any(&query.beats, &subscriber.beats)
-        && any(&query.regions, &subscriber.regions)
-        && (query.languages.is_empty() || query.languages.iter().any(|l| l.primary() == subscriber.language.primary()))
+    let reads = |language: &Language| language.primary() == subscriber.language.primary();
+    let conditions = [
+        (Miss::Lists, query.lists.iter().any(active)),
+        (Miss::Beats, any(&query.beats, &subscriber.beats)),
+        (Miss::Regions, any(&query.regions, &subscriber.regions)),
+        (Miss::Languages, query.languages.is_empty() || query.languages.iter().any(reads)),
+        (Miss::Reached, reached.is_none_or(|reached| reached.binary_search(&subscriber.id).is_ok())),
+    ];
+    // Without an allocation for who is in.
+    conditions.into_iter().filter(|(_, met)| !met).map(|(miss, _)| miss).collect()
 }
 
 /// Number of subscribers who match a query now.
@@ -98,7 +121,14 @@ pub async fn freeze(store: &Store, clock: &dyn Clock, id: MailingId) -> Result<F
     }
 }
 
-async fn reached_filter(store: &Store, query: &AudienceQuery) -> Result<Option<Vec<SubscriberId>>, StoreError> {
+/// Whom an audience is restricted to by an earlier mailing, sorted; `None` without one.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn reached_filter(
+    store: &Store,
+    query: &AudienceQuery,
+) -> Result<Option<Vec<SubscriberId>>, StoreError> {
     match query.reached_by {
         Some(id) => match store.mailing(id).await? {
             Some(mailing) => Ok(Some(store.reached_by(&mailing.value).await?)),
@@ -109,7 +139,7 @@ async fn reached_filter(store: &Store, query: &AudienceQuery) -> Result<Option<V
 }
 
 fn selects(query: &AudienceQuery, reached: Option<&[SubscriberId]>, subscriber: &Subscriber) -> bool {
-    reached.is_none_or(|r| r.binary_search(&subscriber.id).is_ok()) && matches(query, subscriber)
+    misses(query, reached, subscriber).is_empty()
 }
 
 /// Writes the full chunks of the subscribers found, and the last partial chunk once the walk has `ended`. `None` when

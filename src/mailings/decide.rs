@@ -172,6 +172,10 @@ pub(crate) async fn send_post(
         created: at,
         created_by: post.author.to_string(),
         created_uid: None,
+        undo_seconds: 0,
+        edits: Vec::new(),
+        approvals_needed: 1,
+        first_approval: None,
     };
     lists::expect(batch, list);
     put_mailing(batch, &mailing, None);

@@ -28,7 +28,7 @@ use crate::runtime::notifier::Notifier;
 use crate::store::clock_note::ClockNote;
 use crate::store::{Store, StoreError, mailings};
 
-use super::queue;
+use super::trial;
 
 /// Maximum sleep. The machine's clock may be set, and timers of a suspended machine run late: so it checks again.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -231,7 +231,7 @@ impl Scheduler {
     /// Whether an approved mailing still has the approved content; if not, the approval is voided.
     async fn is_as_approved(&self, mailing: &Mailing) -> Result<bool, StoreError> {
         let Some(messages) = self.messages.as_ref().filter(|_| mailing.approval_required) else { return Ok(true) };
-        let hash = match queue::content_hash(&self.store, messages.as_ref(), mailing).await {
+        let hash = match trial::content_hash(&self.store, messages.as_ref(), mailing).await {
             Ok(hash) => hash,
             Err(PrepareError::Store(error)) => return Err(error),
             // A content that cannot be composed is reported by the dispatcher.
@@ -277,8 +277,10 @@ impl Scheduler {
 pub(crate) fn judged_at(mailing: &Mailing, trust: &ClockTrust, now: Timestamp) -> Timestamp {
     let judged = trust.now_for(mailing.created, now);
     // A mailing queued for "at once" is due whatever the clock showed then, even between a jump and the note about
-    // it.
-    if mailing.schedule.at <= mailing.created { judged.max(mailing.schedule.at) } else { judged }
+    // it. Within the time in which it can be undone it waits for the clock; but one that was set back is not waited for.
+    let at_once = mailing.schedule.at <= mailing.created;
+    let set_back = mailing.undo_seconds > 0 && now < mailing.created;
+    if at_once || set_back { judged.max(mailing.schedule.at) } else { judged }
 }
 
 fn words(due: Due) -> &'static str {

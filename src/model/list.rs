@@ -28,10 +28,24 @@ pub struct List {
     pub privacy: Privacy,
     /// Whether a mailing to it needs the approval of a second person.
     pub approval: bool,
+    /// By how many other people, 1 or 2, if it needs approval.
+    pub approvals: u8,
+    /// Whether a test mail of a release must be sent before it is queued.
+    pub test_mail: TestMailRule,
     /// How posts to it are treated.
     pub posting: Posting,
     /// When it was created.
     pub created: Timestamp,
+}
+
+/// Whether a test mail of exactly a release's content must be sent before a mailing of it is queued.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TestMailRule {
+    /// It may be queued without one.
+    #[default]
+    Optional,
+    /// It is refused without one.
+    Required,
 }
 
 /// How a post, a mail written to a list, is treated.
@@ -197,6 +211,7 @@ macro_rules! words {
     };
 }
 
+words!(TestMailRule, "optional" => Optional, "required" => Required);
 words!(Moderation, "none" => None, "non-members" => NonMembers, "all" => All);
 words!(ReplyTo, "author" => Author, "list" => List, "both" => Both);
 words!(Unproven, "hold" => Hold, "send" => Send);

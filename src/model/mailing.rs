@@ -32,7 +32,11 @@ pub struct Mailing {
     pub pause: Option<Pause>,
     /// Whether a list in the audience requires approval.
     pub approval_required: bool,
-    /// The approval, if given.
+    /// How many other people must approve it, 1 or 2, if a list requires approval.
+    pub approvals_needed: u8,
+    /// The first of two approvals, if given.
+    pub first_approval: Option<FirstApproval>,
+    /// The approval, if given: the last one needed.
     pub approval: Option<Approval>,
     /// Hash of what will be sent: release or post, templates, audience (SHA-256, hexadecimal). An approval is bound
     /// to it.
@@ -46,6 +50,21 @@ pub struct Mailing {
     /// The number (uid) of that user; `None` for a post, whose author is an address, and in records from before it
     /// was stored.
     pub created_uid: Option<u32>,
+    /// Seconds between "send now" and the first message, in which it can be cancelled; 0 for a time of its own.
+    pub undo_seconds: u32,
+    /// The changes of its content, oldest first.
+    pub edits: Vec<Edit>,
+}
+
+/// A change of what a waiting mailing sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// The release that it would have sent before.
+    pub before: ReleaseId,
+    /// When.
+    pub at: Timestamp,
+    /// Who: they cannot approve it.
+    pub by: Operator,
 }
 
 /// What a mailing sends. Its content never changes.
@@ -226,7 +245,23 @@ pub struct Approval {
     pub content_hash: String,
 }
 
+/// The first of two approvals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstApproval {
+    /// Who.
+    pub by: Operator,
+    /// When.
+    pub at: Timestamp,
+    /// The [`Mailing::content_hash`] that was approved.
+    pub content_hash: String,
+}
+
 impl Mailing {
+    /// The first approval, if it is of what will be sent.
+    pub(crate) fn valid_first_approval(&self) -> Option<&FirstApproval> {
+        self.first_approval.as_ref().filter(|first| first.content_hash == self.content_hash)
+    }
+
     /// The user who queued it.
     pub(crate) fn creator(&self) -> Operator {
         Operator { name: self.created_by.clone(), uid: self.created_uid }

@@ -2,9 +2,11 @@
 //! does not allow. The progress of freezing and sending is written by the rooms that do them.
 
 use crate::base::clock::Timestamp;
-use crate::base::id::{MailingId, SubscriberId};
+use crate::base::id::{MailingId, ReleaseId, SubscriberId};
 
-use super::mailing::{Approval, Frozen, Mailing, MissedPolicy, Pause, PauseReason, Schedule, Stage};
+use super::mailing::{
+    Approval, Edit, FirstApproval, Frozen, Mailing, MailingContent, MissedPolicy, Pause, PauseReason, Schedule, Stage,
+};
 use super::operator::Operator;
 
 /// Why a mailing cannot be changed in this way. The text says what prevents it and what can be done instead.
@@ -47,12 +49,20 @@ pub enum TransitionError {
         /// By whom.
         by: String,
     },
-    /// The user who queued it cannot approve it, nor one who may be the same.
-    #[error("mailing {id} was queued by {by}, and must be approved by another user")]
+    /// A user who queued or edited it cannot approve it, nor one who may be the same.
+    #[error("mailing {id} was queued or edited by {by}, and must be approved by another user")]
     OwnApproval {
         /// Its id.
         id: MailingId,
-        /// Who queued it.
+        /// Who queued or edited it.
+        by: String,
+    },
+    /// It needs two approvals, and this user, or one who may be the same, gave the first.
+    #[error("mailing {id} was approved by {by}, and needs the approval of another user, too")]
+    SameApprover {
+        /// Its id.
+        id: MailingId,
+        /// Who gave the first.
         by: String,
     },
     /// The approver saw something other than what would be sent.
@@ -163,7 +173,7 @@ impl Mailing {
         Ok(())
     }
 
-    /// Approves exactly the content with its current hash. `seen` is the hash, or at least eight digits of it, that
+    /// Approves exactly the content with its current hash; if it needs two approvals, the first one only counts. `seen` is the hash, or at least eight digits of it, that
     /// the approver saw; `None` stands for the current one.
     ///
     /// # Errors
@@ -178,27 +188,49 @@ impl Mailing {
         if let Some(approval) = self.approval.as_ref().filter(|a| a.content_hash == self.content_hash) {
             return Err(TransitionError::AlreadyApproved { id, by: approval.by.clone() });
         }
-        if !by.is_surely_another(&self.creator()) {
-            return Err(TransitionError::OwnApproval { id, by: self.created_by.clone() });
+        let mut authors = std::iter::once(self.creator()).chain(self.edits.iter().map(|edit| edit.by.clone()));
+        if let Some(author) = authors.find(|author| !by.is_surely_another(author)) {
+            return Err(TransitionError::OwnApproval { id, by: author.name });
         }
         let names_this = |seen: &str| seen.len() >= HASH_PREFIX && self.content_hash.starts_with(seen);
         if let Some(seen) = seen.filter(|seen| !names_this(seen)) {
             return Err(TransitionError::Changed { id, seen: seen.to_owned(), now: self.content_hash.clone() });
         }
-        self.approval = Some(Approval { by: by.name.clone(), at, content_hash: self.content_hash.clone() });
+        let content_hash = self.content_hash.clone();
+        match self.valid_first_approval() {
+            None if self.approvals_needed > 1 => {
+                self.first_approval = Some(FirstApproval { by: by.clone(), at, content_hash });
+                return Ok(());
+            }
+            Some(first) if !by.is_surely_another(&first.by) => {
+                return Err(TransitionError::SameApprover { id, by: first.by.name.clone() });
+            }
+            None | Some(_) => {}
+        }
+        self.approval = Some(Approval { by: by.name.clone(), at, content_hash });
+        // "Send now" waited for the approval: there is still time to undo it.
+        if self.undo_seconds > 0 && self.schedule.at <= at {
+            self.send_now(at, self.undo_seconds);
+        }
         Ok(())
+    }
+
+    fn void_approval(&mut self) {
+        self.approval = None;
+        self.first_approval = None;
     }
 
     /// Moves it to another time. This voids an approval.
     ///
     /// # Errors
     /// [`TransitionError`] when it has begun.
-    pub(crate) fn reschedule(&mut self, schedule: Schedule) -> Result<(), TransitionError> {
+    pub fn reschedule(&mut self, schedule: Schedule) -> Result<(), TransitionError> {
         self.must_be_scheduled("moved", "its audience is frozen or it has ended; cancel it and queue it again")?;
         if self.schedule != schedule {
-            self.approval = None;
+            self.void_approval();
         }
         self.schedule = schedule;
+        self.undo_seconds = 0;
         // A new time answers the question whether to send it late.
         if matches!(self.pause, Some(Pause { reason: PauseReason::Missed, .. })) {
             self.pause = None;
@@ -213,10 +245,32 @@ impl Mailing {
     pub(crate) fn change_content(&mut self, content_hash: String) -> Result<(), TransitionError> {
         self.must_be_scheduled("edited", "it has begun; send a correction instead")?;
         if self.content_hash != content_hash {
-            self.approval = None;
+            self.void_approval();
             self.content_hash = content_hash;
         }
         Ok(())
+    }
+
+    /// Makes it send another release. This voids an approval; the new content hash is set by what tries the content. If it was
+    /// to be sent at once, the time in which it can be undone begins again.
+    ///
+    /// # Errors
+    /// [`TransitionError`] when it has begun.
+    pub(crate) fn edit(&mut self, release: ReleaseId, edit: Edit) -> Result<(), TransitionError> {
+        self.must_be_scheduled("edited", "it has begun; send a correction instead")?;
+        self.content = MailingContent::Release(release);
+        self.void_approval();
+        if self.undo_seconds > 0 {
+            self.send_now(edit.at, self.undo_seconds);
+        }
+        self.edits.push(edit);
+        Ok(())
+    }
+
+    /// Schedules it for now, and so that it can be undone for this time.
+    pub(crate) fn send_now(&mut self, now: Timestamp, undo_seconds: u32) {
+        self.schedule.at = now + chrono::Duration::seconds(i64::from(undo_seconds));
+        self.undo_seconds = undo_seconds;
     }
 
     /// Pauses it in any stage; no further delivery is begun.

@@ -10,6 +10,7 @@ use crate::base::id::NoticeId;
 
 use super::inbound::SpoolPlace;
 use super::ledger::{Cause, Stage};
+use super::release::Blob;
 use super::reply::Reply;
 use super::retry::{NextAttempt, RetryTable};
 
@@ -43,6 +44,8 @@ pub struct Notice {
 pub enum NoticeBody {
     /// In a separate record, until the notice is accepted.
     Kept,
+    /// As `Kept`, and an end without anything personal, such as attachments, which is a file among the attachments.
+    KeptWithEnd(Blob),
     /// A forwarded incoming message, unchanged in the spool, with these header fields put before it.
     Forwarded {
         /// Whole header fields with CRLF.

@@ -18,6 +18,9 @@ pub enum SubscriptionState {
 }
 
 impl SubscriptionState {
+    /// All states.
+    pub(crate) const ALL: [Self; 5] = [Self::Pending, Self::Active, Self::Paused, Self::Suspended, Self::Ended];
+
     /// The word for it in commands, API and records.
     pub fn word(self) -> &'static str {
         match self {

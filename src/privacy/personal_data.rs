@@ -172,7 +172,7 @@ impl People {
                 let owner = self.owner(&notice.recipient);
                 let mut who = notice.state.text().map(|text| self.in_text(text)).unwrap_or_default();
                 match &notice.body {
-                    NoticeBody::Kept => {
+                    NoticeBody::Kept | NoticeBody::KeptWithEnd(_) => {
                         if let Some(bytes) = store.notice_bytes(notice.id).await? {
                             who.extend(self.in_message(bytes).await);
                         }

@@ -58,7 +58,7 @@ pub struct Templates {
     mails: Mails,
     labels: BTreeMap<String, Labels>,
     origins: BTreeMap<String, String>,
-    /// SHA-256 over all files for releases: part of what an approval is bound to.
+    /// SHA-256 over the installation's own files for releases: part of what an approval is bound to.
     fingerprint: [u8; 32],
 }
 
@@ -155,7 +155,7 @@ impl Templates {
         self.labels.get(language.primary())
     }
 
-    /// SHA-256 over all files for releases.
+    /// SHA-256 over the installation's own files for releases: those built in change only with the program.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.fingerprint
     }
@@ -239,7 +239,8 @@ fn read_labels(files: &BTreeMap<String, TemplateFile>) -> Result<BTreeMap<String
 
 fn fingerprint(files: &BTreeMap<String, TemplateFile>) -> [u8; 32] {
     let mut all = Vec::new();
-    for (path, file) in files.iter().filter(|(path, _)| !path.starts_with(mails::FOLDER)) {
+    let counts = |(path, file): &(&String, &TemplateFile)| !file.built_in && !path.starts_with(mails::FOLDER);
+    for (path, file) in files.iter().filter(counts) {
         for part in [path, &file.text] {
             all.extend_from_slice(&(part.len() as u64).to_be_bytes());
             all.extend_from_slice(part.as_bytes());

@@ -25,6 +25,8 @@ pub struct TemplateFile {
     pub text: String,
     /// Its origin, for messages: its path in the built-in templates, or its file in the configured folder.
     pub origin: String,
+    /// Whether it is built into the program.
+    pub built_in: bool,
 }
 
 /// Templates that cannot be used: file, line, what is wrong, and how to fix it.
@@ -56,7 +58,7 @@ pub fn read_all(overlay: Option<&Path>) -> Result<BTreeMap<String, TemplateFile>
         let Some(file) = BuiltIn::get(&path) else { continue };
         let text = String::from_utf8(file.data.into_owned())
             .map_err(|_| TemplateError::of(path.as_ref(), "it is not UTF-8"))?;
-        files.insert(path.to_string(), TemplateFile { text, origin: format!("{path} (built in)") });
+        files.insert(path.to_string(), TemplateFile { text, origin: format!("{path} (built in)"), built_in: true });
     }
     if let Some(folder) = overlay {
         read_folder(folder, "", 0, &mut files)?;
@@ -88,7 +90,7 @@ fn read_folder(
             read_folder(&entry.path(), &format!("{path}/"), depth + 1, files)?;
         } else if kind.is_file() && [".hbs", ".toml"].iter().any(|end| name.ends_with(end)) {
             let text = read_file(&entry.path()).map_err(|what| TemplateError::of(origin.clone(), what))?;
-            files.insert(path, TemplateFile { text, origin });
+            files.insert(path, TemplateFile { text, origin, built_in: false });
         }
         if files.len() > FILES_LIMIT {
             return Err(TemplateError::of(folder.display().to_string(), format!("more than {FILES_LIMIT} files")));

@@ -23,6 +23,7 @@
 //! | `j` | `a`, address key, NUL, release | answers to this invitation go to this address |
 //! | `j` | `e`, release | the event of an invitation: the release that first announced it |
 //! | `j` | `u`, hash of a UID, release | this invitation's event has this UID |
+//! | `K` | hash of a release and templates | a test mail of this content was sent |
 //! | `k` | mailing, chunk | a chunk of the frozen audience: subscriber ids |
 //! | `l` | list name | a list |
 //! | `m` | mailing | a mailing |
@@ -179,6 +180,11 @@ pub fn release(id: ReleaseId) -> Key {
 /// The release that has this content.
 pub fn release_content(hash: &[u8; 32]) -> Key {
     key(b'g', &[hash])
+}
+
+/// A test mail of this content was sent.
+pub fn tested(hash: &[u8; 32]) -> Key {
+    key(b'K', &[hash])
 }
 
 /// Milliseconds since 1970; earlier instants, which no due time is, become 0.

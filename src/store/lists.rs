@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::base::address::Address;
 use crate::base::id::ListName;
 use crate::base::language::Language;
-use crate::model::list::{FromPolicy, Joining, List, ListKind, Moderation, Posting, Privacy, ReplyTo, Unproven};
+use crate::model::list::{
+    FromPolicy, Joining, List, ListKind, Moderation, Posting, Privacy, ReplyTo, TestMailRule, Unproven,
+};
 
 use super::engine::{Batch, Commit, Value};
 use super::pages::Query;
@@ -15,7 +17,7 @@ use super::record::{self, RecordError, stored_enum};
 use super::{Change, Changeable, Read, Store, StoreError, keys};
 
 const FAMILY: &str = "list";
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 #[derive(Serialize, Deserialize)]
 struct ListV1 {
@@ -48,6 +50,16 @@ struct ListV3 {
     list: ListV2,
     holds_unproven: bool,
 }
+
+/// The fields of version 3, then whether a test mail is required, and the number of approvals.
+#[derive(Serialize, Deserialize)]
+struct ListV4 {
+    list: ListV3,
+    test_mail: TestMailV4,
+    approvals: u8,
+}
+
+stored_enum!(TestMailV4 is TestMailRule { Optional, Required });
 
 stored_enum!(ModerationV2 is Moderation { None, NonMembers, All });
 
@@ -82,7 +94,7 @@ fn encode(list: &List) -> Value {
         from: posting.from.into(),
     };
     let form = ListV3 { list: form, holds_unproven: posting.unproven == Unproven::Hold };
-    record::encode(VERSION, &form)
+    record::encode(VERSION, &ListV4 { list: form, test_mail: list.test_mail.into(), approvals: list.approvals })
 }
 
 fn read_address(text: String) -> Result<Address, RecordError> {
@@ -104,14 +116,20 @@ fn read_posting(form: ListV2, holds_unproven: bool) -> Result<(ListV1, Posting),
 
 fn decode(bytes: &Value) -> Result<Read<List>, StoreError> {
     let (version, rest) = record::split(FAMILY, bytes)?;
+    let (mut test_mail, mut approvals) = (TestMailRule::Optional, 1);
     let (form, posting) = match version {
         1 => {
             let posting = Posting { unproven: Unproven::Send, ..Posting::default() };
             (record::decode::<ListV1>(FAMILY, rest)?, posting)
         }
         2 => read_posting(record::decode(FAMILY, rest)?, false)?,
-        VERSION => {
+        3 => {
             let form: ListV3 = record::decode(FAMILY, rest)?;
+            read_posting(form.list, form.holds_unproven)?
+        }
+        VERSION => {
+            let ListV4 { list: form, test_mail: rule, approvals: number } = record::decode(FAMILY, rest)?;
+            (test_mail, approvals) = (rule.into(), number);
             read_posting(form.list, form.holds_unproven)?
         }
         _ => return Err(RecordError::Newer { family: FAMILY, version }.into()),
@@ -126,6 +144,8 @@ fn decode(bytes: &Value) -> Result<Read<List>, StoreError> {
         language: form.language,
         privacy: if form.sensitive { Privacy::Sensitive } else { Privacy::Ordinary },
         approval: form.approval,
+        approvals,
+        test_mail,
         posting,
         created: record::instant(FAMILY, form.created)?,
     };

@@ -90,6 +90,8 @@ pub fn put_mailing(batch: &mut Batch, mailing: &Mailing, before: Option<Value>) 
     // What is overwritten was read before, so it can be read; if not, a check of the store reports the row left over.
     if let Some(Ok(old)) = before.as_ref().map(|before| decode(before)) {
         ended_row(&old).into_iter().for_each(|row| batch.delete(row));
+        let replaced = old.content.release().filter(|_| old.content != mailing.content);
+        replaced.into_iter().for_each(|release| batch.delete(keys::mailing_of(release, old.id)));
     }
     batch.expect_read(key.clone(), before);
     batch.put(key, stamp.clone());

@@ -32,9 +32,32 @@ impl Store {
         after: SubscriberId,
         limit: usize,
     ) -> Result<(Vec<Read<Subscriber>>, Option<SubscriberId>), StoreError> {
+        self.people_in(lists, after, limit, |state| state == code(SubscriptionState::Active)).await
+    }
+
+    /// As [`Store::readers_of`], for everyone who is or was on one of `lists`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn people_of(
+        &self,
+        lists: impl IntoIterator<Item = &ListName>,
+        after: SubscriberId,
+        limit: usize,
+    ) -> Result<(Vec<Read<Subscriber>>, Option<SubscriberId>), StoreError> {
+        self.people_in(lists, after, limit, |_| true).await
+    }
+
+    async fn people_in(
+        &self,
+        lists: impl IntoIterator<Item = &ListName>,
+        after: SubscriberId,
+        limit: usize,
+        wanted: impl Fn(u8) -> bool + Copy,
+    ) -> Result<(Vec<Read<Subscriber>>, Option<SubscriberId>), StoreError> {
         let mut ids = Vec::new();
         for list in lists {
-            ids.extend(self.active_on(list, after, limit).await?);
+            ids.extend(self.members_in(list, after, limit, wanted).await?);
         }
         ids.sort_unstable();
         ids.dedup();
@@ -57,17 +80,18 @@ impl Store {
         Ok((values.iter().flatten().map(decode).collect::<Result<_, _>>()?, next))
     }
 
-    async fn active_on(
+    async fn members_in(
         &self,
         list: &ListName,
         after: SubscriberId,
         limit: usize,
+        wanted: impl Fn(u8) -> bool,
     ) -> Result<Vec<SubscriberId>, StoreError> {
         let (mut range, mut ids) = (keys::members(list).after(&keys::member(list, after)), Vec::new());
         while ids.len() < limit {
             let rows = self.engine.scan(range.clone(), limit).await?;
-            let active = rows.iter().filter(|(_, value)| value.first() == Some(&code(SubscriptionState::Active)));
-            ids.extend(active.filter_map(|(key, _)| keys::last_number(key)).map(SubscriberId));
+            let members = rows.iter().filter(|(_, value)| value.first().is_some_and(|state| wanted(*state)));
+            ids.extend(members.filter_map(|(key, _)| keys::last_number(key)).map(SubscriberId));
             match rows.last() {
                 Some((last, _)) if rows.len() == limit => range = range.after(last),
                 _ => break,

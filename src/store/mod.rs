@@ -58,6 +58,7 @@ pub mod subscribers;
 pub mod suppressions;
 pub(crate) mod tables;
 pub(crate) mod taking_back;
+pub(crate) mod tested;
 mod update;
 mod upgrades;
 

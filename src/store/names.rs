@@ -36,6 +36,7 @@ fn named(key: &[u8]) -> Option<String> {
         b'E' => "whose consent a kept mail shows".to_owned(),
         b'F' => format!("that refusals of {} are being taken back", mailing()?),
         b'J' => format!("an answer to the event {}", ReleaseId(number(rest)?)),
+        b'K' => "that a test mail of a content was sent".to_owned(),
         b'L' => format!("the bytes of notice {}", NoticeId(number(rest)?)),
         b'M' => format!("the index of mailings for {}", MailingId(last()?)),
         b'N' => format!("when notice {} is due", NoticeId(last()?)),

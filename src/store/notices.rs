@@ -10,6 +10,7 @@ use crate::base::clock::Timestamp;
 use crate::base::id::NoticeId;
 use crate::model::inbound::SpoolPlace;
 use crate::model::notice::{Notice, NoticeBody, NoticeState};
+use crate::model::release::Blob;
 use crate::model::reply::Reply;
 
 use super::delivery_form::{CauseV1, cause_from_disk, cause_to_disk};
@@ -19,7 +20,8 @@ use super::record::{self, RecordError};
 use super::{Read, Store, StoreError, keys};
 
 const FAMILY: &str = "notice";
-const VERSION: u8 = 1;
+/// Version 2 has the same form; its body may be of a kind that version 1 did not know.
+const VERSION: u8 = 2;
 
 /// The counter that notice ids are allocated from.
 pub(crate) const COUNTER: &str = "notice";
@@ -44,7 +46,17 @@ struct NoticeV1 {
 #[derive(Serialize, Deserialize)]
 enum BodyV1 {
     Kept,
-    Forwarded { header: Vec<u8>, segment: u64, offset: u64, length: u32 },
+    Forwarded {
+        header: Vec<u8>,
+        segment: u64,
+        offset: u64,
+        length: u32,
+    },
+    /// Only in version 2.
+    KeptWithEnd {
+        sha256: [u8; 32],
+        size: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,6 +75,7 @@ fn encode(notice: &Notice) -> Value {
         recipient: notice.recipient.as_str().to_owned(),
         body: match &notice.body {
             NoticeBody::Kept => BodyV1::Kept,
+            NoticeBody::KeptWithEnd(end) => BodyV1::KeptWithEnd { sha256: end.sha256, size: end.size },
             NoticeBody::Forwarded { header, place } => BodyV1::Forwarded {
                 header: header.clone(),
                 segment: place.segment,
@@ -86,12 +99,13 @@ fn encode(notice: &Notice) -> Value {
             NoticeState::Failed { at, cause } => StateV1::Failed { at: millis(at), cause: cause_to_disk(cause) },
         },
     };
-    record::encode(VERSION, &form)
+    let version = if matches!(form.body, BodyV1::KeptWithEnd { .. }) { VERSION } else { 1 };
+    record::encode(version, &form)
 }
 
 fn decode(stamp: Value) -> Result<Read<Notice>, RecordError> {
     let (version, rest) = record::split(FAMILY, &stamp)?;
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(RecordError::Newer { family: FAMILY, version });
     }
     let form: NoticeV1 = record::decode(FAMILY, rest)?;
@@ -105,6 +119,7 @@ fn decode(stamp: Value) -> Result<Read<Notice>, RecordError> {
         recipient: address(form.recipient)?,
         body: match form.body {
             BodyV1::Kept => NoticeBody::Kept,
+            BodyV1::KeptWithEnd { sha256, size } => NoticeBody::KeptWithEnd(Blob { sha256, size }),
             BodyV1::Forwarded { header, segment, offset, length } => {
                 NoticeBody::Forwarded { header, place: SpoolPlace { segment, offset, length } }
             }
@@ -156,7 +171,8 @@ pub fn put_over(batch: &mut Batch, before: &Read<Notice>, after: &Notice) -> Val
             batch.put(keys::notice_due(due, after.id), [].as_slice());
         }
     }
-    if matches!(after.state, NoticeState::Accepted { .. }) && after.body == NoticeBody::Kept {
+    let is_kept = matches!(after.body, NoticeBody::Kept | NoticeBody::KeptWithEnd(_));
+    if matches!(after.state, NoticeState::Accepted { .. }) && is_kept {
         batch.delete(keys::notice_body(after.id));
     }
     stamp

@@ -110,6 +110,8 @@ mod tests {
             language: Language::swedish(),
             privacy: Privacy::Ordinary,
             approval: false,
+            approvals: 1,
+            test_mail: Default::default(),
             posting: Posting::default(),
             created: Timestamp::from_timestamp_millis(1_795_000_000_000).unwrap(),
         }

@@ -12,6 +12,7 @@ pub mod export;
 pub mod import;
 pub mod leave;
 pub mod limits;
+pub mod listing;
 pub mod membership;
 pub(crate) mod person_bounces;
 pub mod profile;

@@ -33,6 +33,8 @@ stop_timeout = "10s"
 socket = "$place/control.sock"
 [monitor]
 address = ""
+[schedule]
+undo = "0s"
 [inbound]
 lmtp = ["127.0.0.1:0"]
 postmaster = "drift@example.org"

@@ -42,6 +42,12 @@ pub struct ListFields {
     /// Whether a second person must approve each mailing to it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub approval: Option<bool>,
+    /// By how many other people, 1 or 2, if it needs approval.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub approvals: Option<u8>,
+    /// Whether a test mail of a release must be sent before a mailing of it is queued: `optional` or `required`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub test_mail: Option<String>,
     /// All addresses that may send to an announce list by mail.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub senders: Option<Vec<String>>,
@@ -115,6 +121,12 @@ pub struct ListView {
     pub privacy: Privacy,
     /// Whether a second person must approve each mailing to it.
     pub approval: bool,
+    /// By how many other people, 1 or 2, if it needs approval.
+    #[serde(default)]
+    pub approvals: u8,
+    /// Whether a test mail of a release must be sent before a mailing of it is queued: `optional` or `required`.
+    #[serde(default)]
+    pub test_mail: String,
     /// The addresses that may send to an announce list by mail.
     #[serde(default)]
     pub senders: Vec<String>,
@@ -172,6 +184,8 @@ pub(super) fn view(list: &List) -> ListView {
             list::Privacy::Sensitive => Privacy::Sensitive,
         },
         approval: list.approval,
+        approvals: list.approvals,
+        test_mail: list.test_mail.word().to_owned(),
         senders: texts(&list.posting.senders),
         moderators: texts(&list.posting.moderators),
         moderation: list.posting.moderation.word().to_owned(),

@@ -30,6 +30,8 @@ pub(super) fn begin(name: &ListName, fields: &ListFields, now: Timestamp) -> Res
         language: Language::swedish(),
         privacy: list::Privacy::Ordinary,
         approval: false,
+        approvals: 1,
+        test_mail: Default::default(),
         posting: list::Posting::default(),
         created: now,
     };
@@ -116,6 +118,15 @@ pub(super) fn fill(list: &mut List, fields: &ListFields) -> Result<(), ApiError>
         filled.language = read_language(language.as_str())?;
     }
     filled.approval = fields.approval.unwrap_or(filled.approval);
+    if let Some(number) = fields.approvals {
+        if !(1..=2).contains(&number) {
+            return Err(ApiError::invalid(format!("approvals: {number}: 1 or 2 people approve a mailing")));
+        }
+        filled.approvals = number;
+    }
+    if let Some(word) = &fields.test_mail {
+        filled.test_mail = read_word(word, "test_mail")?;
+    }
     fill_posting(&mut filled.posting, fields)?;
     *list = filled;
     Ok(())

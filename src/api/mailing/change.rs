@@ -111,7 +111,8 @@ enum ChangeError {
     Store(#[from] StoreError),
 }
 
-fn refusal(error: TransitionError) -> ApiError {
+/// Why a mailing cannot be changed in this way.
+pub(super) fn refusal(error: TransitionError) -> ApiError {
     let code = match error {
         TransitionError::Stage { .. } => "stage",
         TransitionError::AlreadyPaused { .. } => "paused",
@@ -122,6 +123,10 @@ fn refusal(error: TransitionError) -> ApiError {
         TransitionError::OwnApproval { .. } => {
             return ApiError::new(403, "own-approval", error.to_string())
                 .hint("The list requires a second person: another user of this machine must run the command.");
+        }
+        TransitionError::SameApprover { .. } => {
+            return ApiError::new(403, "same-approver", error.to_string())
+                .hint("A third user of this machine, who neither queued nor edited it, must run the command.");
         }
         TransitionError::Changed { .. } => "changed",
     };
@@ -206,7 +211,15 @@ pub(super) async fn reschedule(
     let missed = request.missed.map_or(before.missed, missed_policy);
     let schedule = Schedule { at, zone, missed, grace_seconds: before.grace_seconds };
     let warning = met(meeting, &request.at, &schedule);
-    let mut answer = change(&control, id, |mailing| mailing.reschedule(schedule.clone())).await?;
+    let (at_once, undo_seconds) = (at <= now, control.queue_defaults.undo_seconds);
+    let reschedule = |mailing: &mut Mailing| {
+        mailing.reschedule(schedule.clone())?;
+        if at_once && undo_seconds > 0 {
+            mailing.send_now(now, undo_seconds);
+        }
+        Ok(())
+    };
+    let mut answer = change(&control, id, reschedule).await?;
     answer.warnings.extend(warning);
     Ok(answer)
 }

@@ -33,12 +33,14 @@ pub struct QueueDefaults {
     pub missed: MissedPolicy,
     /// The delay that still counts as on time, in seconds.
     pub grace_seconds: u32,
+    /// Seconds between "send now" and the first message, in which it can be cancelled or edited.
+    pub undo_seconds: u32,
 }
 
 impl Default for QueueDefaults {
-    /// Ask, if more than a quarter of an hour late.
+    /// Ask, if more than a quarter of an hour late; send at once.
     fn default() -> Self {
-        Self { missed: MissedPolicy::Ask, grace_seconds: 900 }
+        Self { missed: MissedPolicy::Ask, grace_seconds: 900, undo_seconds: 0 }
     }
 }
 
@@ -64,6 +66,9 @@ pub struct QueueRequest {
     /// The delay that still counts as on time, in seconds; as configured if absent.
     #[serde(default)]
     pub grace_seconds: Option<u32>,
+    /// Whether it may repeat what was queued before for the same list.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// What to do with deliveries left in doubt by a crash.
@@ -158,17 +163,9 @@ fn order(
     let zone = request.zone.as_deref().unwrap_or(own_zone.name());
     let (at, meeting) = instant(&request.at, zone, now)?;
     let defaults = control.queue_defaults;
-    let audience = &request.audience;
-    let reached_by = audience.reached_by.as_deref().map(|id| parsed("reached_by", id)).transpose()?;
     let order = Order {
         content: MailingContent::Release(parsed("release", &request.release)?),
-        audience: AudienceQuery {
-            lists: all_parsed("lists", &audience.lists)?,
-            beats: keys(&audience.beats),
-            regions: keys(&audience.regions),
-            languages: audience.languages.iter().map(|text| read_language(text)).collect::<Result<_, _>>()?,
-            reached_by,
-        },
+        audience: audience_query(&request.audience)?,
         schedule: Schedule {
             at,
             zone: zone.to_owned(),
@@ -180,8 +177,21 @@ fn order(
             Uncertain::Hold => UncertainPolicy::Hold,
         },
         by: caller.operator(),
+        undo_seconds: defaults.undo_seconds,
+        again: request.again,
     };
     Ok((order, meeting))
+}
+
+/// The audience of a request.
+pub(super) fn audience_query(audience: &AudienceView) -> Result<AudienceQuery, ApiError> {
+    Ok(AudienceQuery {
+        lists: all_parsed("lists", &audience.lists)?,
+        beats: keys(&audience.beats),
+        regions: keys(&audience.regions),
+        languages: audience.languages.iter().map(|text| read_language(text)).collect::<Result<_, _>>()?,
+        reached_by: audience.reached_by.as_deref().map(|id| parsed("reached_by", id)).transpose()?,
+    })
 }
 
 /// Beats or regions in the form in which they are stored and compared.
@@ -231,7 +241,8 @@ fn once(headers: &HeaderMap, request: &QueueRequest) -> Result<Option<Once>, Api
     Ok(Some(Once { key: key.to_owned(), request: content_hash(&bytes) }))
 }
 
-fn refusal(error: QueueError) -> ApiError {
+/// Why a mailing is not queued.
+pub(super) fn refusal(error: QueueError) -> ApiError {
     let message = error.to_string();
     match error {
         QueueError::Store(error) => error.into(),
@@ -246,9 +257,18 @@ fn refusal(error: QueueError) -> ApiError {
         QueueError::EmptyAudience => ApiError::new(422, "empty-audience", message)
             .hint("\u{201c}depesch subscriber export --list LIST\u{201d} shows who is there; look at --beat, --region, --language."),
         QueueError::Broken(_) => ApiError::new(422, "broken", message)
-            .hint("Nothing was queued. \u{201c}depesch release check\u{201d} lists everything that is wrong with a file."),
+            .hint("Nothing was changed. \u{201c}depesch release check\u{201d} lists everything that is wrong with a file."),
         QueueError::Unmakeable(_) => ApiError::new(422, "unmakeable", message)
-            .hint("Nothing was queued. Give these subscribers the field, or take it out of the template."),
+            .hint("Nothing was changed. Give these subscribers the field, or take it out of the template."),
+        QueueError::Untested { release, .. } => ApiError::new(422, "untested", message).hint(format!(
+            "Nothing was changed. Send one with \u{201c}depesch release test {release} --to YOUR-ADDRESS\u{201d}, read it, and try again."
+        )),
+        QueueError::Again { .. } => ApiError::new(409, "again", message)
+            .hint("Nothing was changed: who is on the list would get it twice; --again allows that."),
+        QueueError::OtherVersion { mailing, .. } => ApiError::new(409, "other-version", message).hint(format!(
+            "Nothing was changed. \u{201c}depesch mailing edit {mailing} FILE\u{201d} replaces it, \u{201c}depesch mailing cancel \
+             {mailing}\u{201d} withdraws it; --again sends both."
+        )),
         QueueError::OtherOrder(_) => ApiError::new(422, "key-used", message)
             .hint("A key belongs to one order. Choose another key for another order."),
     }

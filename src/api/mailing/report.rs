@@ -152,7 +152,7 @@ async fn later(control: &ApiState, id: MailingId, limit: usize, addresses: bool)
 }
 
 /// Logs who saw addresses, because membership of a list can be sensitive.
-fn note_addresses(caller: &Caller, mailing: MailingId, addresses: bool) {
+pub(super) fn note_addresses(caller: &Caller, mailing: MailingId, addresses: bool) {
     if addresses {
         tracing::info!(%mailing, by = %caller, "the addresses of a mailing were shown");
     }

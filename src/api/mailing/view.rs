@@ -49,8 +49,14 @@ pub struct MailingView {
     pub approval_required: bool,
     /// Whether it has the approval it requires.
     pub approved: bool,
-    /// Who approved it.
+    /// Who approved it; with two approvals, the second person.
     pub approved_by: Option<String>,
+    /// How many other people must approve it: 0, 1 or 2.
+    #[serde(default)]
+    pub approvals_needed: u8,
+    /// Who gave the first of two approvals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_approved_by: Option<String>,
     /// The hash of the content, to which an approval is bound.
     pub content_hash: String,
     /// When it was queued.
@@ -61,6 +67,12 @@ pub struct MailingView {
     pub ended: Option<Timestamp>,
     /// Who cancelled it.
     pub cancelled_by: Option<String>,
+    /// Seconds between "send now" and the first message, in which it can be cancelled or edited; 0 for a time of its own.
+    #[serde(default)]
+    pub undo_seconds: u32,
+    /// Who edited it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_by: Option<String>,
     /// The counts, once the audience is frozen.
     pub counts: Option<Counts>,
 }
@@ -170,6 +182,12 @@ impl MailingView {
         self.release.as_deref().or(self.post.as_deref()).unwrap_or_default()
     }
 
+    /// The scheduled time of day in the author's zone, with seconds.
+    pub(crate) fn sent_at(&self) -> String {
+        let zone: Tz = self.zone.parse().unwrap_or(Tz::UTC);
+        self.at.with_timezone(&zone).format("%H:%M:%S %Z").to_string()
+    }
+
     /// A mailing in JSON.
     pub(crate) fn new(mailing: &Mailing, headline: Option<String>, tally: Option<&Tally>) -> Self {
         let (ended, cancelled_by) = match &mailing.stage {
@@ -202,11 +220,15 @@ impl MailingView {
             approval_required: mailing.approval_required,
             approved: mailing.is_approved(),
             approved_by: mailing.approval.as_ref().map(|approval| approval.by.clone()),
+            approvals_needed: if mailing.approval_required { mailing.approvals_needed } else { 0 },
+            first_approved_by: mailing.valid_first_approval().map(|first| first.by.name.clone()),
             content_hash: mailing.content_hash.clone(),
             created: mailing.created,
             created_by: mailing.created_by.clone(),
             ended,
             cancelled_by,
+            undo_seconds: mailing.undo_seconds,
+            edited_by: mailing.edits.last().map(|edit| edit.by.name.clone()),
             counts: tally.map(Counts::from),
         }
     }

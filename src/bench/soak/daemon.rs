@@ -178,6 +178,8 @@ longest = "6s"
 connections = {CONNECTIONS}
 [monitor]
 address = ""
+[schedule]
+undo = "0s"
 [inbound]
 lmtp = ["127.0.0.1:{port}"]
 postmaster = "owner@example.org"

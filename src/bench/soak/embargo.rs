@@ -37,6 +37,7 @@ pub(crate) async fn planner(client: &Client, clock: &Arc<dyn Clock>, release: &s
             "audience": { "lists": [LIST] },
             "at": at.to_rfc3339_opts(SecondsFormat::Millis, true),
             "missed": "send",
+            "again": true,
         });
         let key = format!("embargo-{place}-{}", dice.below(u64::MAX));
         let asked = clock.now();

@@ -50,6 +50,7 @@ async fn queue(client: &Client, release: &str, books: &Books, dice: &mut Dice) {
         "at": "now",
         "uncertain": "resend",
         "missed": "send",
+        "again": true,
     });
     let answer: Value =
         until_done(books, "queueing a mailing", || client.post_once("/v1/mailings", &key, &request)).await;

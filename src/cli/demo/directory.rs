@@ -84,6 +84,7 @@ impl DemoDirectory {
              stop_timeout = \"5s\"\n\n\
              [control]\nsocket = {socket}\n\n\
              [monitor]\naddress = \"\"\n\n\
+             [schedule]\nundo = \"0s\"\n\n\
              [organisation]\ndomain = \"lists.example.org\"\n\n\
              [relay]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n\n\
              [dispatch]\nconnections = 4\n\n\

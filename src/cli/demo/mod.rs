@@ -119,7 +119,7 @@ impl Demo {
     async fn cancel_one(&self) -> Result<(), CliError> {
         self.server.slow_down();
         self.say("The same to the members once more, by mistake, and cancelled at once:")?;
-        self.command(&["mailing", "queue", "--release", "r1", "--list", "members", "--at", "now"]).await?;
+        self.command(&["mailing", "queue", "--release", "r1", "--list", "members", "--at", "now", "--again"]).await?;
         self.until("m2", |mailing| mailing["counts"]["accepted"].as_u64() > Some(0)).await?;
         self.command(&["mailing", "cancel", "m2"]).await?;
         self.until("m2", |mailing| mailing["counts"]["in_doubt"] == 0).await?;

@@ -8,8 +8,8 @@ use crate::base::id::{MailingId, SubscriberId};
 
 use super::super::output::note;
 use super::super::{CliError, Context, Done, outbound};
-use super::queue::MissedWord;
-use super::show::stage_words;
+use super::queue::{MissedWord, undo_words};
+use super::show::{approval_words, stage_words};
 
 /// The options of `reschedule`.
 #[derive(Debug, clap::Args)]
@@ -85,14 +85,23 @@ pub(crate) async fn simple(id: MailingId, what: &str, context: &Context) -> Resu
 pub(crate) async fn approve(id: MailingId, content_hash: Option<String>, context: &Context) -> Result<Done, CliError> {
     let request = ApproveRequest { content_hash };
     let answer: ChangeAnswer = context.client.post(super::path(id).segment("approve"), &request).await?;
-    changed(&answer, context)
+    scheduled(&answer, context)
 }
 
 /// Reschedules a mailing.
 pub(crate) async fn reschedule(options: RescheduleOptions, context: &Context) -> Result<Done, CliError> {
     let request = RescheduleRequest { at: options.at, zone: options.zone, missed: options.missed.map(Into::into) };
     let answer: ChangeAnswer = context.client.post(super::path(options.id).segment("reschedule"), &request).await?;
-    changed(&answer, context)
+    scheduled(&answer, context)
+}
+
+/// As [`changed`], and until when it can be undone.
+fn scheduled(answer: &ChangeAnswer, context: &Context) -> Result<Done, CliError> {
+    changed(answer, context)?;
+    if let Some(words) = undo_words(&answer.mailing).filter(|_| !context.output.is_json()) {
+        note(&words);
+    }
+    Ok(Done::Fully)
 }
 
 fn changed(answer: &ChangeAnswer, context: &Context) -> Result<Done, CliError> {
@@ -104,6 +113,11 @@ fn changed(answer: &ChangeAnswer, context: &Context) -> Result<Done, CliError> {
     answer.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
     let when = if mailing.stage == "scheduled" { format!(", due {}", mailing.local_time) } else { String::new() };
     output.line(&format!("{} is {}{when}", mailing.id, stage_words(mailing)))?;
+    if mailing.first_approved_by.is_some()
+        && let Some(words) = approval_words(mailing)
+    {
+        note(&words);
+    }
     Ok(Done::Fully)
 }
 

@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 
 use crate::api::mailing::queue::{Missed, QueueAnswer, QueueRequest, Uncertain};
-use crate::api::mailing::view::AudienceView;
+use crate::api::mailing::view::{AudienceView, MailingView};
 use crate::api::path::ApiPath;
 use crate::base::id::{ListName, MailingId, ReleaseId};
 use crate::base::language::Language;
 use crate::base::token::to_hex;
 
 use super::super::output::note;
-use super::super::release::add_file;
+use super::super::release::stored_file;
 use super::super::{CliError, Context, Done};
-use super::show::audience_words;
+use super::audience;
+use super::show::{approval_words, audience_words};
 
 /// The options of `queue`.
 #[derive(Debug, clap::Args)]
@@ -53,9 +54,18 @@ pub struct QueueOptions {
     /// How many minutes late still count as on time; by default as configured (15)
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(0..=525_600))]
     grace: Option<u32>,
-    /// Only show what would be sent, and to how many; a release file is stored all the same, which sends nothing
+    /// Only show what would be sent, to how many, and to whom; a release file is stored all the same, which sends nothing
     #[arg(long)]
     dry_run: bool,
+    /// How many people a dry run lists, in the audience or not; 0 for none
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, requires = "dry_run")]
+    people: usize,
+    /// Show full addresses and names of these people; recorded in the audit log
+    #[arg(long, requires = "dry_run")]
+    addresses: bool,
+    /// Queue it even if the same release, or another version of it, was queued for the same list
+    #[arg(long)]
+    again: bool,
     /// Your own key for this request: a repetition with the same key does not queue twice
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
@@ -110,6 +120,7 @@ impl QueueOptions {
             },
             missed: self.missed.map(Into::into),
             grace_seconds: self.grace.map(|minutes| minutes * 60),
+            again: self.again,
         }
     }
 }
@@ -119,12 +130,8 @@ pub(crate) async fn run(options: QueueOptions, context: &Context) -> Result<Done
     let (client, output) = (&context.client, &context.output);
     let release = match (options.release, &options.file) {
         (Some(release), _) => release.to_string(),
-        (None, Some(file)) => match add_file(file, context).await? {
-            Some(added) => {
-                let verb = if added.known { "is known" } else { "added" };
-                note(&format!("{} {verb} as {}", file.display(), added.id));
-                added.id
-            }
+        (None, Some(file)) => match stored_file(file, context).await? {
+            Some(id) => id.to_string(),
             None => return Ok(Done::Partly),
         },
         (None, None) => {
@@ -133,14 +140,7 @@ pub(crate) async fn run(options: QueueOptions, context: &Context) -> Result<Done
     };
     let request = options.request(release);
     if options.dry_run {
-        let checked: QueueAnswer = client.post(ApiPath::new("/v1/mailings").query("check", true), &request).await?;
-        if output.is_json() {
-            output.json(&checked)?;
-        } else {
-            output.line(&format!("would go {}", where_to(&checked)))?;
-            checked.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
-        }
-        return Ok(Done::Fully);
+        return dry_run(&options, &request, context).await;
     }
     let key = match &options.key {
         Some(key) => key.clone(),
@@ -160,10 +160,43 @@ pub(crate) async fn run(options: QueueOptions, context: &Context) -> Result<Done
         true => output.line(&format!("{id} was queued before with this key; nothing was queued now"))?,
         false => output.line(&format!("queued {id}"))?,
     }
-    if !queued.mailing.approved {
-        note(&format!("It waits for the approval of a second person: \u{201c}depesch mailing approve {id}\u{201d}."));
+    if let Some(words) = undo_words(&queued.mailing) {
+        note(&words);
+    }
+    if let Some(words) = approval_words(&queued.mailing) {
+        note(&words);
     }
     Ok(Done::Fully)
+}
+
+/// Checks, and shows what would be sent and to whom.
+async fn dry_run(options: &QueueOptions, request: &QueueRequest, context: &Context) -> Result<Done, CliError> {
+    let output = &context.output;
+    let checked: QueueAnswer = context.client.post(ApiPath::new("/v1/mailings").query("check", true), request).await?;
+    if output.is_json() {
+        output.json(&checked)?;
+        return Ok(Done::Fully);
+    }
+    output.line(&format!("would go {}", where_to(&checked)))?;
+    checked.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
+    if options.people > 0 {
+        output.line("")?;
+        audience::of_query(&request.audience, options.people, options.addresses, context).await?;
+    }
+    Ok(Done::Fully)
+}
+
+/// Until when a mailing that is to be sent at once can still be stopped.
+pub(super) fn undo_words(mailing: &MailingView) -> Option<String> {
+    let id = &mailing.id;
+    let waits = mailing.undo_seconds > 0 && mailing.stage == "scheduled" && mailing.pause.is_none() && mailing.approved;
+    waits.then(|| {
+        format!(
+            "It is sent at {}; until then \u{201c}depesch mailing cancel {id}\u{201d} stops it and \u{201c}depesch mailing edit {id} FILE\u{201d} \
+             changes it.",
+            mailing.sent_at()
+        )
+    })
 }
 
 fn where_to(answer: &QueueAnswer) -> String {

@@ -46,6 +46,17 @@ pub(crate) fn stage_words(mailing: &MailingView) -> String {
     }
 }
 
+/// What a mailing waits for if its approval is missing.
+pub(super) fn approval_words(mailing: &MailingView) -> Option<String> {
+    let who = match (mailing.approved, mailing.approvals_needed, &mailing.first_approved_by) {
+        (true, ..) => return None,
+        (false, 2, None) => "two other people",
+        (false, 2, Some(_)) => "another person, too",
+        (false, ..) => "a second person",
+    };
+    Some(format!("It waits for the approval of {who}: \u{201c}depesch mailing approve {}\u{201d}.", mailing.id))
+}
+
 /// The audience as text.
 pub(crate) fn audience_words(audience: &AudienceView) -> String {
     let mut words = vec![audience.lists.join(" + ")];
@@ -95,10 +106,21 @@ pub(crate) fn fields(mailing: &MailingView) -> Vec<(&'static str, String)> {
     fields.push(("audience", audience_words(&mailing.audience)));
     fields.push(("time", format!("{} ({})", mailing.local_time, mailing.zone)));
     fields.push(("queued", format!("{} by {}", instant(mailing.created), mailing.created_by)));
+    if let Some(by) = &mailing.edited_by {
+        fields.push((
+            "edited",
+            format!("by {by}; \u{201c}depesch mailing diff {}\u{201d} shows what changed", mailing.id),
+        ));
+    }
     if mailing.approval_required {
-        let words = match &mailing.approved_by {
-            Some(by) if mailing.approved => format!("by {by}"),
-            _ => format!("missing; content hash {}", mailing.content_hash),
+        let people: Vec<&str> =
+            mailing.first_approved_by.iter().chain(&mailing.approved_by).map(String::as_str).collect();
+        let words = match (mailing.approved, people.as_slice()) {
+            (true, people) => format!("by {}", people.join(" and ")),
+            (false, [first, ..]) if mailing.first_approved_by.is_some() => {
+                format!("by {first}, and missing of another person; content hash {}", mailing.content_hash)
+            }
+            (false, _) => format!("missing; content hash {}", mailing.content_hash),
         };
         fields.push(("approval", words));
     }

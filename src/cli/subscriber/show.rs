@@ -36,6 +36,15 @@ pub(super) async fn search(words: &str, limit: usize, context: &Context) -> Resu
         context.output.json(&FoundPeopleView { people, next: after })?;
         return Ok(Done::Fully);
     }
+    table(&people, context)?;
+    if after.is_some() {
+        context.output.line("There may be more: add a word, or name a higher --limit.")?;
+    }
+    Ok(Done::Fully)
+}
+
+/// Prints people as a table.
+pub(super) fn table(people: &[SubscriberView], context: &Context) -> Result<(), CliError> {
     let row = |person: &SubscriberView| {
         let lists = person.subscriptions.iter().map(|(list, subscription)| format!("{list} ({})", subscription.state));
         [
@@ -46,11 +55,7 @@ pub(super) async fn search(words: &str, limit: usize, context: &Context) -> Resu
             lists.collect::<Vec<_>>().join(", "),
         ]
     };
-    context.output.table(&["id", "address", "name", "organisation", "lists"], people.iter().map(row))?;
-    if after.is_some() {
-        context.output.line("There may be more: add a word, or name a higher --limit.")?;
-    }
-    Ok(Done::Fully)
+    context.output.table(&["id", "address", "name", "organisation", "lists"], people.iter().map(row))
 }
 
 pub(super) async fn show(subscriber: &SubscriberView, context: &Context) -> Result<Done, CliError> {

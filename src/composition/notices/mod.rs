@@ -21,6 +21,7 @@ use crate::mail::notice::{Answered, NoticeHead, compose_notice};
 use crate::mail::reply::Question;
 use crate::model::list::List;
 use crate::model::notice::{Notice, NoticeBody, NoticeState};
+use crate::model::release::Blob;
 use crate::render::mails::Written;
 use crate::render::registry::Templates;
 use crate::render::template_files::TemplateError;
@@ -28,15 +29,20 @@ use crate::runtime::notifier::Notifier;
 use crate::store::engine::Batch;
 use crate::store::notices::{COUNTER, LONGEST, put_new};
 use crate::store::{Store, StoreError};
+use crate::transport::Envelope;
 
 use super::content::ContentHandle;
 use super::list_identity::ListIdentity;
+use super::message::Message;
 
 mod automatic;
 mod forwarding;
 
 pub use automatic::{is_of_program, may_answer};
 pub use forwarding::{FORWARDS_A_DAY, Forwarded, loop_mark};
+
+/// What a test mail is about, where other notices have the name of their template.
+pub(crate) const TEST_MAIL: &str = "test-mail";
 
 /// Number of ids taken from the store at a time.
 const IDS_AT_ONCE: u64 = 64;
@@ -216,6 +222,38 @@ impl Notices {
         let notice = new_notice(id, sender, draft.to, NoticeBody::Kept, draft.template, now);
         put_new(batch, &notice, Some(&bytes));
         Ok(id)
+    }
+
+    /// Reserves the id of a test mail, by which its sender and Message-ID are signed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn reserve(&self) -> Result<NoticeId, StoreError> {
+        self.next_id().await
+    }
+
+    /// Writes a test mail into `batch`. Its shared end is in the message, or is the stored file `end`.
+    ///
+    /// # Errors
+    /// [`NoticeError::TooLong`]: nothing was put into the batch.
+    pub(crate) fn write_test(
+        &self,
+        batch: &mut Batch,
+        id: NoticeId,
+        message: &Message,
+        end: Option<Blob>,
+    ) -> Result<(), NoticeError> {
+        let (bytes, body) = match end {
+            Some(end) => (message.bytes.clone(), NoticeBody::KeptWithEnd(end)),
+            None => (message.whole(), NoticeBody::Kept),
+        };
+        if bytes.len() > LONGEST {
+            return Err(NoticeError::TooLong { template: TEST_MAIL.to_owned(), bytes: bytes.len() });
+        }
+        let Envelope { sender, recipient, .. } = &message.envelope;
+        let now = self.inner.clock.now();
+        put_new(batch, &new_notice(id, sender.clone(), recipient, body, TEST_MAIL, now), Some(&bytes));
+        Ok(())
     }
 
     /// The text of a notice with this template and values, to compare a reply with it.

@@ -1,5 +1,6 @@
 //! A mailing of a release that only lacks the recipient: composes one message for each subscriber.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,9 +22,10 @@ use crate::transport::Envelope;
 
 use super::{Answers, Enclosed, ReleaseMessages, broken, reply_mailbox};
 use crate::composition::list_identity::ListIdentity;
-use crate::composition::message::{Message, PrepareError, PreparedMailing};
+use crate::composition::message::{Message, PrepareError, PreparedMailing, Sample};
 use crate::composition::message_id;
 use crate::composition::originals::Originals;
+use crate::composition::sample::{self, INVENTED, SampleReader, ShownTo, TEST_FIELD, TEST_PREFIX, TestMail};
 
 /// A mailing that only lacks the recipient.
 pub(crate) struct PreparedReleases {
@@ -33,6 +35,8 @@ pub(crate) struct PreparedReleases {
     lists: Vec<ListIdentity>,
     sender: Sender,
     frame: Frame,
+    /// SHA-256 of the installation's own templates.
+    layout: [u8; 32],
     key: Key,
     clock: Arc<dyn Clock>,
     base_url: Option<String>,
@@ -40,6 +44,18 @@ pub(crate) struct PreparedReleases {
     originals: Originals,
     /// Where answers to its event go.
     answers: Option<Answers>,
+}
+
+/// The header fields that differ between a message and a sample of it.
+struct Head {
+    to: Mailbox,
+    /// The reader's own address for the answer to an invitation.
+    answers_to: Option<Mailbox>,
+    /// The lines of the calendar that ask this reader.
+    asking: String,
+    subject: String,
+    message_id: String,
+    references: Vec<String>,
 }
 
 /// The unsubscribe links of one message.
@@ -69,6 +85,7 @@ impl PreparedReleases {
             prepared,
             sender: Sender { from, reply_to, feedback_id },
             frame,
+            layout: source.templates.fingerprint(),
             key: source.key.clone(),
             clock: source.clock.clone(),
             // RFC 8058 §3.1 allows only https.
@@ -86,8 +103,8 @@ impl PreparedReleases {
     }
 
     /// RFC 8058, RFC 2369. The token contains mailing, subscriber and the list's position in the mailing's audience.
-    fn links(&self, list: &ListIdentity, subscriber: SubscriberId) -> Links {
-        let token = self.key.sign(Purpose::Unsubscribe, &[self.mailing.0, subscriber.0, list.place]);
+    fn links(&self, list: &ListIdentity, subscriber: SubscriberId, purpose: Purpose) -> Links {
+        let token = self.key.sign(purpose, &[self.mailing.0, subscriber.0, list.place]);
         let https = self.base_url.as_ref().map(|base| format!("{base}/u/{token}"));
         Links { https, address: list.unsubscribe_address(&token) }
     }
@@ -107,26 +124,39 @@ impl PreparedReleases {
 
     /// The address for one reader's answer to its event; with a token that contains event and subscriber where answers
     /// are recorded here.
-    fn answer_mailbox(&self, list: &ListIdentity, subscriber: SubscriberId) -> Result<Option<Mailbox>, String> {
+    fn answer_mailbox(
+        &self,
+        list: &ListIdentity,
+        subscriber: SubscriberId,
+        purpose: Purpose,
+    ) -> Result<Option<Mailbox>, String> {
         let Some(answers) = &self.answers else { return Ok(None) };
         let address = match answers.recorded_for {
             None => answers.to.clone(),
             Some(event) => {
-                let address = list.rsvp_address(&self.key.sign(Purpose::Rsvp, &[event.0, subscriber.0]));
+                let address = list.rsvp_address(&self.key.sign(purpose, &[event.0, subscriber.0]));
                 address.parse().map_err(|error| format!("the address for answers {address}: {error}"))?
             }
         };
         Ok(Some(Mailbox { name: self.sender.from.name.clone(), address }))
     }
 
-    /// The lines of the calendar that ask one reader for an answer; empty if the calendar is the same for all.
-    fn asking(&self, frame: &Frame, list: &ListIdentity, reader: &Mailbox, id: SubscriberId) -> Result<String, String> {
-        if !frame.asks_each_reader() {
-            return Ok(String::new());
-        }
-        let asks = self.answer_mailbox(list, id)?;
+    /// Reply-To of one reader's message, and the lines of the calendar that ask this reader for an answer; none if no
+    /// answer is wanted, or the calendar is the same for all.
+    fn asking(
+        &self,
+        frame: &Frame,
+        list: &ListIdentity,
+        reader: (&Mailbox, SubscriberId),
+        purpose: Purpose,
+    ) -> Result<(Option<Mailbox>, String), String> {
         let wanted = self.answers.as_ref().is_some_and(|answers| answers.wanted);
-        Ok(calendar::asking(asks.as_ref().unwrap_or(&self.sender.from), reader, wanted))
+        let asks = self.answer_mailbox(list, reader.1, purpose)?;
+        let lines = match frame.asks_each_reader() {
+            true => calendar::asking(asks.as_ref().unwrap_or(&self.sender.from), reader.0, wanted),
+            false => String::new(),
+        };
+        Ok((asks.filter(|_| wanted), lines))
     }
 
     /// Whether the texts can be rendered for a subscriber; cheap enough for a whole audience.
@@ -143,33 +173,62 @@ impl PreparedReleases {
         subscriber: &Subscriber,
         now: Timestamp,
     ) -> Result<(Message, Personal), String> {
-        let links = self.links(list, subscriber.id);
+        let links = self.links(list, subscriber.id, Purpose::Unsubscribe);
         let personal = self.personal(list, subscriber, &links).map_err(|error| error.to_string())?;
-        let message_id = self.message_id(subscriber.id);
         let to = Mailbox { name: subscriber.name.clone(), address: subscriber.address.clone() };
-        let wanted = self.answers.as_ref().is_some_and(|answers| answers.wanted);
-        let answers_to = if wanted { self.answer_mailbox(list, subscriber.id)? } else { None };
-        let asking = self.asking(frame, list, &to, subscriber.id)?;
-        let one = Individual {
-            to: &to,
-            reply_to: answers_to.as_ref(),
-            subject: &personal.subject(),
-            date: now,
-            message_id: &message_id,
-            references: &self.originals.sent_to(subscriber.id),
-            unsubscribe_https: links.https.as_deref(),
-            unsubscribe_mailto: &format!("mailto:{}", links.address),
-            calendar_lines: &asking,
-            text_values: personal.text_values(),
-            html_values: personal.html_values(),
+        let (answers_to, asking) = self.asking(frame, list, (&to, subscriber.id), Purpose::Rsvp)?;
+        let head = Head {
+            to,
+            answers_to,
+            asking,
+            subject: personal.subject(),
+            message_id: self.message_id(subscriber.id),
+            references: self.originals.sent_to(subscriber.id),
         };
-        let bytes = compose_beginning(&self.sender, &list.fields, frame, personal.bodies(), &one)
-            .map_err(|error| error.to_string())?;
+        let bytes = self.bytes(frame, list, &personal, &links, &head, now)?;
         let bounces = list.bounce_address(&self.key.sign(Purpose::Bounce, &[self.mailing.0, subscriber.id.0]));
         let sender: Address = bounces.parse().map_err(|error| format!("the envelope sender {bounces}: {error}"))?;
         let envelope_id = format!("{}.{}", self.mailing, subscriber.id);
         let envelope = Envelope { sender: Some(sender), recipient: subscriber.address.clone(), envelope_id };
         Ok((Message { envelope, bytes, shared_end: frame.closing() }, personal))
+    }
+
+    /// The message without its shared end.
+    fn bytes(
+        &self,
+        frame: &Frame,
+        list: &ListIdentity,
+        personal: &Personal,
+        links: &Links,
+        head: &Head,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, String> {
+        let one = Individual {
+            to: &head.to,
+            reply_to: head.answers_to.as_ref(),
+            subject: &head.subject,
+            date: now,
+            message_id: &head.message_id,
+            references: &head.references,
+            unsubscribe_https: links.https.as_deref(),
+            unsubscribe_mailto: &format!("mailto:{}", links.address),
+            calendar_lines: &head.asking,
+            text_values: personal.text_values(),
+            html_values: personal.html_values(),
+        };
+        compose_beginning(&self.sender, &list.fields, frame, personal.bodies(), &one).map_err(|error| error.to_string())
+    }
+
+    /// The invented reader with every attribute that the templates use.
+    fn invented(&self, reader: &SampleReader, list: &ListIdentity) -> Subscriber {
+        let language = self.language.parse().unwrap_or_else(|_| crate::base::language::Language::swedish());
+        let mut subscriber = reader.subscriber(list.example_address(), &language, self.clock.now());
+        for name in
+            self.prepared.recipient_fields().iter().filter_map(|field| field.strip_prefix("recipient.attributes."))
+        {
+            subscriber.attributes.entry(name.to_owned()).or_insert_with(|| name.to_owned());
+        }
+        subscriber
     }
 
     /// Composes one message for each list, for a recipient who has every field, and reads it back. The part shared by
@@ -197,7 +256,7 @@ impl PreparedReleases {
         let (message, personal) = self.message(frame, list, &reader, now).map_err(broken)?;
         let (subject, text, html) = (personal.subject(), personal.text(), personal.html());
         let to = Mailbox { name: reader.name.clone(), address: reader.address.clone() };
-        let asking = self.asking(frame, list, &to, reader.id).map_err(broken)?;
+        let (_, asking) = self.asking(frame, list, (&to, reader.id), Purpose::Rsvp).map_err(broken)?;
         let calendar = parts.calendar.as_ref().map(|calendar| calendar.for_reader(&asking));
         let expected = Expected {
             subject: &subject,
@@ -217,7 +276,7 @@ impl PreparedReleases {
             Some((name.to_owned(), name.to_owned()))
         };
         Ok(Subscriber {
-            id: SubscriberId(u64::from(u32::MAX)),
+            id: INVENTED,
             address,
             name: Some("Åsa \u{201c}Öberg\u{201d} <Exempel>".to_owned()),
             language: crate::base::language::Language::swedish(),
@@ -246,15 +305,70 @@ impl PreparedMailing for PreparedReleases {
         message_id::message_id(&self.key, self.mailing, Some(subscriber), &self.message_domain)
     }
 
-    fn content_hash(&self) -> Result<String, String> {
-        // What all messages share is hashed once: with hundreds of lists and large attachments it would take seconds.
-        let mut hashes = content_hash(&self.frame.closing()).to_vec();
-        for list in &self.lists {
-            // Always the same recipient at the same time: only the content differs.
-            let reader = self.sample_reader(list, Timestamp::UNIX_EPOCH)?;
-            let (message, _) = self.message(&self.frame, list, &reader, Timestamp::UNIX_EPOCH)?;
-            hashes.extend(content_hash(&message.bytes));
+    fn sample(&self, reader: ShownTo<'_>, test: Option<&TestMail>) -> Result<Sample, String> {
+        let first = self.lists.first().ok_or("the mailing has no list in its audience")?;
+        let (list, reader) = match reader {
+            ShownTo::Subscriber(one) => {
+                let list = self.list_of(one).ok_or("this person is active on no list of the mailing's audience")?;
+                (list, Cow::Borrowed(one))
+            }
+            ShownTo::Invented(one) => (first, Cow::Owned(self.invented(one, first))),
+        };
+        let links = self.links(list, reader.id, Purpose::Test);
+        let personal = self.personal(list, &reader, &links).map_err(|error| error.to_string())?;
+        let as_reader = Mailbox { name: reader.name.clone(), address: reader.address.clone() };
+        let (answers_to, asking) = self.asking(&self.frame, list, (&as_reader, reader.id), Purpose::Test)?;
+        let references = self.originals.sent_to(reader.id);
+        let (head, sender, envelope_id) = match test {
+            Some(TestMail { notice, to, .. }) => {
+                let head = Head {
+                    to: Mailbox::bare(to.clone()),
+                    answers_to,
+                    asking,
+                    references,
+                    subject: format!("{TEST_PREFIX}{}", personal.subject()),
+                    message_id: sample::message_id(&self.key, *notice, &self.message_domain),
+                };
+                // A bounce is matched to the notice.
+                (head, list.bounce_address(&self.key.sign(Purpose::Notice, &[notice.0])), notice.to_string())
+            }
+            None => {
+                let head = Head {
+                    to: as_reader,
+                    answers_to,
+                    asking,
+                    references,
+                    subject: personal.subject(),
+                    message_id: format!("preview@{}", self.message_domain),
+                };
+                (head, list.bounce_address("preview"), "preview".to_owned())
+            }
+        };
+        let mut bytes = self.bytes(&self.frame, list, &personal, &links, &head, self.clock.now())?;
+        if let Some(test) = test {
+            bytes.splice(0..0, format!("{TEST_FIELD}: {}\r\n", test.release).into_bytes());
         }
-        Ok(to_hex(&content_hash(&hashes)))
+        let recipient = head.to.address;
+        let sender: Address = sender.parse().map_err(|error| format!("the envelope sender {sender}: {error}"))?;
+        Ok(Sample {
+            list: list.name.clone(),
+            subject: head.subject,
+            text: personal.text(),
+            html: personal.html(),
+            message: Message {
+                envelope: Envelope { sender: Some(sender), recipient, envelope_id },
+                bytes,
+                shared_end: self.frame.closing(),
+            },
+        })
+    }
+
+    fn content_hash(&self) -> Result<String, String> {
+        let lists: String = self.lists.iter().map(ListIdentity::canonical).collect();
+        Ok(to_hex(&content_hash(format!("layout {}\n{lists}", self.layout_hash()).as_bytes())))
+    }
+
+    fn layout_hash(&self) -> String {
+        to_hex(&self.layout)
     }
 }

@@ -24,6 +24,10 @@ fn mailing(missed: MissedPolicy) -> Mailing {
         created: minute(-60),
         created_by: "anna".into(),
         created_uid: None,
+        undo_seconds: 0,
+        edits: Vec::new(),
+        approvals_needed: 1,
+        first_approval: None,
     }
 }
 
@@ -173,4 +177,31 @@ fn each_reopening_changes_the_record() {
     m.reopen().unwrap();
     assert_ne!(m, once);
     assert_eq!(m.stage, Stage::Sending(frozen()));
+}
+
+#[test]
+fn two_approvals_take_two_people_besides_who_queued_it() {
+    let mut m = Mailing { approval_required: true, approvals_needed: 2, ..mailing(MissedPolicy::Send) };
+    m.approve(&user("bo"), minute(-5), None).unwrap();
+    assert!(!m.is_approved());
+    let again = m.approve(&user("bo"), minute(-4), None);
+    assert!(matches!(again, Err(TransitionError::SameApprover { .. })), "{again:?}");
+    assert!(matches!(m.approve(&user("anna"), minute(-4), None), Err(TransitionError::OwnApproval { .. })));
+    let mut changed = m.clone();
+    m.approve(&user("cecilia"), minute(-3), None).unwrap();
+    assert!(m.is_approved());
+    changed.change_content("another".into()).unwrap();
+    changed.approve(&user("cecilia"), minute(-3), None).unwrap();
+    assert!(!changed.is_approved(), "the first approval was of another content");
+}
+
+#[test]
+fn what_was_to_be_sent_at_once_can_be_undone_after_a_late_approval() {
+    let at_once = Mailing { approval_required: true, undo_seconds: 60, ..mailing(MissedPolicy::Ask) };
+    let mut late = at_once.clone();
+    late.approve(&user("bo"), minute(30), None).unwrap();
+    assert_eq!((late.schedule.at, late.due(minute(30))), (minute(31), Due::Later(minute(31))));
+    let mut planned = Mailing { undo_seconds: 0, ..at_once };
+    planned.approve(&user("bo"), minute(-5), None).unwrap();
+    assert_eq!(planned.schedule.at, mailing(MissedPolicy::Ask).schedule.at);
 }

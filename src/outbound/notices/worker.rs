@@ -20,6 +20,7 @@ use crate::outbound::dispatch::relay_backoff::{RelayBackoff, Trouble};
 use crate::runtime::clock_jump::{JumpWatch, Reading};
 use crate::runtime::heartbeat::{Heartbeat, Heartbeats};
 use crate::runtime::notifier::Notifier;
+use crate::store::blobs::Blobs;
 use crate::store::spool::Spool;
 use crate::store::{Store, StoreError};
 use crate::transport::Transport;
@@ -62,6 +63,8 @@ pub struct NoticeWorkerParts {
     pub store: Store,
     /// The spool of messages to forward.
     pub spool: Spool,
+    /// The ends of test mails.
+    pub blobs: Blobs,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The relay or capture folder that mail goes to.

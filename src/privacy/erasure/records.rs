@@ -75,6 +75,9 @@ fn scrub_mailing(cases: &Cases, mailing: &Mailing) -> Mailing {
     if let Some(approval) = &mut mailing.approval {
         approval.by = cases.scrub(&approval.by);
     }
+    let users =
+        mailing.edits.iter_mut().map(|edit| &mut edit.by).chain(mailing.first_approval.as_mut().map(|one| &mut one.by));
+    users.for_each(|user| user.name = cases.scrub(&user.name));
     if let Stage::Cancelled { by, .. } = &mut mailing.stage {
         *by = cases.scrub(by);
     }

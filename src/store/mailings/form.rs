@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::base::id::{ListName, MailingId, PostId, ReleaseId, SubscriberId};
 use crate::base::language::Language;
 use crate::model::mailing::{
-    Approval, AudienceQuery, Frozen, Mailing, MailingContent, MissedPolicy, Pause, PauseReason, Schedule, Stage,
-    UncertainPolicy,
+    Approval, AudienceQuery, Edit, FirstApproval, Frozen, Mailing, MailingContent, MissedPolicy, Pause, PauseReason,
+    Schedule, Stage, UncertainPolicy,
 };
+use crate::model::operator::Operator;
 use crate::store::engine::Value;
 use crate::store::record::{self, RecordError, instant, stored_enum};
 
@@ -17,7 +18,7 @@ use super::FAMILY;
 
 /// Encodes a mailing in the newest form.
 pub(super) fn encode(mailing: &Mailing) -> Value {
-    record::encode(3, &MailingV3::from(mailing))
+    record::encode(4, &MailingV4::from(mailing))
 }
 
 /// Decodes a mailing of any version.
@@ -29,7 +30,82 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Mailing, RecordError> {
         (1, rest) => record::decode::<MailingV1>(FAMILY, rest)?.try_into(),
         (2, rest) => record::decode::<MailingV2>(FAMILY, rest)?.try_into(),
         (3, rest) => record::decode::<MailingV3>(FAMILY, rest)?.try_into(),
+        (4, rest) => record::decode::<MailingV4>(FAMILY, rest)?.try_into(),
         (version, _) => Err(RecordError::Newer { family: FAMILY, version }),
+    }
+}
+
+/// Version 4 added the time in which it can be undone, the changes of its content, and the first of two approvals.
+#[derive(Serialize, Deserialize)]
+struct MailingV4 {
+    undo_seconds: u32,
+    edits: Vec<EditV4>,
+    approvals_needed: u8,
+    first_approval: Option<FirstApprovalV4>,
+    mailing: MailingV3,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EditV4 {
+    before: u64,
+    at: i64,
+    by: String,
+    uid: Option<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FirstApprovalV4 {
+    by: String,
+    uid: Option<u32>,
+    at: i64,
+    content_hash: String,
+}
+
+impl From<&Mailing> for MailingV4 {
+    fn from(mailing: &Mailing) -> Self {
+        let edits = mailing.edits.iter().map(|edit| EditV4 {
+            before: edit.before.0,
+            at: edit.at.timestamp_millis(),
+            by: edit.by.name.clone(),
+            uid: edit.by.uid,
+        });
+        let first_approval = mailing.first_approval.as_ref().map(|first| FirstApprovalV4 {
+            by: first.by.name.clone(),
+            uid: first.by.uid,
+            at: first.at.timestamp_millis(),
+            content_hash: first.content_hash.clone(),
+        });
+        Self {
+            undo_seconds: mailing.undo_seconds,
+            edits: edits.collect(),
+            approvals_needed: mailing.approvals_needed,
+            first_approval,
+            mailing: MailingV3::from(mailing),
+        }
+    }
+}
+
+impl TryFrom<MailingV4> for Mailing {
+    type Error = RecordError;
+
+    fn try_from(form: MailingV4) -> Result<Self, RecordError> {
+        let edit = |edit: EditV4| {
+            let by = Operator { name: edit.by, uid: edit.uid };
+            Ok::<_, RecordError>(Edit { before: ReleaseId(edit.before), at: instant(FAMILY, edit.at)?, by })
+        };
+        let edits = form.edits.into_iter().map(edit).collect::<Result<_, _>>()?;
+        let first = form.first_approval.map(|first| {
+            let by = Operator { name: first.by, uid: first.uid };
+            let at = instant(FAMILY, first.at)?;
+            Ok::<_, RecordError>(FirstApproval { by, at, content_hash: first.content_hash })
+        });
+        Ok(Self {
+            undo_seconds: form.undo_seconds,
+            edits,
+            approvals_needed: form.approvals_needed,
+            first_approval: first.transpose()?,
+            ..Self::try_from(form.mailing)?
+        })
     }
 }
 
@@ -226,6 +302,10 @@ impl TryFrom<MailingV1> for Mailing {
             created: instant(FAMILY, m.created)?,
             created_by: m.created_by,
             created_uid: None,
+            undo_seconds: 0,
+            edits: Vec::new(),
+            approvals_needed: 1,
+            first_approval: None,
         })
     }
 }

@@ -41,6 +41,7 @@ fn request(at: &str) -> QueueRequest {
         uncertain: Uncertain::Resend,
         missed: None,
         grace_seconds: None,
+        again: false,
     }
 }
 
@@ -97,7 +98,7 @@ async fn wrong_times_and_names_are_reported() {
     assert_eq!(queue(with(|r| r.audience.lists = vec!["nobody".into()])).await.0, 404);
     assert_eq!(queue(with(|r| r.at = "2026-11-20 09:00".into())).await, (422, "past".into()));
     let gap: QueueAnswer = daemon.client.post("/v1/mailings", &request("2027-03-28 02:30")).await.unwrap();
-    assert_eq!(gap.mailing.local_time, "2027-03-28 03:00 CEST");
+    assert_eq!(gap.mailing.local_time, "Sun 2027-03-28 03:00 CEST");
     assert!(gap.warnings[0].contains("does not exist"), "{:?}", gap.warnings);
 }
 

@@ -2,6 +2,7 @@
 
 mod audit_chain;
 mod audit_trail;
+mod before_sending;
 mod control_socket;
 mod mailing_control;
 mod notices_control;

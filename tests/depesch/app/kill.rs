@@ -46,7 +46,7 @@ impl Trial {
             _ => Action::Proceed,
         });
         let text = format!(
-            "state_directory = \"state\"\n[control]\nsocket = \"control.sock\"\n[dispatch]\nconnections = {CONNECTIONS}\n\
+            "state_directory = \"state\"\n[control]\nsocket = \"control.sock\"\n[schedule]\nundo = \"0s\"\n[dispatch]\nconnections = {CONNECTIONS}\n\
              [relay]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\n",
             mock.address().port()
         );
@@ -76,7 +76,8 @@ impl Trial {
     fn keep_busy(&mut self) {
         let ended = self.mailings.last().is_none_or(|id| self.json(&["mailing", "show", id])["stage"] == "finished");
         if ended {
-            let queued = self.json(&["mailing", "queue", "--release", "r1", "--list", "media", "--at", "now"]);
+            let queued =
+                self.json(&["mailing", "queue", "--release", "r1", "--list", "media", "--at", "now", "--again"]);
             self.mailings.push(queued["mailing"]["id"].as_str().unwrap().to_owned());
         }
     }

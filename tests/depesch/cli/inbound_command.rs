@@ -51,6 +51,8 @@ async fn office() -> Office {
         language: depesch::base::language::Language::swedish(),
         privacy: Privacy::Ordinary,
         approval: false,
+        approvals: 1,
+        test_mail: Default::default(),
         posting: Default::default(),
         created: now(),
     };

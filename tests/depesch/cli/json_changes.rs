@@ -16,6 +16,9 @@ const AUTHOR: &str = "karin.ek@kvarnvik.example";
 /// Stands in commands for the directory of the test.
 const HERE: &str = "{here}";
 
+/// A release that replaces another in a mailing.
+const EDITED: &str = "+++\nkind = \"bulletin\"\nlanguage = \"sv\"\nheadline = \"Nytt för medlemmar\"\nissuers = [\"Northlight\"]\n+++\n\nEn rad.\n";
+
 type Commands = &'static [(&'static str, &'static str)];
 
 /// Commands that need neither daemon nor store.
@@ -49,6 +52,7 @@ const FIRST: Commands = &[
     ("mailing-queue", "mailing queue --release r1 --list media --at now --dry-run"),
     ("mailing-queue", "mailing queue --release r1 --list media --at now"),
     ("mailing-report", "mailing watch m1"),
+    ("list-show", "list edit samtal --test-mail required"),
 ];
 
 /// Run when two posts are held and the notice about the first was refused.
@@ -64,7 +68,10 @@ const THEN: Commands = &[
     ("bounce-reset", "bounce reset refused@example.org"),
     ("bounce-reset-mailing", "bounce reset --mailing m1"),
     ("delivery-find", "delivery find --address karin.ek@kvarnvik.example"),
-    ("mailing-queue", "mailing queue --release r1 --list media --at 2030-01-01T10:00:00Z"),
+    ("mailing-queue", "mailing queue --release r1 --list media --again --at 2030-01-01T10:00:00Z"),
+    ("release-add", "release add {here}/edited.md"),
+    ("mailing-edit", "mailing edit m2 --release r2 --again"),
+    ("mailing-diff", "mailing diff m2"),
     ("mailing-change", "mailing reschedule m2 --at 2031-01-01T10:00:00Z"),
     ("mailing-change", "mailing pause m2"),
     ("mailing-change", "mailing resume m2"),
@@ -79,6 +86,7 @@ const THEN: Commands = &[
     ("post-show", "post refuse p2 --reason elsewhere"),
     ("notice-list", "notice show n1"),
     ("notice-list", "notice retry n1"),
+    ("release-test", "release test r1 --to tester@example.net --list media --as karin.ek@kvarnvik.example"),
     ("rsvp-set", "rsvp set r1 karin.ek@kvarnvik.example yes"),
     ("rsvp-list", "rsvp list r1"),
     ("status", "status"),
@@ -150,7 +158,7 @@ fn relay() -> MockServer {
 fn place(mock: &MockServer) -> Place {
     let place = Place::new("");
     let text = format!(
-        "state_directory = \"state\"\n[control]\nsocket = \"control.sock\"\n[monitor]\naddress = \"\"\n[relay]\n\
+        "state_directory = \"state\"\n[control]\nsocket = \"control.sock\"\n[schedule]\nundo = \"0s\"\n[monitor]\naddress = \"\"\n[relay]\n\
          host = \"127.0.0.1\"\nport = {}\ntls = \"none\"\n[inbound]\nresolvers = [\"127.0.0.1:1\"]\n",
         mock.address().port()
     );
@@ -159,6 +167,7 @@ fn place(mock: &MockServer) -> Place {
     let files = [
         ("about.md", "Om oss.\n".to_owned()),
         ("changed.csv", "email;name\nkarin.ek@kvarnvik.example;Karin Alm\n".to_owned()),
+        ("edited.md", EDITED.to_owned()),
         ("post.eml", String::from_utf8(post(1)).unwrap()),
     ];
     for (name, text) in files {

@@ -1,5 +1,6 @@
 //! Tests of `composition`.
 
+mod content_hash;
 mod invitation_calendar;
 mod invitation_replies;
 mod mail_snapshots;

@@ -25,6 +25,8 @@ fn list(name: &str, privacy: Privacy) -> List {
         language: depesch::base::language::Language::swedish(),
         privacy,
         approval: false,
+        approvals: 1,
+        test_mail: Default::default(),
         posting: Default::default(),
         created: noon(),
     }

@@ -59,6 +59,8 @@ fn order(lists: &[&str]) -> Order {
         },
         uncertain: UncertainPolicy::Resend,
         by: operator("anna"),
+        undo_seconds: 0,
+        again: true,
     }
 }
 

@@ -44,7 +44,7 @@ fn sigterm_loses_and_duplicates_nothing() {
     let mock = slow_server();
     let place = Place::new("");
     let text = format!(
-        "state_directory = \"state\"\n[control]\nsocket = \"control.sock\"\n[dispatch]\nconnections = 2\n\
+        "state_directory = \"state\"\n[control]\nsocket = \"control.sock\"\n[schedule]\nundo = \"0s\"\n[dispatch]\nconnections = 2\n\
          [relay]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\n",
         mock.address().port()
     );

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use depesch::composition::content::Content;
-use depesch::composition::preview::{SampleReader, preview};
+use depesch::composition::preview::{PreviewSettings, preview};
+use depesch::composition::sample::SampleReader;
 use depesch::model::release::Image;
 use depesch::render::picture::{ScaledPictures, scale};
 use mail_parser::{MessageParser, MimeHeaders};
@@ -19,7 +20,16 @@ fn every_sample_can_be_previewed_with_and_without_its_files() {
         let of_image = |image: &Image| image.file.clone().map(|name| (name.clone(), scale(&file(&name))));
         let pictures: ScaledPictures = release.images.iter().filter_map(of_image).collect();
         let made = |files: &BTreeMap<String, Vec<u8>>| {
-            preview(&content, &release, files, &pictures, &SampleReader::default(), minute(0)).unwrap()
+            preview(
+                &content,
+                &release,
+                files,
+                &pictures,
+                &SampleReader::default(),
+                &PreviewSettings::default(),
+                minute(0),
+            )
+            .unwrap()
         };
         let without = made(&BTreeMap::new());
         let files: BTreeMap<String, Vec<u8>> =

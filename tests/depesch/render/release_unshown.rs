@@ -23,7 +23,7 @@ fn with_a_short_kind() -> Content {
         ("flyer/text.hbs", shown),
         ("flyer/html.hbs", "<p>{{release.headline}}</p>"),
     ] {
-        files.insert(path.to_owned(), TemplateFile { text: text.to_owned(), origin: path.to_owned() });
+        files.insert(path.to_owned(), TemplateFile { text: text.to_owned(), origin: path.to_owned(), built_in: false });
     }
     Content { templates: Arc::new(Templates::from_files(&files).unwrap()), ..Content::built_in().unwrap() }
 }

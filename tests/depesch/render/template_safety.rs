@@ -30,7 +30,10 @@ fn files(own: &[(&str, &str)]) -> BTreeMap<String, TemplateFile> {
         ("notice/html.hbs", "<p>{{release.headline}}</p>"),
     ];
     for (path, text) in basic.iter().chain(own) {
-        files.insert((*path).to_owned(), TemplateFile { text: (*text).to_owned(), origin: (*path).to_owned() });
+        files.insert(
+            (*path).to_owned(),
+            TemplateFile { text: (*text).to_owned(), origin: (*path).to_owned(), built_in: false },
+        );
     }
     files
 }

@@ -15,6 +15,7 @@ mod import_never_revives;
 mod import_rejects;
 mod import_rejects_file;
 mod import_states;
+mod people_listing;
 mod people_search;
 mod report_snapshots;
 mod suspended;

@@ -143,7 +143,9 @@ impl World {
         for read in self.store.notices(None, 1000).await.unwrap() {
             let notice = read.value;
             let bytes = match &notice.body {
-                NoticeBody::Kept => self.store.notice_bytes(notice.id).await.unwrap().unwrap().to_vec(),
+                NoticeBody::Kept | NoticeBody::KeptWithEnd(_) => {
+                    self.store.notice_bytes(notice.id).await.unwrap().unwrap().to_vec()
+                }
                 NoticeBody::Forwarded { header, .. } => header.clone(),
             };
             let mail = Incoming::parse(&bytes).unwrap();

@@ -32,7 +32,8 @@ impl Place {
     /// Rewrites the configuration.
     pub fn configure(&self, more: &str) {
         let text = format!(
-            "state_directory = \"state\"\ntransport = \"capture\"\n{more}\n[control]\nsocket = \"control.sock\"\n[monitor]\naddress = \"\"\n"
+            "state_directory = \"state\"\ntransport = \"capture\"\n{more}\n[control]\nsocket = \"control.sock\"\n\
+             [monitor]\naddress = \"\"\n[schedule]\nundo = \"0s\"\n"
         );
         std::fs::write(self.configuration(), text).unwrap();
     }

@@ -41,6 +41,8 @@ pub fn list(name: &str) -> List {
         language: Language::swedish(),
         privacy: Privacy::Ordinary,
         approval: false,
+        approvals: 1,
+        test_mail: Default::default(),
         posting: Default::default(),
         created: noon(),
     }

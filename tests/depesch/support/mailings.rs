@@ -48,6 +48,10 @@ pub fn mailing(id: u64, missed: MissedPolicy) -> Mailing {
         created: minute(0),
         created_by: "anna".into(),
         created_uid: None,
+        undo_seconds: 0,
+        edits: Vec::new(),
+        approvals_needed: 1,
+        first_approval: None,
     }
 }
 
@@ -100,6 +104,8 @@ pub fn list(name: &str) -> List {
         language: Language::swedish(),
         privacy: Privacy::Ordinary,
         approval: false,
+        approvals: 1,
+        test_mail: Default::default(),
         posting: Default::default(),
         created: minute(0),
     }

@@ -43,6 +43,7 @@ pub mod people;
 pub mod pictures;
 pub mod planted;
 pub mod posts;
+pub mod press;
 pub mod promql;
 pub mod relay;
 pub mod rsvps;

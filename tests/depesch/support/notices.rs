@@ -19,6 +19,7 @@ use depesch::render::registry::Templates;
 use depesch::render::template_files::{TemplateError, TemplateFile, read_all};
 use depesch::runtime::notifier::Notifier;
 use depesch::store::Store;
+use depesch::store::blobs::Blobs;
 use depesch::store::engine::{Batch, Commit, Engine};
 use depesch::store::memory::MemoryEngine;
 use depesch::store::spool::{Spool, SpoolSettings};
@@ -41,7 +42,10 @@ pub const GREETING: [(&str, &str); 3] = [
 pub fn templates(files: &[(&str, &str)]) -> Result<Templates, TemplateError> {
     let mut all: BTreeMap<String, TemplateFile> = read_all(None)?;
     for (path, text) in files {
-        all.insert((*path).to_owned(), TemplateFile { text: (*text).to_owned(), origin: (*path).to_owned() });
+        all.insert(
+            (*path).to_owned(),
+            TemplateFile { text: (*text).to_owned(), origin: (*path).to_owned(), built_in: false },
+        );
     }
     Templates::from_files(&all)
 }
@@ -102,6 +106,7 @@ impl World {
         NoticeWorker::start(NoticeWorkerParts {
             store: self.store.clone(),
             spool: self.spool.clone(),
+            blobs: Blobs::in_state_directory(&self.directory()),
             clock: Arc::new(self.clock.clone()),
             transport: Arc::new(Way(self.relay.clone())),
             notices: self.notices.clone(),

@@ -240,6 +240,10 @@ impl Office {
             created: noon(),
             created_by: "anna".into(),
             created_uid: None,
+            undo_seconds: 0,
+            edits: Vec::new(),
+            approvals_needed: 1,
+            first_approval: None,
         };
         let mut batch = Batch::new();
         mailings::put_mailing(&mut batch, &mailing, None);

@@ -10,6 +10,7 @@ use crate::base::id::NoticeId;
 use crate::model::ledger::Cause;
 use crate::model::notice::{Notice, NoticeBody, NoticeState};
 use crate::runtime::heartbeat::Heartbeat;
+use crate::store::blobs::BlobError;
 use crate::store::engine::{Batch, Commit, Value};
 use crate::store::notices::put_over;
 use crate::store::spool::SpoolError;
@@ -184,6 +185,19 @@ impl Shared {
                 Some(bytes) => Ok(bytes.to_vec()),
                 None => Err(failed("its text no longer exists".to_owned())),
             },
+            NoticeBody::KeptWithEnd(end) => {
+                let Some(beginning) = parts.store.notice_bytes(notice.id).await? else {
+                    return Ok(Err(failed("its text no longer exists".to_owned())));
+                };
+                match parts.blobs.read(&end.sha256).await {
+                    Ok(end) => Ok([&beginning[..], &end].concat()),
+                    Err(error @ BlobError::Io { .. }) => {
+                        let cause = Cause::Message(error.to_string());
+                        Err(notice.clone().put_off(now, cause, &parts.settings.retry))
+                    }
+                    Err(gone) => Err(failed(gone.to_string())),
+                }
+            }
             NoticeBody::Forwarded { header, place } => match parts.spool.read(*place).await {
                 Ok(message) => Ok([header.as_slice(), &message].concat()),
                 Err(error @ (SpoolError::Full(_) | SpoolError::Io { .. } | SpoolError::Closed)) => {
