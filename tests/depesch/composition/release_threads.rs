@@ -119,7 +119,7 @@ async fn a_chain_of_releases_is_one_thread() {
     let third = house.add("article", "Nästa uppföljning", &about("follow-up-of", second.0)).await;
     let newest = house.prepared(3, second).await.message_id(house.readers[0].id);
     let (answered, references, _) = thread(house.prepared(9, third).await.as_ref(), &house.readers[0]);
-    assert_eq!(answered, [newest.clone()]);
+    assert_eq!(answered, std::slice::from_ref(&newest));
     assert_eq!(references, [house.original(1, 0).await, newest]);
 }
 
