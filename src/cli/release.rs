@@ -18,6 +18,7 @@ use crate::base::token::to_hex;
 use crate::composition::content::{CheckAgainst, Checked, Content};
 use crate::composition::preview::{Preview, SampleReader, preview};
 use crate::config::Config;
+use crate::model::zone;
 use crate::render::lint::FileState;
 
 use super::output::{instant, note};
@@ -38,6 +39,9 @@ pub enum ReleaseCommand {
         /// Where contacts are looked up.
         #[command(flatten)]
         book: BookOptions,
+        /// When it is to be sent, e.g. "2026-11-23 09:00": checked against embargo, event, expiry, Sundays and holidays
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
     },
     /// Show what a recipient will get; needs no daemon
     #[command(after_help = "Without --out the text part is printed.\n\n\
@@ -121,7 +125,7 @@ impl ReaderOptions {
 /// [`CliError`].
 pub(crate) async fn run(command: ReleaseCommand, context: &Context) -> Result<Done, CliError> {
     match command {
-        ReleaseCommand::Check { files, book } => check(&files, &book, context),
+        ReleaseCommand::Check { files, book, at } => check(&files, &book, at.as_deref(), context),
         ReleaseCommand::Preview { file, book, reader, out } => show_preview(&file, &book, reader, out, context),
         ReleaseCommand::Add { file } => add(&file, context).await,
         ReleaseCommand::List => list(context).await,
@@ -139,10 +143,10 @@ fn check_local(
     release: &LocalRelease,
     book: &BookOptions,
     content: &Content,
-    now: Timestamp,
+    (now, send_at): (Timestamp, Option<Timestamp>),
 ) -> Result<Checked, CliError> {
     let book = release.book(book.contacts.as_deref(), content)?;
-    let against = CheckAgainst { book: &book, files: &release.files, now, send_at: None };
+    let against = CheckAgainst { book: &book, files: &release.files, now, send_at };
     Ok(content.check(&release.source, &against))
 }
 
@@ -155,11 +159,21 @@ struct FileFindings<'a> {
     findings: Vec<FindingView>,
 }
 
-fn check(files: &[PathBuf], book: &BookOptions, context: &Context) -> Result<Done, CliError> {
+/// The instant of sending, as typed; `None` for now, which is checked anyway.
+fn sending_time(at: &str, zone: Option<&str>, content: &Content) -> Result<Option<Timestamp>, CliError> {
+    let zone = zone.map_or(Ok(content.source.zone), zone::zone);
+    let now = crate::app::system_clock().now();
+    let instant =
+        zone.and_then(|zone| zone::parse(at, zone, now)).map_err(|error| CliError::Usage(error.to_string()))?;
+    Ok(Some(instant.0).filter(|instant| *instant > now))
+}
+
+fn check(files: &[PathBuf], book: &BookOptions, at: Option<&str>, context: &Context) -> Result<Done, CliError> {
     let (content, now) = (content(context)?, crate::app::system_clock().now());
+    let send_at = at.map(|at| sending_time(at, None, &content)).transpose()?.flatten();
     let mut done = Done::Fully;
     for file in files {
-        let checked = check_local(&LocalRelease::read(file, &content)?, book, &content, now)?;
+        let checked = check_local(&LocalRelease::read(file, &content)?, book, &content, (now, send_at))?;
         if !checked.is_good() {
             done = Done::Partly;
         }
@@ -196,7 +210,7 @@ fn show_preview(
 ) -> Result<Done, CliError> {
     let (content, now) = (content(context)?, crate::app::system_clock().now());
     let local = LocalRelease::read(file, &content)?;
-    let checked = check_local(&local, book, &content, now)?;
+    let checked = check_local(&local, book, &content, (now, None))?;
     let release = match &checked.release {
         Some(release) if checked.is_good() => release,
         _ => {
@@ -255,7 +269,7 @@ fn write_preview(folder: &Path, made: &Preview, context: &Context) -> Result<(),
 }
 
 async fn add(file: &Path, context: &Context) -> Result<Done, CliError> {
-    let Some(added) = add_file(file, context).await? else { return Ok(Done::Partly) };
+    let Some(added) = add_file(file, None, context).await? else { return Ok(Done::Partly) };
     match context.output.is_json() {
         true => context.output.json(&added)?,
         false => context.output.line(&added.id)?,
@@ -264,9 +278,17 @@ async fn add(file: &Path, context: &Context) -> Result<Done, CliError> {
 }
 
 /// Stores a release with its files and prints warnings; if it has errors they are printed, and `None` is returned.
-pub(super) async fn add_file(file: &Path, context: &Context) -> Result<Option<ReleaseAdded>, CliError> {
-    let local = LocalRelease::read(file, &content(context)?)?;
-    let mut body = ReleaseFile { source: local.source.clone(), files: BTreeMap::new(), send_at: None };
+/// `at` is when it is to be sent, as typed, with the zone of that time.
+pub(super) async fn add_file(
+    file: &Path,
+    at: Option<(&str, Option<&str>)>,
+    context: &Context,
+) -> Result<Option<ReleaseAdded>, CliError> {
+    let content = content(context)?;
+    let local = LocalRelease::read(file, &content)?;
+    // A wrong time is refused when the mailing is queued.
+    let send_at = at.and_then(|(at, zone)| sending_time(at, zone, &content).ok().flatten());
+    let mut body = ReleaseFile { source: local.source.clone(), files: BTreeMap::new(), send_at };
     for (name, state) in &local.files {
         match state {
             FileState::Found(blob) => {

@@ -119,7 +119,7 @@ pub(crate) async fn run(options: QueueOptions, context: &Context) -> Result<Done
     let (client, output) = (&context.client, &context.output);
     let release = match (options.release, &options.file) {
         (Some(release), _) => release.to_string(),
-        (None, Some(file)) => match add_file(file, context).await? {
+        (None, Some(file)) => match add_file(file, Some((&options.at, options.zone.as_deref())), context).await? {
             Some(added) => {
                 let verb = if added.known { "is known" } else { "added" };
                 note(&format!("{} {verb} as {}", file.display(), added.id));

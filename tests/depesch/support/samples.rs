@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use depesch::base::language::Language;
+use depesch::composition::content::Content;
 use depesch::model::release::Release;
 use depesch::model::release::attachment::Travel;
 use depesch::render::prepare::{PreparedRelease, Recipient};
 use depesch::render::registry::Templates;
-use depesch::render::source::{SourceSettings, book::parse_book, parse};
+use depesch::render::source::{book::parse_book, parse};
 
 /// All samples.
 pub const ALL: [&str; 7] = [
@@ -29,7 +30,8 @@ pub fn release(name: &str) -> Release {
 
 /// A release from its file's text, with the contact book of docs/samples.
 pub fn release_of(text: &str) -> Release {
-    let settings = SourceSettings::default();
+    // The names of kinds come from their manifests.
+    let settings = Content::built_in().unwrap().source;
     let book = include_str!("../../../docs/samples/contacts.toml");
     let book = parse_book(book, &settings).unwrap().into_book();
     let parsed = parse(text, &settings);
