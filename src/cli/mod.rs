@@ -29,6 +29,7 @@ mod error;
 pub(crate) mod import;
 pub(crate) mod inbound;
 pub(crate) mod inject;
+pub(crate) mod lint;
 pub mod list;
 pub mod mailing;
 pub(crate) mod manual;
@@ -47,6 +48,7 @@ pub(crate) mod status;
 pub(crate) mod store;
 pub mod subscriber;
 pub(crate) mod suppression;
+pub(crate) mod template;
 
 pub(crate) use error::CliError;
 
@@ -135,6 +137,9 @@ pub enum Command {
     Inbound(inbound::InboundCommand),
     /// Pass in a message that arrived by another way, e.g. through a pipe
     Inject(inject::InjectCommand),
+    /// Explain the rules by which releases are checked
+    #[command(subcommand)]
+    Lint(lint::LintCommand),
     /// Create, show and change lists
     #[command(subcommand)]
     List(list::ListCommand),
@@ -179,6 +184,9 @@ pub enum Command {
     /// Manage addresses that must never be mailed
     #[command(subcommand)]
     Suppression(suppression::SuppressionCommand),
+    /// Create, show and check kinds of releases of your own
+    #[command(subcommand)]
+    Template(template::TemplateCommand),
 }
 
 impl Command {
@@ -188,7 +196,7 @@ impl Command {
             Self::Audit(command) => command.is_local(),
             Self::Backup(command) => command.is_local(),
             Self::Bounce(command) => command.is_local(),
-            Self::Completions(_) | Self::Doctor(_) | Self::Manual(_) => true,
+            Self::Completions(_) | Self::Doctor(_) | Self::Lint(_) | Self::Manual(_) | Self::Template(_) => true,
             #[cfg(feature = "bench")]
             Self::Bench(_) => true,
             _ => matches!(self, Self::Config(_) | Self::Demo(_) | Self::Serve(_) | Self::Store(_)),
@@ -326,6 +334,7 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Inbound(command) => inbound::run(command, context).await,
         Command::Inject(command) => inject::run(command, context).await,
         Command::Notice(command) => notice::run(command, context).await,
+        Command::Lint(command) => lint::run(&command, context),
         Command::List(command) => list::run(command, context).await,
         Command::Organisation(command) => contact::run_organisation(command, context).await,
         Command::Outbound(command) => outbound::run(command, context).await,
@@ -342,5 +351,6 @@ async fn perform(command: Command, context: &Context) -> Result<Done, CliError> 
         Command::Store(command) => store::run(command, context).await,
         Command::Subscriber(command) => subscriber::run(command, context).await,
         Command::Suppression(command) => suppression::run(command, context).await,
+        Command::Template(command) => template::run(command, context),
     }
 }

@@ -17,6 +17,7 @@ use crate::base::id::{ListName, ReleaseId};
 use crate::base::token::to_hex;
 use crate::composition::content::{CheckAgainst, Checked, Content};
 use crate::config::Config;
+use crate::model::zone;
 use crate::render::lint::FileState;
 use crate::render::picture::ScaledPictures;
 
@@ -42,6 +43,9 @@ pub enum ReleaseCommand {
         /// Where contacts are looked up.
         #[command(flatten)]
         book: BookOptions,
+        /// When it is to be sent, e.g. "2026-11-23 09:00": checked against embargo, event, expiry, Sundays and holidays
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
     },
     /// Show what a recipient will get: of a file, without the daemon, or of a stored release
     #[command(
@@ -125,7 +129,7 @@ pub struct BookOptions {
 /// [`CliError`].
 pub(crate) async fn run(command: ReleaseCommand, context: &Context) -> Result<Done, CliError> {
     match command {
-        ReleaseCommand::Check { files, book } => check(&files, &book, context),
+        ReleaseCommand::Check { files, book, at } => check(&files, &book, at.as_deref(), context),
         ReleaseCommand::Preview { release, book, reader, list, out } => match stored(&release) {
             Some(id) => preview::of_release(id, list, &reader, out, context).await,
             None => preview::of_file(&release, &book, reader, out, context),
@@ -133,7 +137,7 @@ pub(crate) async fn run(command: ReleaseCommand, context: &Context) -> Result<Do
         ReleaseCommand::Test { release, to, subscriber, list } => {
             let release = match stored(&release) {
                 Some(id) => id,
-                None => match stored_file(&release, context).await? {
+                None => match stored_file(&release, None, context).await? {
                     Some(id) => id,
                     None => return Ok(Done::Partly),
                 },
@@ -157,10 +161,10 @@ fn check_local(
     pictures: &ScaledPictures,
     book: &BookOptions,
     content: &Content,
-    now: Timestamp,
+    (now, send_at): (Timestamp, Option<Timestamp>),
 ) -> Result<Checked, CliError> {
     let book = release.book(book.contacts.as_deref(), content)?;
-    let against = CheckAgainst { book: &book, files: &release.files, pictures, now, send_at: None };
+    let against = CheckAgainst { book: &book, files: &release.files, pictures, now, send_at };
     Ok(content.check(&release.source, &against))
 }
 
@@ -173,12 +177,22 @@ struct FileFindings<'a> {
     findings: Vec<FindingView>,
 }
 
-fn check(files: &[PathBuf], book: &BookOptions, context: &Context) -> Result<Done, CliError> {
+/// The instant of sending, as typed; `None` for now, which is checked anyway.
+fn sending_time(at: &str, zone: Option<&str>, content: &Content) -> Result<Option<Timestamp>, CliError> {
+    let zone = zone.map_or(Ok(content.source.zone), zone::zone);
+    let now = crate::app::system_clock().now();
+    let instant =
+        zone.and_then(|zone| zone::parse(at, zone, now)).map_err(|error| CliError::Usage(error.to_string()))?;
+    Ok(Some(instant.0).filter(|instant| *instant > now))
+}
+
+fn check(files: &[PathBuf], book: &BookOptions, at: Option<&str>, context: &Context) -> Result<Done, CliError> {
     let (content, now) = (content(context)?, crate::app::system_clock().now());
+    let send_at = at.map(|at| sending_time(at, None, &content)).transpose()?.flatten();
     let mut done = Done::Fully;
     for file in files {
         let local = LocalRelease::read(file, &content)?;
-        let checked = check_local(&local, &local.pictures(&content)?, book, &content, now)?;
+        let checked = check_local(&local, &local.pictures(&content)?, book, &content, (now, send_at))?;
         if !checked.is_good() {
             done = Done::Partly;
         }
@@ -212,16 +226,20 @@ fn stored(given: &Path) -> Option<ReleaseId> {
     id.filter(|_| !given.exists())
 }
 
-/// Stores a release file, says so, and returns its id; `None` if it has errors.
-pub(super) async fn stored_file(file: &Path, context: &Context) -> Result<Option<ReleaseId>, CliError> {
-    let Some(added) = add_file(file, context).await? else { return Ok(None) };
+/// Stores a release file, says so, and returns its id; `None` if it has errors. `at` is when it is to be sent, with a zone.
+pub(super) async fn stored_file(
+    file: &Path,
+    at: Option<(&str, Option<&str>)>,
+    context: &Context,
+) -> Result<Option<ReleaseId>, CliError> {
+    let Some(added) = add_file(file, at, context).await? else { return Ok(None) };
     let verb = if added.known { "is known" } else { "added" };
     note(&format!("{} {verb} as {}", file.display(), added.id));
     added.id.parse().map(Some).map_err(|error| CliError::Internal(format!("{}: {error}", added.id)))
 }
 
 async fn add(file: &Path, context: &Context) -> Result<Done, CliError> {
-    let Some(added) = add_file(file, context).await? else { return Ok(Done::Partly) };
+    let Some(added) = add_file(file, None, context).await? else { return Ok(Done::Partly) };
     match context.output.is_json() {
         true => context.output.json(&added)?,
         false => context.output.line(&added.id)?,
@@ -230,9 +248,17 @@ async fn add(file: &Path, context: &Context) -> Result<Done, CliError> {
 }
 
 /// Stores a release with its files and prints warnings; if it has errors they are printed, and `None` is returned.
-pub(super) async fn add_file(file: &Path, context: &Context) -> Result<Option<ReleaseAdded>, CliError> {
-    let local = LocalRelease::read(file, &content(context)?)?;
-    let mut body = ReleaseFile { source: local.source.clone(), files: BTreeMap::new(), send_at: None };
+/// `at` is when it is to be sent, as typed, with the zone of that time.
+async fn add_file(
+    file: &Path,
+    at: Option<(&str, Option<&str>)>,
+    context: &Context,
+) -> Result<Option<ReleaseAdded>, CliError> {
+    let content = content(context)?;
+    let local = LocalRelease::read(file, &content)?;
+    // A wrong time is refused when the mailing is queued.
+    let send_at = at.and_then(|(at, zone)| sending_time(at, zone, &content).ok().flatten());
+    let mut body = ReleaseFile { source: local.source.clone(), files: BTreeMap::new(), send_at };
     for (name, state) in &local.files {
         match state {
             FileState::Found(blob) => {

@@ -209,7 +209,10 @@ impl Content {
 
     /// Renders for a recipient who has every field that the templates use; recipients who lack one are found when a
     /// mailing is queued.
-    fn try_rendering(&self, release: &Release) -> Result<(), TemplateError> {
+    ///
+    /// # Errors
+    /// [`TemplateError`].
+    pub(crate) fn try_rendering(&self, release: &Release) -> Result<(), TemplateError> {
         let prepared = self.prepare(release)?;
         let attribute = |field: &String| field.strip_prefix("recipient.attributes.").map(str::to_owned);
         let names = prepared.recipient_fields().iter().filter_map(attribute);

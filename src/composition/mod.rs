@@ -4,6 +4,7 @@ pub(crate) mod approved;
 pub mod content;
 pub mod enclosures;
 pub mod event;
+pub(crate) mod kind_trial;
 pub mod list_identity;
 pub mod message;
 pub(crate) mod message_id;

@@ -26,7 +26,7 @@ pub(crate) mod relation;
 pub use attachment::{Attachment, Blob, Image, Link, LinkGroup, MailPicture, Video};
 pub use event::{Event, EventStatus, Invite, Rsvp};
 pub(crate) use kind::Kind;
-pub(crate) use moment::{Moment, Span};
+pub(crate) use moment::{Moment, Period, Span};
 pub(crate) use person::{Issuer, Person};
 pub(crate) use programme::{ItemForm, Presentation, ProgrammeItem, SeriesDate, SeriesRow, Slot};
 pub use quote::{AttributionPlace, Quote, Speaker};
@@ -130,6 +130,8 @@ pub struct Fact {
     pub printed: String,
     /// The machine value of a time, for calendars and checks.
     pub time: Option<Span>,
+    /// The machine value of a time of which only the month, the season or the year is known.
+    pub period: Option<Period>,
     /// The machine value of a place: an address that a map can find.
     pub place: Option<String>,
 }

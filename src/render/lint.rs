@@ -21,11 +21,14 @@ mod files;
 mod holidays;
 mod leftovers;
 mod markup;
+mod name_spelling;
 mod people;
 mod places;
 mod style;
+mod texts;
 mod times;
 mod weekday;
+mod wording;
 
 pub(crate) mod date_names;
 
@@ -112,6 +115,8 @@ pub fn lint(draft: &Draft, release: &Release, context: &LintContext<'_>) -> Vec<
     people::check(&subject, &mut findings);
     files::check(&subject, &mut findings);
     style::check(&subject, &mut findings);
+    wording::check(&subject, &mut findings);
+    name_spelling::check(&subject, &mut findings);
     markup::check(&subject, &mut findings);
     places::check(&subject, &mut findings);
     subject.positions.name_fields(&mut findings);

@@ -68,7 +68,9 @@ impl Rule {
 
 /// The text `name` of a rule with its values inserted: what is wrong, and how to fix it.
 pub(super) fn texts(rule: &str, name: &str, language: AuthorLanguage, values: &[(&str, &str)]) -> (String, String) {
-    let Some(texts) = RULES.get(rule).and_then(|rule| rule.texts.get(name)) else {
+    let texts = RULES.get(rule).and_then(|rule| rule.texts.get(name));
+    debug_assert!(texts.is_some(), "rules.toml has no text {rule}.{name}");
+    let Some(texts) = texts else {
         return (format!("{rule}: {name}"), String::new());
     };
     let [said, fix] = language.pick(&texts.en, &texts.sv);
@@ -115,7 +117,10 @@ mod tests {
                 }
             }
             for (name, Texts { en, sv }) in &rule.texts {
-                assert_eq!(names(&en.concat()), names(&sv.concat()), "{id}.{name}");
+                let (en, sv) = (en.concat(), sv.concat());
+                // A message of another library stands in English ones only.
+                let more: Vec<&str> = names(&sv).difference(&names(&en)).copied().collect();
+                assert!(more.is_empty() || more == ["given"], "{id}.{name}: {more:?}");
                 assert_ne!(en, sv, "{id}.{name}");
             }
         }

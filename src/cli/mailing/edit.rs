@@ -32,7 +32,7 @@ pub(super) async fn run(options: EditOptions, context: &Context) -> Result<Done,
     let EditOptions { id, file, release, again } = options;
     let release = match (release, &file) {
         (Some(release), _) => release,
-        (None, Some(file)) => match stored_file(file, context).await? {
+        (None, Some(file)) => match stored_file(file, None, context).await? {
             Some(release) => release,
             None => return Ok(Done::Partly),
         },

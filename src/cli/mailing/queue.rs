@@ -130,7 +130,7 @@ pub(crate) async fn run(options: QueueOptions, context: &Context) -> Result<Done
     let (client, output) = (&context.client, &context.output);
     let release = match (options.release, &options.file) {
         (Some(release), _) => release.to_string(),
-        (None, Some(file)) => match stored_file(file, context).await? {
+        (None, Some(file)) => match stored_file(file, Some((&options.at, options.zone.as_deref())), context).await? {
             Some(id) => id.to_string(),
             None => return Ok(Done::Partly),
         },

@@ -92,7 +92,7 @@ pub(super) fn of_file(
     let config = super::super::load_config(context.config.as_deref())?.config;
     let local = LocalRelease::read(file, &content)?;
     let pictures = local.pictures(&content)?;
-    let checked = check_local(&local, &pictures, book, &content, now)?;
+    let checked = check_local(&local, &pictures, book, &content, (now, None))?;
     let release = match &checked.release {
         Some(release) if checked.is_good() => release,
         _ => {

@@ -17,15 +17,6 @@ pub enum AuthorLanguage {
 }
 
 impl AuthorLanguage {
-    /// The word for a language tag; `None` for languages without names of fields.
-    pub(crate) fn of_tag(tag: &str) -> Option<Self> {
-        match tag.split('-').next() {
-            Some("en") => Some(Self::English),
-            Some("sv") => Some(Self::Swedish),
-            _ => None,
-        }
-    }
-
     /// The one of two texts that is in this language.
     pub(crate) fn pick<T>(self, english: T, swedish: T) -> T {
         match self {

@@ -1,6 +1,16 @@
 //! Public holidays in Sweden (lag 1989:253 om allmänna helgdagar), and the eves on which offices are closed.
 
-use chrono::{Datelike, Days, NaiveDate, Weekday};
+use chrono::{Datelike, NaiveDate, Weekday};
+
+/// Days after Easter Sunday.
+const BY_EASTER: [(i64, &str); 6] = [
+    (-2, "långfredagen"),
+    (-1, "påskafton"),
+    (0, "påskdagen"),
+    (1, "annandag påsk"),
+    (39, "Kristi himmelsfärdsdag"),
+    (49, "pingstdagen"),
+];
 
 /// The name of the holiday on a day, in Swedish; `None` on all other days, including ordinary Sundays.
 pub(super) fn swedish_holiday(day: NaiveDate) -> Option<&'static str> {
@@ -22,17 +32,8 @@ pub(super) fn swedish_holiday(day: NaiveDate) -> Option<&'static str> {
         _ => None,
     };
     let by_easter = || {
-        let easter = easter(day.year())?;
-        let after = |days| easter.checked_add_days(Days::new(days)) == Some(day);
-        match () {
-            () if easter.checked_sub_days(Days::new(2)) == Some(day) => Some("långfredagen"),
-            () if easter.checked_sub_days(Days::new(1)) == Some(day) => Some("påskafton"),
-            () if after(0) => Some("påskdagen"),
-            () if after(1) => Some("annandag påsk"),
-            () if after(39) => Some("Kristi himmelsfärdsdag"),
-            () if after(49) => Some("pingstdagen"),
-            () => None,
-        }
+        let days = (day - easter(day.year())?).num_days();
+        BY_EASTER.iter().find(|(after, _)| *after == days).map(|(_, name)| *name)
     };
     fixed.or_else(by_weekday).or_else(by_easter)
 }

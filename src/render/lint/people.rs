@@ -33,6 +33,11 @@ fn phones(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
                 let values = [("phone", phone.printed.as_str())];
                 findings.push(subject.warning(("phone", "not-dialled"), key.clone(), &values));
             }
+            if let Some((text, count)) = phone.e164.as_deref().and_then(wrong_digits) {
+                let count = count.to_string();
+                let values = [("phone", phone.printed.as_str()), ("count", &count)];
+                findings.push(subject.warning(("phone-digits", text), key.clone(), &values));
+            }
             let number = phone.e164.as_ref().unwrap_or(&phone.printed).clone();
             match owners.insert(number, &named.contact.name) {
                 Some(other) if other != named.contact.name => {
@@ -43,6 +48,18 @@ fn phones(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+/// The fault of a Swedish number with too few or too many digits, and how many it has, counted with its leading zero
+/// (PTS, telefoninummerplanen). Numbers of other countries are not known.
+fn wrong_digits(e164: &str) -> Option<(&'static str, usize)> {
+    let national = e164.strip_prefix("+46")?;
+    let count = national.len() + 1;
+    if national.starts_with(['1', '2', '3', '4', '5', '6', '8', '9']) || national.starts_with("77") {
+        return (!(8..=10).contains(&count)).then_some(("landline", count));
+    }
+    let is_mobile = ["70", "72", "73", "76", "79"].iter().any(|prefix| national.starts_with(prefix));
+    (is_mobile && count != 10).then_some(("mobile", count))
 }
 
 fn boilerplate(subject: &Subject<'_>, findings: &mut Vec<Finding>) {

@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 
 use super::section::Section;
-use crate::model::release::{Event, EventStatus, Fact, Invite, Moment, Rsvp, Span};
+use crate::model::release::{Event, EventStatus, Fact, Invite, Moment, Period, Rsvp, Span};
 
 impl<'i, 'l> Section<'i, 'l> {
     pub(super) fn event(&mut self, key: &'static str, zone: Tz) -> Option<Event> {
@@ -64,8 +64,12 @@ fn fact(mut section: Section<'_, '_>, zone: Tz) -> Fact {
         section.miss("printed", "\"torsdag 26 november 2026\"");
         String::new()
     });
-    let (start, end) = (section.moment("start", zone), section.moment("end", zone));
-    let fact = Fact { label, printed, time: start.map(|start| Span { start, end }), place: section.line_text("place") };
+    let (start, period) = section.moment_or_period("start", zone);
+    let (end, until) = section.moment_or_period("end", zone);
+    let last = until.map(|until| until.last).or(end.map(|end| end.date));
+    let period = period.map(|period| Period { last: last.unwrap_or(period.last), ..period });
+    let time = start.map(|start| Span { start, end: end.or(last.map(|date| Moment { date, time: None })) });
+    let fact = Fact { label, printed, time, period, place: section.line_text("place") };
     section.finish();
     fact
 }

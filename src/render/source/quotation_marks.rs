@@ -165,7 +165,16 @@ fn fault_of(value: &str) -> Option<(FaultKind, String)> {
     let is_number_or_date = bare.chars().all(|c| c.is_ascii_hexdigit() || "xobTtZz:+-_. ".contains(c))
         && bare.contains(|c: char| c.is_ascii_digit());
     let is_word = ["true", "false", "inf", "nan", "+inf", "-inf", "+nan", "-nan"].contains(&bare);
-    (!is_number_or_date && !is_word).then(|| (FaultKind::None, bare.to_owned()))
+    ((!is_number_or_date && !is_word) || is_phone(bare)).then(|| (FaultKind::None, bare.to_owned()))
+}
+
+/// Whether a value without marks is a phone number: "070-174 06 05", "+46 8 465 004 00". Numbers of TOML begin with no zero.
+fn is_phone(bare: &str) -> bool {
+    let mut signs = bare.bytes();
+    let national = signs.next() == Some(b'0') && signs.next().is_some_and(|byte| byte.is_ascii_digit());
+    let is_date = bare.as_bytes().get(4) == Some(&b'-') && bare.as_bytes().get(7) == Some(&b'-');
+    let international = bare.starts_with('+') && bare.contains([' ', '-']);
+    (national && !is_date && !bare.contains([':', '.'])) || international
 }
 
 /// A list or table on one line with its curly texts in straight marks, and the first of these texts.
@@ -215,6 +224,8 @@ mod tests {
         check("a = \"Hon sa \"ja\" i dag\"", Inside, "a = \"Hon sa ”ja” i dag\"", "a = \"Hon sa \\\"ja\\\" i dag\"");
         check("a = \"Nytt avtal", Open, "a = \"Nytt avtal\"", "a = \"Nytt avtal\"");
         check("a = Nytt avtal # x", None, "a = \"Nytt avtal\"", "a = \"Nytt avtal\"");
+        check("a = 0701740612", None, "a = \"0701740612\"", "a = \"0701740612\"");
+        check("a = +46 70-174 06 12", None, "a = \"+46 70-174 06 12\"", "a = \"+46 70-174 06 12\"");
         check("a = 11 mars 2017", None, "a = \"11 mars 2017\"", "a = \"11 mars 2017\"");
         check("a = [”ett”, \"två\"]", Curly, "a = \"ett\"", "a = [\"ett\", \"två\"]");
     }
@@ -224,6 +235,9 @@ mod tests {
         for line in [
             "a = \"”x”\"",
             "a = 2017-05-01 09:30:00",
+            "a = 09:30:00",
+            "a = 0001-01-01",
+            "a = +5",
             "a = 0xff # ”x”",
             "a = '\"'",
             "a = \"x\" # \"y\"",

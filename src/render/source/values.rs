@@ -9,7 +9,7 @@ use toml::de::DeValue;
 use toml::value::{Datetime, Offset};
 
 use super::section::{Found, Section};
-use crate::model::release::{Moment, names};
+use crate::model::release::{Moment, Period, names};
 use crate::render::{links, rules};
 
 impl Section<'_, '_> {
@@ -172,6 +172,21 @@ impl Section<'_, '_> {
             return None;
         };
         self.existing_moment(&found, value, zone)
+    }
+
+    /// A day with or without a time, or a month, a season or a year.
+    pub(super) fn moment_or_period(&mut self, key: &'static str, zone: Tz) -> (Option<Moment>, Option<Period>) {
+        let Some(found) = self.take(key) else { return (None, None) };
+        let period = match &found.value {
+            DeValue::Datetime(value) => return (self.existing_moment(&found, value, zone), None),
+            DeValue::String(text) => Period::parse(text),
+            DeValue::Integer(year) => i32::from_str_radix(year.as_str(), year.radix()).ok().and_then(Period::year),
+            _ => None,
+        };
+        if period.is_none() {
+            self.wrong(&found, &found.value, "period");
+        }
+        (None, period)
     }
 
     fn existing_moment(&self, found: &Found<'_>, value: &Datetime, zone: Tz) -> Option<Moment> {

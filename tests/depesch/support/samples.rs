@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use depesch::base::language::Language;
 use depesch::base::token::content_hash;
+use depesch::composition::content::Content;
 use depesch::model::release::attachment::Travel;
 use depesch::model::release::{Blob, MailPicture, Release};
 use depesch::render::picture::scale;
 use depesch::render::prepare::{PreparedRelease, Recipient};
 use depesch::render::registry::Templates;
-use depesch::render::source::{SourceSettings, book::parse_book, parse};
+use depesch::render::source::{book::parse_book, parse};
 
 /// All samples.
 pub const ALL: [&str; 8] = [
@@ -44,7 +45,8 @@ pub fn file(name: &str) -> Vec<u8> {
 
 /// A release from its file's text, with the contact book of docs/samples.
 pub fn release_of(text: &str) -> Release {
-    let settings = SourceSettings::default();
+    // The names of kinds come from their manifests.
+    let settings = Content::built_in().unwrap().source;
     let book = include_str!("../../../docs/samples/contacts.toml");
     let book = parse_book(book, &settings).unwrap().into_book();
     let parsed = parse(text, &settings);
