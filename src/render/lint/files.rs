@@ -60,12 +60,13 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         if let Some(file) = &image.file {
             one_file(subject, file, &format!("images[{index}].file"), findings);
         }
+        let key = format!("images[{index}]");
+        let in_text = subject.positions.line(&key).is_some_and(|line| line >= subject.positions.body);
         if let Some((file, Err(fault))) = tried(subject, image) {
-            findings.push(unreadable(subject, file, fault, format!("images[{index}]")));
+            let key = if in_text { key.clone() } else { format!("{key}.file") };
+            findings.push(unreadable(subject, file, fault, key));
         }
         if image.alt.is_none() {
-            let key = format!("images[{index}]");
-            let in_text = subject.positions.line(&key).is_some_and(|line| line >= subject.positions.body);
             findings.push(subject.place(no_alt_text(subject, if in_text { "in-text" } else { "image" }), key));
         }
     }

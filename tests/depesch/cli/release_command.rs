@@ -128,5 +128,5 @@ fn a_damaged_picture_and_a_missing_alt_text_are_reported_with_file_and_line() {
     std::fs::write(&config, "[content]\nrequire_alt_text = true\n").unwrap();
     let done = depesch(&["--config", config.to_str().unwrap(), "release", "check", path.to_str().unwrap()]);
     assert_eq!(done.status.code(), Some(1));
-    assert!(text(&done.stdout).contains("error: images[0]: the image has no alt text"), "{}", text(&done.stdout));
+    assert!(text(&done.stdout).contains("error: body: an image in the text has no alt text"), "{}", text(&done.stdout));
 }

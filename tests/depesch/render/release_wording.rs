@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use depesch::composition::content::{CheckAgainst, Content};
 use depesch::model::contact::ContactBook;
+use depesch::model::release::Blob;
 use depesch::render::finding::Finding;
-use depesch::render::source::book::parse_book;
+use depesch::render::lint::FileState;
+use depesch::render::source::{book::parse_book, parse};
 
 use crate::support::samples::ALL;
 use crate::support::written::Written;
@@ -108,7 +110,10 @@ fn no_sample_breaks_these_rules() {
     let book = parse_book(&book, &content.source).unwrap().into_book();
     for name in ALL {
         let text = std::fs::read_to_string(path(name)).unwrap();
-        let (files, now) = (BTreeMap::new(), "2026-11-17T08:00:00Z".parse().unwrap());
+        let draft = parse(&text, &content.source).draft.unwrap();
+        let found = || FileState::Found(Blob { sha256: [0; 32], size: 1000 });
+        let files: BTreeMap<String, FileState> = draft.files().into_iter().map(|name| (name.to_owned(), found())).collect();
+        let now = "2026-11-17T08:00:00Z".parse().unwrap();
         let found = content
             .check(
                 &text,
