@@ -47,10 +47,12 @@ pub(crate) mod status;
 pub(crate) mod store;
 pub mod subscriber;
 pub(crate) mod suppression;
+mod times;
 
 pub(crate) use error::CliError;
 
 use output::Output;
+use times::Times;
 
 /// A mailing daemon for press offices: lists, releases, schedules, and a ledger that records the outcome of every
 /// mail.
@@ -305,7 +307,8 @@ async fn run(arguments: Arguments) -> Result<Done, CliError> {
         None if needs_daemon => daemon_socket(config.as_deref(), is_piped)?,
         None => PathBuf::new(),
     };
-    let context = Context { client: Client::new(path), output: Output::new(json), config, socket };
+    let context =
+        Context { client: Client::new(path), output: Output::new(json, Times::of_this_person()), config, socket };
     perform(arguments.command, &context).await
 }
 

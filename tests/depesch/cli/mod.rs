@@ -15,3 +15,4 @@ mod post_command;
 mod release_command;
 mod rsvp_command;
 mod store_command;
+mod times;
