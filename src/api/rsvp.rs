@@ -35,6 +35,8 @@ pub struct OverviewView {
     pub headline: String,
     /// When it begins.
     pub start: Option<Timestamp>,
+    /// The IANA zone of the event's times, e.g. `Europe/Stockholm`; absent from an older daemon.
+    pub zone: Option<String>,
     /// The first instant at which an answer is late.
     pub deadline: Option<Timestamp>,
     /// The maximum number of participants.
@@ -224,6 +226,7 @@ impl From<&Overview> for OverviewView {
             event: overview.event.to_string(),
             headline: overview.headline.clone(),
             start: overview.start,
+            zone: overview.zone.map(|zone| zone.name().to_owned()),
             deadline: overview.deadline,
             capacity: overview.capacity,
             yes: count(RsvpAnswer::Yes),

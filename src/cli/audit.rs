@@ -11,7 +11,8 @@ use crate::base::clock::Timestamp;
 use crate::model::audit::{ChainLink, ChainWalk};
 
 use super::download;
-use super::output::{instant, note};
+use super::output::note;
+use super::times::Times;
 use super::{CliError, Context, Done};
 
 /// The audit log: who did what, in a hash chain that reveals every change.
@@ -117,7 +118,7 @@ async fn list(
         left = left.saturating_sub(page.entries.len());
         match output.is_json() {
             true => page.entries.iter().try_for_each(|entry| output.json(entry))?,
-            false => rows.extend(page.entries.iter().map(row)),
+            false => rows.extend(page.entries.iter().map(|entry| row(entry, output.times))),
         }
         after = page.next;
         if after.is_none() {
@@ -134,10 +135,10 @@ async fn list(
     Ok(Done::Fully)
 }
 
-fn row(entry: &AuditView) -> [String; 8] {
+fn row(entry: &AuditView, times: Times) -> [String; 8] {
     [
         entry.number.to_string(),
-        instant(entry.at),
+        times.instant(entry.at),
         entry.who.clone(),
         entry.what.clone(),
         entry.about.clone(),

@@ -27,8 +27,9 @@ use crate::store::backup::{BackupError, Event, unwatched};
 use crate::store::embedded::{OpenError, Settings};
 use crate::store::{Store, opening};
 
-use super::output::{instant, note};
+use super::output::note;
 use super::progress::Progress;
+use super::times::Times;
 use super::{CliError, Context, Done, load_config};
 
 mod restore;
@@ -293,19 +294,22 @@ fn show_list(directory: &Path, context: &Context) -> Result<Done, CliError> {
     } else if all.is_empty() {
         output.line("There are no backups yet.")?;
     } else {
-        output.table(&["backup", "made", "records", "bytes", "new", "whole"], all.iter().map(row))?;
+        output.table(
+            &["backup", "made", "records", "bytes", "new", "whole"],
+            all.iter().map(|one| row(one, output.times)),
+        )?;
         show_faults(&found.faults, context)?;
         if let Some(at) = found.oldest_read {
-            output.line(&format!("Every file was read after {}.", instant(at)))?;
+            output.line(&format!("Every file was read after {}.", output.times.instant(at)))?;
         }
     }
     Ok(if found.faults.is_empty() && all.iter().all(|one| one.whole) { Done::Fully } else { Done::Partly })
 }
 
-fn row(one: &BackupView) -> [String; 6] {
+fn row(one: &BackupView, times: Times) -> [String; 6] {
     [
         one.id.clone(),
-        one.created.map(instant).unwrap_or_default(),
+        one.created.map(|at| times.instant(at)).unwrap_or_default(),
         one.records.to_string(),
         one.bytes.to_string(),
         one.new_bytes.to_string(),

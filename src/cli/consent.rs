@@ -9,7 +9,8 @@ use crate::api::path::ApiPath;
 use crate::base::id::ListName;
 use crate::base::spreadsheet::Sheet;
 
-use super::output::{instant, note};
+use super::output::note;
+use super::times::Times;
 use super::{CliError, Context, Done};
 
 /// Maximum number of rows in a table for people.
@@ -98,14 +99,14 @@ pub(crate) async fn of_subscriber(who: &str, addresses: bool, context: &Context)
     match (context.output.is_json(), rows.is_empty()) {
         (true, _) => context.output.json(&rows)?,
         (false, true) => context.output.line("never on a list")?,
-        (false, false) => context.output.table(&HEADINGS, rows.iter().map(cells))?,
+        (false, false) => context.output.table(&HEADINGS, rows.iter().map(|row| cells(row, context.output.times)))?,
     }
     Ok(Done::Fully)
 }
 
 const HEADINGS: [&str; 8] = ["list", "subscriber", "state", "proof", "agreed", "by", "from", "words"];
 
-fn cells(row: &ConsentRowView) -> [String; 8] {
+fn cells(row: &ConsentRowView, times: Times) -> [String; 8] {
     let basis = |of: fn(&crate::api::person_view::ConsentView) -> String| row.basis.as_ref().map(of);
     let missing = if row.evidence_missing { ", its mail is missing" } else { "" };
     [
@@ -113,7 +114,7 @@ fn cells(row: &ConsentRowView) -> [String; 8] {
         format!("{} {}", row.subscriber, row.address),
         row.state.clone(),
         format!("{}{missing}", row.proof),
-        basis(|basis| instant(basis.at)).unwrap_or_else(|| "never".to_owned()),
+        row.basis.as_ref().map(|basis| times.instant(basis.at)).unwrap_or_else(|| "never".to_owned()),
         basis(|basis| basis.way.clone()).unwrap_or_default(),
         basis(|basis| basis.from.clone()).unwrap_or_default(),
         basis(|basis| basis.words.clone()).unwrap_or_default(),
@@ -150,7 +151,7 @@ impl Writing {
         let Some((sheet, _)) = &mut self.csv else {
             match context.output.is_json() {
                 true => context.output.json(&row)?,
-                false => self.rows.push(cells(&row)),
+                false => self.rows.push(cells(&row, context.output.times)),
             }
             return Ok(());
         };

@@ -54,7 +54,7 @@ pub(crate) async fn run(command: DeliveryCommand, context: &Context) -> Result<D
             if number > 0 {
                 output.line("")?;
             }
-            output.fields(&delivery_fields(&one.mailing, &one.delivery))?;
+            output.fields(&delivery_fields(&one.mailing, &one.delivery, output.times))?;
         }
     }
     if found.more {

@@ -6,7 +6,7 @@ use crate::api::inbound::{InboundPage, InboundView};
 use crate::api::path::ApiPath;
 use crate::base::id::InboundId;
 
-use super::output::instant;
+use super::times::Times;
 use super::{CliError, Context, Done};
 
 /// Incoming mail and its handling.
@@ -112,7 +112,7 @@ async fn list(state: Option<String>, limit: usize, addresses: bool, context: &Co
         left = left.saturating_sub(page.messages.len());
         match output.is_json() {
             true => page.messages.iter().try_for_each(|message| output.json(message))?,
-            false => rows.extend(page.messages.iter().map(row)),
+            false => rows.extend(page.messages.iter().map(|message| row(message, output.times))),
         }
         before = page.next;
         if before.is_none() {
@@ -127,14 +127,14 @@ async fn list(state: Option<String>, limit: usize, addresses: bool, context: &Co
     Ok(Done::Fully)
 }
 
-fn row(message: &InboundView) -> [String; 6] {
+fn row(message: &InboundView, times: Times) -> [String; 6] {
     let state = match &message.kind {
         Some(kind) => format!("{}: {kind}", message.state),
         None => message.state.clone(),
     };
     [
         message.id.clone(),
-        instant(message.at),
+        times.instant(message.at),
         message.via.clone(),
         message.recipient.clone(),
         state,
@@ -148,9 +148,10 @@ fn show(message: &InboundView, context: &Context) -> Result<Done, CliError> {
         return Ok(Done::Fully);
     }
     let sender = if message.sender.is_empty() { "<>" } else { &message.sender };
+    let times = context.output.times;
     let mut fields = vec![
         ("message", message.id.clone()),
-        ("came", instant(message.at)),
+        ("came", times.instant(message.at)),
         ("via", message.via.clone()),
         ("from", sender.to_owned()),
         ("to", message.recipient.clone()),
@@ -162,7 +163,7 @@ fn show(message: &InboundView, context: &Context) -> Result<Done, CliError> {
         fields.insert(3, ("machine", format!("{} [{peer}], {tls}", message.helo)));
     }
     fields.extend(message.kind.iter().map(|kind| ("taken for", kind.clone())));
-    fields.extend(message.since.map(|since| ("since", instant(since))));
+    fields.extend(message.since.map(|since| ("since", times.instant(since))));
     if !message.note.is_empty() {
         fields.push(("note", message.note.clone()));
     }

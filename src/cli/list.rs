@@ -13,7 +13,6 @@ use crate::base::language::Language;
 use crate::model::list;
 
 use super::consent::{self, ConsentOptions};
-use super::output::instant;
 use super::{CliError, Context, Done};
 
 /// Lists: named audiences of mailings.
@@ -290,7 +289,7 @@ fn show(list: &ListView, context: &Context) -> Result<Done, CliError> {
     if list.kind == Kind::Discussion {
         fields.push(("unproven posts", list.unproven.clone()));
     }
-    fields.push(("created", instant(list.created)));
+    fields.push(("created", context.output.times.instant(list.created)));
     if let Some(counts) = &list.subscriptions {
         let counts: Vec<String> = counts.iter().map(|(state, n)| format!("{n} {state}")).collect();
         fields.push(("subscribers", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }));

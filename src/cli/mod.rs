@@ -49,10 +49,12 @@ pub(crate) mod store;
 pub mod subscriber;
 pub(crate) mod suppression;
 pub(crate) mod template;
+mod times;
 
 pub(crate) use error::CliError;
 
 use output::Output;
+use times::Times;
 
 /// A mailing daemon for press offices: lists, releases, schedules, and a ledger that records the outcome of every
 /// mail.
@@ -313,7 +315,8 @@ async fn run(arguments: Arguments) -> Result<Done, CliError> {
         None if needs_daemon => daemon_socket(config.as_deref(), is_piped)?,
         None => PathBuf::new(),
     };
-    let context = Context { client: Client::new(path), output: Output::new(json), config, socket };
+    let context =
+        Context { client: Client::new(path), output: Output::new(json, Times::of_this_person()), config, socket };
     perform(arguments.command, &context).await
 }
 

@@ -6,7 +6,7 @@ use crate::api::notice::{NoticePage, NoticeView};
 use crate::api::path::ApiPath;
 use crate::base::id::NoticeId;
 
-use super::output::instant;
+use super::times::Times;
 use super::{CliError, Context, Done};
 
 /// Notices: mails of our own that belong to no mailing, e.g. confirmations, help, forwarded messages.
@@ -82,7 +82,7 @@ async fn list(state: Option<String>, limit: usize, addresses: bool, context: &Co
         left = left.saturating_sub(page.notices.len());
         match output.is_json() {
             true => page.notices.iter().try_for_each(|notice| output.json(notice))?,
-            false => rows.extend(page.notices.iter().map(row)),
+            false => rows.extend(page.notices.iter().map(|notice| row(notice, output.times))),
         }
         before = page.next;
         if before.is_none() {
@@ -97,12 +97,12 @@ async fn list(state: Option<String>, limit: usize, addresses: bool, context: &Co
     Ok(Done::Fully)
 }
 
-fn row(notice: &NoticeView) -> [String; 6] {
+fn row(notice: &NoticeView, times: Times) -> [String; 6] {
     [
         notice.id.clone(),
         notice.about.clone(),
         notice.to.clone(),
-        instant(notice.written),
+        times.instant(notice.written),
         notice.state.clone(),
         said(notice),
     ]
@@ -122,15 +122,16 @@ fn show(notice: &NoticeView, context: &Context) -> Result<Done, CliError> {
         return Ok(Done::Fully);
     }
     let sender = if notice.sender.is_empty() { "<>" } else { &notice.sender };
+    let times = context.output.times;
     let due = matches!(notice.state.as_str(), "waiting" | "deferred");
     let mut fields = vec![
         ("notice", notice.id.clone()),
         ("about", notice.about.clone()),
         ("to", notice.to.clone()),
         ("sender", sender.to_owned()),
-        ("written", instant(notice.written)),
+        ("written", times.instant(notice.written)),
         ("state", notice.state.clone()),
-        (if due { "due" } else { "at" }, instant(notice.at)),
+        (if due { "due" } else { "at" }, times.instant(notice.at)),
         ("attempts", notice.attempts.to_string()),
     ];
     if notice.resent > 0 {

@@ -5,20 +5,21 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use crate::base::clock::Timestamp;
-
 use super::CliError;
+use super::times::Times;
 
 /// Prints to standard output.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Output {
     json: bool,
+    /// Formats instants for people; JSON has them in UTC.
+    pub times: Times,
 }
 
 impl Output {
-    /// Creates an output for programs (`json`) or for people.
-    pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+    /// Creates an output for programs (`json`), or for people with these times.
+    pub(crate) fn new(json: bool, times: Times) -> Self {
+        Self { json, times }
     }
 
     /// Whether the output is for programs.
@@ -124,11 +125,6 @@ pub(crate) fn visible(text: &str) -> String {
             c => c,
         })
         .collect()
-}
-
-/// An instant for people: UTC, to the second.
-pub(crate) fn instant(at: Timestamp) -> String {
-    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 fn trimmed(table: &str) -> String {

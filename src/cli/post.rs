@@ -6,7 +6,7 @@ use crate::api::path::ApiPath;
 use crate::api::post::{PostView, RefuseRequest};
 use crate::base::id::PostId;
 
-use super::output::instant;
+use super::times::Times;
 use super::{CliError, Context, Done};
 
 /// Posts: mails written to lists, held for a decision or sent on as mailings.
@@ -68,7 +68,10 @@ pub(crate) async fn run(command: PostCommand, context: &Context) -> Result<Done,
             } else if posts.is_empty() {
                 output.line("no such post")?;
             } else {
-                output.table(&["post", "list", "came", "author", "state", "subject"], posts.iter().map(row))?;
+                output.table(
+                    &["post", "list", "came", "author", "state", "subject"],
+                    posts.iter().map(|post| row(post, output.times)),
+                )?;
             }
             Ok(Done::Fully)
         }
@@ -115,9 +118,9 @@ fn state(post: &PostView) -> String {
     }
 }
 
-fn row(post: &PostView) -> [String; 6] {
+fn row(post: &PostView, times: Times) -> [String; 6] {
     let list = post.list.to_string();
-    [post.id.clone(), list, instant(post.received), post.author.clone(), state(post), post.subject.clone()]
+    [post.id.clone(), list, times.instant(post.received), post.author.clone(), state(post), post.subject.clone()]
 }
 
 fn show(post: &PostView, context: &Context) -> Result<Done, CliError> {
@@ -125,6 +128,7 @@ fn show(post: &PostView, context: &Context) -> Result<Done, CliError> {
         context.output.json(post)?;
         return Ok(Done::Fully);
     }
+    let times = context.output.times;
     let author = match &post.author_name {
         Some(name) => format!("{name} <{}>", post.author),
         None => post.author.clone(),
@@ -136,7 +140,7 @@ fn show(post: &PostView, context: &Context) -> Result<Done, CliError> {
         ("list", post.list.to_string()),
         ("author", author),
         ("subject", post.subject.clone()),
-        ("came", instant(post.received)),
+        ("came", times.instant(post.received)),
         ("bytes", post.size.to_string()),
         ("author's domain", checks),
         ("state", state(post)),
@@ -144,11 +148,11 @@ fn show(post: &PostView, context: &Context) -> Result<Done, CliError> {
     if let Some(until) = post.until {
         let asked = if post.asked.is_empty() { "none by mail".to_owned() } else { post.asked.join(", ") };
         fields.push(("asked", asked));
-        fields.push(("expires", instant(until)));
+        fields.push(("expires", times.instant(until)));
     }
     if let Some(decided) = post.decided {
         let by = post.decided_by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
-        fields.push(("decided", format!("{}{by}", instant(decided))));
+        fields.push(("decided", format!("{}{by}", times.instant(decided))));
     }
     fields.extend(post.why.clone().map(|why| ("why", why)));
     context.output.fields(&fields)?;

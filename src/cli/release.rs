@@ -21,7 +21,7 @@ use crate::model::zone;
 use crate::render::lint::FileState;
 use crate::render::picture::ScaledPictures;
 
-use super::output::{instant, note};
+use super::output::note;
 use super::release_files::LocalRelease;
 use super::{CliError, Context, Done};
 
@@ -323,7 +323,7 @@ async fn list(context: &Context) -> Result<Done, CliError> {
         output.line("there are no releases yet; \u{201c}depesch release add FILE\u{201d} stores one")?;
     } else {
         let rows = all.into_iter().map(|release| {
-            let (created, language) = (instant(release.created), release.language.to_string());
+            let (created, language) = (output.times.instant(release.created), release.language.to_string());
             [release.id, release.kind, language, release.headline, release.issuer, created, release.created_by]
         });
         output.table(&["id", "kind", "language", "headline", "issuer", "added", "by"], rows)?;
@@ -353,7 +353,7 @@ async fn show(id: ReleaseId, source: bool, context: &Context) -> Result<Done, Cl
         ("files", files.collect::<Vec<_>>().join(", ")),
         ("contacts", release.contacts.join(", ")),
         ("boilerplate", boilerplates.collect::<Vec<_>>().join(", ")),
-        ("added", instant(release.listed.created)),
+        ("added", output.times.instant(release.listed.created)),
         ("by", release.listed.created_by.clone()),
     ])?;
     Ok(Done::Fully)

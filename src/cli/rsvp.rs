@@ -8,7 +8,7 @@ use crate::api::path::ApiPath;
 use crate::api::rsvp::{AnswerWord, NewAnswer, OverviewView, RsvpView};
 
 use super::download::save;
-use super::output::instant;
+use super::times::Times;
 use super::{CliError, Context, Done};
 
 /// Answers to invitations: who will come.
@@ -105,11 +105,14 @@ fn list(overview: &OverviewView, history: bool, context: &Context) -> Result<Don
             format!("{} yes, {} no, {} maybe, {} unclear", overview.yes, overview.no, overview.maybe, overview.unclear),
         ),
     ];
+    // The event's times are its own, wherever the person is.
+    let zone = overview.zone.as_deref().and_then(|zone| zone.parse().ok());
+    let of_event = |at| zone.map_or_else(|| output.times.instant(at), |zone| Times::instant_in(zone, at));
     if let Some(start) = overview.start {
-        fields.insert(1, ("begins", instant(start)));
+        fields.insert(1, ("begins", of_event(start)));
     }
     if let Some(deadline) = overview.deadline {
-        fields.insert(2, ("answer before", instant(deadline)));
+        fields.insert(2, ("answer before", of_event(deadline)));
     }
     if overview.to_be_seen > 0 {
         let seen =
@@ -127,16 +130,16 @@ fn list(overview: &OverviewView, history: bool, context: &Context) -> Result<Don
     let header = ["answer", "name", "newsroom", "function", "press card", "people", "when", "address", "comment"];
     let mut rows = Vec::new();
     for rsvp in &overview.answers {
-        rows.push(row(rsvp));
+        rows.push(row(rsvp, output.times));
         if history {
-            rows.extend(earlier(rsvp));
+            rows.extend(earlier(rsvp, output.times));
         }
     }
     output.table(&header, rows)?;
     Ok(Done::Fully)
 }
 
-fn row(rsvp: &RsvpView) -> Vec<String> {
+fn row(rsvp: &RsvpView, times: Times) -> Vec<String> {
     let text = |value: &Option<String>, name: &str| match value {
         Some(text) if rsvp.known.iter().any(|known| known == name) => format!("({text})"),
         Some(text) => text.clone(),
@@ -159,19 +162,19 @@ fn row(rsvp: &RsvpView) -> Vec<String> {
         text(&rsvp.function, "function"),
         text(&rsvp.press_card, "press card"),
         rsvp.people.map(|people| people.to_string()).unwrap_or_default(),
-        rsvp.at.map(instant).unwrap_or_default(),
+        rsvp.at.map(|at| times.instant(at)).unwrap_or_default(),
         rsvp.address.clone(),
         rsvp.comment.clone(),
     ]
 }
 
 /// Earlier answers, latest first.
-fn earlier(rsvp: &RsvpView) -> Vec<Vec<String>> {
+fn earlier(rsvp: &RsvpView, times: Times) -> Vec<Vec<String>> {
     let told = rsvp.changes.iter().rev().filter(|change| Some(change.at) != rsvp.at || change.answer != rsvp.answer);
     told.map(|change| {
         let mut cells = vec![String::new(); 9];
         cells[0] = format!("  {} ({} {})", change.answer, change.way, change.from);
-        cells[6] = instant(change.at);
+        cells[6] = times.instant(change.at);
         cells[8] = if change.why.is_empty() { change.comment.clone() } else { change.why.clone() };
         cells
     })

@@ -2,7 +2,7 @@
 
 use crate::api::status::{MailingInWork, QueueStatus, Status};
 
-use super::output::instant;
+use super::times::Times;
 use super::{CliError, Context, Done};
 
 /// Show whether the daemon is well
@@ -30,11 +30,13 @@ pub(crate) async fn run(_command: StatusCommand, context: &Context) -> Result<Do
         output.json(&status)?;
         return Ok(done);
     }
-    output.fields(&fields(&status))?;
+    output.fields(&fields(&status, output.times))?;
     if !status.mailings.is_empty() {
         output.line("")?;
-        output
-            .table(&["mailing", "stage", "at", "settled", "paused"], status.mailings.iter().take(MAILINGS).map(row))?;
+        output.table(
+            &["mailing", "stage", "at", "settled", "paused"],
+            status.mailings.iter().take(MAILINGS).map(|one| row(one, output.times)),
+        )?;
         if status.mailings.len() > MAILINGS {
             output.line(&format!("and {} more: depesch mailing list", status.mailings.len() - MAILINGS))?;
         }
@@ -45,14 +47,14 @@ pub(crate) async fn run(_command: StatusCommand, context: &Context) -> Result<Do
 /// Maximum number of mailings shown, so that everything fits on one screen.
 const MAILINGS: usize = 8;
 
-fn fields(status: &Status) -> Vec<(&'static str, String)> {
+fn fields(status: &Status, times: Times) -> Vec<(&'static str, String)> {
     let mut fields = vec![("depesch", if status.well { "is well".to_owned() } else { "needs attention".to_owned() })];
     fields.extend(status.problems.iter().map(|problem| ("  !", problem.clone())));
     let (sent, queue, inbound, notices) = (&status.since_start, &status.queue, &status.inbound, &status.notices);
     fields.extend([
-        ("version", format!("{}, process {}, since {}", status.version, status.process, instant(status.started))),
+        ("version", format!("{}, process {}, since {}", status.version, status.process, times.instant(status.started))),
         ("sends by", status.transport.clone()),
-        ("queue", words_of_queue(queue)),
+        ("queue", words_of_queue(queue, times)),
         (
             "since start",
             format!(
@@ -73,30 +75,30 @@ fn fields(status: &Status) -> Vec<(&'static str, String)> {
         ),
     ]);
     for rest in &status.resting {
-        fields.push(("rests", format!("{} until {}", rest.domain, instant(rest.until))));
+        fields.push(("rests", format!("{} until {}", rest.domain, times.instant(rest.until))));
     }
     if let Some(trouble) = &status.trouble {
-        let next = trouble.next_try.map(|at| format!("; next try {}", instant(at))).unwrap_or_default();
+        let next = trouble.next_try.map(|at| format!("; next try {}", times.instant(at))).unwrap_or_default();
         fields.push(("trouble", format!("{}{next}", trouble.what)));
     }
     fields.push(("state", status.state_directory.clone()));
     if let Some(disk) = &status.disk {
-        let checkpoint = disk.checkpoint.map_or("none yet".to_owned(), instant);
+        let checkpoint = disk.checkpoint.map_or("none yet".to_owned(), |at| times.instant(at));
         let (free, journal, index) = (bytes(disk.free), bytes(disk.journal), bytes(disk.index));
         let spool = bytes(disk.spool);
         fields.push(("disk", format!("{free} free; journal {journal}, index {index}, mail in {spool}")));
         fields.push(("checkpoint", checkpoint));
     }
     if let Some(checked) = status.index.as_ref().and_then(|index| index.checked) {
-        fields.push(("index", format!("compared with the journal {}", instant(checked))));
+        fields.push(("index", format!("compared with the journal {}", times.instant(checked))));
     }
     if let Some(backup) = &status.backup {
-        let newest = backup.newest.map_or("none yet".to_owned(), instant);
+        let newest = backup.newest.map_or("none yet".to_owned(), |at| times.instant(at));
         fields.push(("backup", format!("{newest}, in {}", backup.directory)));
     }
     let next = status.jobs.iter().filter_map(|job| Some((job.next?, &job.name))).min();
     if let Some((at, name)) = next {
-        fields.push(("next job", format!("{name}, {}", instant(at))));
+        fields.push(("next job", format!("{name}, {}", times.instant(at))));
     }
     if status.mailings.is_empty() {
         fields.push(("mailings", "none open".to_owned()));
@@ -104,8 +106,8 @@ fn fields(status: &Status) -> Vec<(&'static str, String)> {
     fields
 }
 
-fn words_of_queue(queue: &QueueStatus) -> String {
-    let oldest = queue.oldest_due.map(|at| format!("; due since {}", instant(at))).unwrap_or_default();
+fn words_of_queue(queue: &QueueStatus, times: Times) -> String {
+    let oldest = queue.oldest_due.map(|at| format!("; due since {}", times.instant(at))).unwrap_or_default();
     format!("{} waiting, {} being sent, {} deferred{oldest}", queue.waiting, queue.in_doubt, queue.deferred)
 }
 
@@ -124,7 +126,7 @@ fn bytes(bytes: u64) -> String {
     }
 }
 
-fn row(mailing: &MailingInWork) -> [String; 5] {
+fn row(mailing: &MailingInWork, times: Times) -> [String; 5] {
     let settled = match (mailing.settled, mailing.audience) {
         (Some(settled), Some(audience)) => format!("{settled} of {audience}"),
         _ => String::new(),
@@ -133,7 +135,7 @@ fn row(mailing: &MailingInWork) -> [String; 5] {
     [
         mailing.id.clone(),
         mailing.stage.clone(),
-        instant(mailing.at),
+        times.instant(mailing.at),
         settled,
         mailing.paused.clone().unwrap_or_else(|| approval.to_owned()),
     ]

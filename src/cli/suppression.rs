@@ -6,7 +6,6 @@ use hyper::Method;
 use crate::api::path::ApiPath;
 use crate::api::suppression::{NewSuppression, Reason, Suppressed, SuppressionPage, SuppressionView};
 
-use super::output::instant;
 use super::{CliError, Context, Done};
 
 /// Addresses that must never be mailed.
@@ -94,7 +93,7 @@ async fn list(context: &Context) -> Result<Done, CliError> {
         } else if !page.suppressions.is_empty() {
             let rows = page.suppressions.iter().map(|s| {
                 let address = s.address.clone().unwrap_or_else(|| "(erased)".to_owned());
-                [address, s.reason.clone(), instant(s.since), s.note.clone()]
+                [address, s.reason.clone(), output.times.instant(s.since), s.note.clone()]
             });
             output.table(&["address", "reason", "since", "note"], rows)?;
         }
@@ -114,7 +113,7 @@ fn show(suppression: &SuppressionView, context: &Context) -> Result<Done, CliErr
     context.output.fields(&[
         ("address", suppression.address.clone().unwrap_or_else(|| "(erased)".to_owned())),
         ("reason", suppression.reason.clone()),
-        ("since", instant(suppression.since)),
+        ("since", context.output.times.instant(suppression.since)),
         ("note", suppression.note.clone()),
     ])?;
     Ok(Done::Fully)

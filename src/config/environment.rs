@@ -17,6 +17,11 @@ pub(crate) fn test_clock() -> Option<PathBuf> {
     std::env::var_os("DEPESCH_TEST_CLOCK").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
+/// The zone of the person who runs a command (IEEE Std 1003.1, §8.3, `TZ`).
+pub(crate) fn time_zone() -> Option<String> {
+    std::env::var("TZ").ok()
+}
+
 /// Whether standard error is connected to journald (systemd.exec(5), `$JOURNAL_STREAM`), which adds times itself.
 /// Child processes inherit the variable even if their standard error is redirected; so the file itself is compared.
 pub(crate) fn is_under_journald() -> bool {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono_tz::Tz;
+
 use crate::base::clock::Timestamp;
 use crate::base::id::ReleaseId;
 use crate::composition::event;
@@ -24,6 +26,8 @@ pub struct Overview {
     pub headline: String,
     /// The start, by the newest sent release about the event.
     pub start: Option<Timestamp>,
+    /// The zone of its times.
+    pub zone: Option<Tz>,
     /// The first instant that is too late for an answer.
     pub deadline: Option<Timestamp>,
     /// The maximum number of guests.
@@ -72,6 +76,7 @@ impl Overview {
             event,
             headline: loaded.release.headline.clone(),
             start: of_event.map(|event| event.start_instant()),
+            zone: of_event.map(|event| event.zone),
             deadline: of_event.and_then(deadline),
             capacity,
             answers: answers.collect(),

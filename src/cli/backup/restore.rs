@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::base::clock::Clock;
-use crate::cli::output::instant;
 use crate::cli::store::leave_audit_note;
 use crate::cli::{CliError, Context, Done};
 use crate::operations::restore::{Restoration, RestoreError, Restored, rehearse, restore};
@@ -69,7 +68,7 @@ fn show_restored(restored: &Restored, pending: &Restoration, dry_run: bool, cont
     let Restored { point, records, faults, exact, missing, occupied, aside, later, held, .. } = restored;
     let output = &context.output;
     show_faults(faults, context)?;
-    let at = instant(point.at.unwrap_or(point.created));
+    let at = output.times.instant(point.at.unwrap_or(point.created));
     let (target, group) = (pending.target.display(), point.group);
     if dry_run {
         if let Some(path) = occupied {

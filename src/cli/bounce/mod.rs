@@ -8,7 +8,8 @@ use crate::api::bounce::{BouncePage, BounceView, Forgiven, PersonBouncesView, Re
 use crate::api::path::ApiPath;
 use crate::base::id::{InboundId, MailingId};
 
-use super::output::{instant, note};
+use super::output::note;
+use super::times::Times;
 use super::{CliError, Context, Done};
 
 mod classify;
@@ -137,12 +138,12 @@ pub(crate) async fn run(command: BounceCommand, context: &Context) -> Result<Don
 const COLUMNS: [&str; 9] =
     ["mailing", "subscriber", "address", "came", "verdict", "class", "effect", "original", "evidence"];
 
-fn row(bounce: &BounceView) -> [String; 9] {
+fn row(bounce: &BounceView, times: Times) -> [String; 9] {
     [
         bounce.mailing.to_string(),
         bounce.subscriber.to_string(),
         bounce.address.clone(),
-        instant(bounce.at),
+        times.instant(bounce.at),
         bounce.verdict.clone(),
         bounce.class.clone(),
         bounce.effect.clone(),
@@ -156,7 +157,7 @@ fn list(page: &BouncePage, context: &Context) -> Result<Done, CliError> {
     match (output.is_json(), page.bounces.is_empty()) {
         (true, _) => page.bounces.iter().try_for_each(|bounce| output.json(bounce))?,
         (false, true) => output.line("no bounces")?,
-        (false, false) => output.table(&COLUMNS, page.bounces.iter().map(row))?,
+        (false, false) => output.table(&COLUMNS, page.bounces.iter().map(|bounce| row(bounce, output.times)))?,
     }
     if page.more {
         note("There are more: use --limit NUMBER.");
@@ -170,20 +171,21 @@ fn show(person: &PersonBouncesView, context: &Context) -> Result<Done, CliError>
         output.json(person)?;
         return Ok(Done::Fully);
     }
+    let times = output.times;
     let mut fields = vec![("subscriber", person.subscriber.to_string()), ("address", person.address.clone())];
     if let Some(since) = person.address_since {
-        fields.push(("address since", instant(since)));
+        fields.push(("address since", times.instant(since)));
     }
     let counted: Vec<String> =
-        person.counted.iter().map(|one| format!("{} ({})", one.mailing, instant(one.at))).collect();
+        person.counted.iter().map(|one| format!("{} ({})", one.mailing, times.instant(one.at))).collect();
     fields.push(("counted", if counted.is_empty() { "nothing".to_owned() } else { counted.join(", ") }));
     match &person.suspension {
         Some(suspension) => {
             let lists: Vec<&str> = suspension.lists.iter().map(|list| list.as_str()).collect();
-            fields.push(("suspended", format!("since {} on {}", instant(suspension.at), lists.join(", "))));
+            fields.push(("suspended", format!("since {} on {}", times.instant(suspension.at), lists.join(", "))));
             fields.push(("why", suspension.why.clone()));
             if let Some(probed) = suspension.probed {
-                fields.push(("probes", format!("{}, the last {}", suspension.probes, instant(probed))));
+                fields.push(("probes", format!("{}, the last {}", suspension.probes, times.instant(probed))));
             }
         }
         None => fields.push(("suspended", "no".to_owned())),
@@ -191,7 +193,7 @@ fn show(person: &PersonBouncesView, context: &Context) -> Result<Done, CliError>
     output.fields(&fields)?;
     if !person.bounces.is_empty() {
         output.line("")?;
-        output.table(&COLUMNS, person.bounces.iter().map(row))?;
+        output.table(&COLUMNS, person.bounces.iter().map(|bounce| row(bounce, times)))?;
     }
     Ok(Done::Fully)
 }

@@ -68,7 +68,7 @@ pub(crate) async fn run(command: DemoCommand, context: &Context) -> Result<Done,
 }
 
 fn inner_context(context: &Context, config: &Config) -> Context {
-    let output = super::Output::new(context.output.is_json());
+    let output = context.output.clone();
     Context { client: Client::new(&config.control.path), output, config: None, socket: None }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::api::mailing::edit::{DiffView, EditAnswer, EditRequest};
 use crate::base::id::{MailingId, ReleaseId};
 
-use super::super::output::{instant, note};
+use super::super::output::note;
 use super::super::release::stored_file;
 use super::super::{CliError, Context, Done};
 use super::queue::undo_words;
@@ -71,7 +71,7 @@ pub(super) async fn diff(id: MailingId, context: &Context) -> Result<Done, CliEr
         output.json(&view)?;
         return Ok(Done::Fully);
     }
-    output.line(&format!("{id}: {} edited by {} at {}", view.after, view.by, instant(view.at)))?;
+    output.line(&format!("{id}: {} edited by {} at {}", view.after, view.by, output.times.instant(view.at)))?;
     match view.diff.trim_end() {
         "" => output.line("the text is the same; attached files, contacts or boilerplate differ")?,
         diff => output.line(diff)?,

@@ -4,7 +4,7 @@ use crate::api::mailing::report::{DeliveriesEnd, LaterView, ReportView};
 use crate::api::mailing::view::{COLUMNS, DeliveryView, csv_line};
 use crate::base::id::MailingId;
 
-use super::super::output::{instant, note};
+use super::super::output::note;
 use super::super::{CliError, Context, Done};
 use super::show::{count_fields, fields, reply_words};
 
@@ -50,7 +50,7 @@ pub(crate) fn print(report: &ReportView, context: &Context) -> Result<(), CliErr
     if output.is_json() {
         return output.json(report);
     }
-    output.fields(&fields(&report.mailing))?;
+    output.fields(&fields(&report.mailing, output.times))?;
     let Some(counts) = &report.mailing.counts else {
         return output.line("\nIts audience is not frozen yet: there is nothing to report.");
     };
@@ -122,7 +122,7 @@ async fn in_state(options: ReportOptions, context: &Context) -> Result<Done, Cli
 
 fn table(deliveries: &[DeliveryView], context: &Context) -> Result<(), CliError> {
     let rows = deliveries.iter().map(|d| {
-        let at = d.at.map_or_else(|| "-".to_owned(), instant);
+        let at = d.at.map_or_else(|| "-".to_owned(), |at| context.output.times.instant(at));
         [d.subscriber.clone(), d.address.clone(), d.state.clone(), at, d.attempts.to_string(), reply_words(d)]
     });
     context.output.table(&["subscriber", "address", "state", "time", "attempts", "reply"], rows)

@@ -5,7 +5,7 @@ use crate::api::path::ApiPath;
 use crate::api::person_view::SubscriberView;
 use crate::base::id::{MailingId, SubscriberId};
 
-use super::super::output::instant;
+use super::super::times::Times;
 use super::super::{CliError, Context, Done};
 
 /// Prints the list of mailings.
@@ -79,7 +79,7 @@ pub fn mailing(mailing: &MailingView, context: &Context) -> Result<Done, CliErro
         output.json(mailing)?;
         return Ok(Done::Fully);
     }
-    output.fields(&fields(mailing))?;
+    output.fields(&fields(mailing, output.times))?;
     if let Some(counts) = &mailing.counts {
         output.line("")?;
         output.fields(&count_fields(counts))?;
@@ -88,7 +88,7 @@ pub fn mailing(mailing: &MailingView, context: &Context) -> Result<Done, CliErro
 }
 
 /// The fields of a mailing, without its counts.
-pub(crate) fn fields(mailing: &MailingView) -> Vec<(&'static str, String)> {
+pub(crate) fn fields(mailing: &MailingView, times: Times) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("mailing", mailing.id.clone()),
         (
@@ -105,7 +105,7 @@ pub(crate) fn fields(mailing: &MailingView) -> Vec<(&'static str, String)> {
     }
     fields.push(("audience", audience_words(&mailing.audience)));
     fields.push(("time", format!("{} ({})", mailing.local_time, mailing.zone)));
-    fields.push(("queued", format!("{} by {}", instant(mailing.created), mailing.created_by)));
+    fields.push(("queued", format!("{} by {}", times.instant(mailing.created), mailing.created_by)));
     if let Some(by) = &mailing.edited_by {
         fields.push((
             "edited",
@@ -126,7 +126,7 @@ pub(crate) fn fields(mailing: &MailingView) -> Vec<(&'static str, String)> {
     }
     if let Some(ended) = mailing.ended {
         let by = mailing.cancelled_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-        fields.push(("ended", format!("{}{by}", instant(ended))));
+        fields.push(("ended", format!("{}{by}", times.instant(ended))));
     }
     fields
 }
@@ -170,19 +170,19 @@ pub(crate) async fn delivery(id: MailingId, who: &str, addresses: bool, context:
         output.json(&delivery)?;
         return Ok(Done::Fully);
     }
-    output.fields(&delivery_fields(&id.to_string(), &delivery))?;
+    output.fields(&delivery_fields(&id.to_string(), &delivery, output.times))?;
     Ok(Done::Fully)
 }
 
 /// The fields of a delivery.
-pub(crate) fn delivery_fields(mailing: &str, delivery: &DeliveryView) -> Vec<(&'static str, String)> {
+pub(crate) fn delivery_fields(mailing: &str, delivery: &DeliveryView, times: Times) -> Vec<(&'static str, String)> {
     let when = if delivery.state == "deferred" { "next attempt" } else { "when" };
     let mut fields = vec![
         ("mailing", mailing.to_owned()),
         ("subscriber", delivery.subscriber.clone()),
         ("address", delivery.address.clone()),
         ("state", delivery.state.clone()),
-        (when, delivery.at.map_or_else(|| "-".to_owned(), instant)),
+        (when, delivery.at.map_or_else(|| "-".to_owned(), |at| times.instant(at))),
         ("attempts", delivery.attempts.to_string()),
     ];
     if delivery.resent > 0 {
@@ -191,7 +191,7 @@ pub(crate) fn delivery_fields(mailing: &str, delivery: &DeliveryView) -> Vec<(&'
     fields.push(("message id", delivery.message_id.clone()));
     fields.push(("reply", reply_words(delivery)));
     if let Some(later) = &delivery.later {
-        fields.push(("came back", format!("{} {}: {}", instant(later.at), later.class, later.words)));
+        fields.push(("came back", format!("{} {}: {}", times.instant(later.at), later.class, later.words)));
     }
     fields
 }

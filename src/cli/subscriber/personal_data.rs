@@ -12,7 +12,6 @@ use crate::api::retention::ErasureView;
 use crate::api::subscriber::ErasedView;
 use crate::base::clock::Timestamp;
 use crate::cli::download::save;
-use crate::cli::output::instant;
 use crate::cli::{CliError, Context, Done};
 
 use super::path;
@@ -68,10 +67,11 @@ pub(super) async fn erased(context: &Context) -> Result<Done, CliError> {
         context.output.json(&erasures)?;
         return Ok(Done::Fully);
     }
-    let since = |at: Option<Timestamp>| at.map_or("not yet".to_owned(), instant);
+    let times = context.output.times;
+    let since = |at: Option<Timestamp>| at.map_or("not yet".to_owned(), |at| times.instant(at));
     let rows = erasures.into_iter().map(|erasure| {
         let hash = erasure.hash.chars().take(12).collect();
-        [hash, instant(erasure.at), since(erasure.done), since(erasure.journal), since(erasure.index)]
+        [hash, times.instant(erasure.at), since(erasure.done), since(erasure.journal), since(erasure.index)]
     });
     context.output.table(&["hash", "asked", "records and mail", "journal", "index"], rows)?;
     Ok(Done::Fully)

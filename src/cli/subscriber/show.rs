@@ -5,7 +5,6 @@ use crate::api::path::ApiPath;
 use crate::api::person_view::SubscriberView;
 use crate::api::subscriber::FoundPeopleView;
 use crate::api::suppression::SuppressionView;
-use crate::cli::output::instant;
 use crate::cli::{CliError, Context, Done};
 
 async fn suppression(address: &str, context: &Context) -> Result<Option<SuppressionView>, CliError> {
@@ -63,6 +62,7 @@ pub(super) async fn show(subscriber: &SubscriberView, context: &Context) -> Resu
         context.output.json(subscriber)?;
         return Ok(Done::Fully);
     }
+    let times = context.output.times;
     let joined = |words: &std::collections::BTreeSet<String>| words.iter().cloned().collect::<Vec<_>>().join(", ");
     let mut fields = vec![
         ("subscriber", subscriber.id.to_string()),
@@ -74,9 +74,9 @@ pub(super) async fn show(subscriber: &SubscriberView, context: &Context) -> Resu
         ("regions", joined(&subscriber.regions)),
     ];
     fields.extend(subscriber.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())));
-    fields.extend([("created", instant(subscriber.created)), ("updated", instant(subscriber.updated))]);
+    fields.extend([("created", times.instant(subscriber.created)), ("updated", times.instant(subscriber.updated))]);
     if let Some(suppression) = suppression(&subscriber.address, context).await? {
-        let words = format!("gets no mail from any list: {}, {}", suppression.reason, instant(suppression.since));
+        let words = format!("gets no mail from any list: {}, {}", suppression.reason, times.instant(suppression.since));
         fields.push(("suppressed", words));
     }
     context.output.fields(&fields)?;
@@ -84,7 +84,7 @@ pub(super) async fn show(subscriber: &SubscriberView, context: &Context) -> Resu
         let rows = subscriber.subscriptions.iter().filter_map(|(list, subscription)| {
             let last = subscription.events.last()?;
             let from = format!("{}: {}", last.way, last.from);
-            Some([list.to_string(), subscription.state.clone(), instant(last.at), from, last.words.clone()])
+            Some([list.to_string(), subscription.state.clone(), times.instant(last.at), from, last.words.clone()])
         });
         context.output.line("")?;
         context.output.table(&["list", "state", "since", "from", "words"], rows)?;

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 fn demo(directory: &std::path::Path, arguments: &[&str]) -> std::process::Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_depesch"));
-    command.arg("demo").args(arguments).current_dir(directory).stdin(Stdio::null()).output().unwrap()
+    command.arg("demo").args(arguments).env("TZ", "UTC").current_dir(directory).stdin(Stdio::null()).output().unwrap()
 }
 
 #[test]

@@ -16,3 +16,4 @@ mod release_command;
 mod rsvp_command;
 mod store_command;
 mod template_command;
+mod times;

@@ -42,11 +42,17 @@ pub struct TestApi {
 }
 
 impl TestApi {
-    /// What the real program prints for this command line; it may end with 0 or, to report trouble, with 1. The test needs
+    /// What the real program prints for this command line, in UTC; it may end with 0 or, to report trouble, with 1. The test needs
     /// a runtime with several threads.
     pub fn prints(&self, command: &str) -> String {
+        self.prints_in(Some("UTC"), command)
+    }
+
+    /// The same with this value of `TZ`, or without `TZ`.
+    pub fn prints_in(&self, tz: Option<&str>, command: &str) -> String {
         let socket = self.directory.path().join("control.sock");
         let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_depesch"));
+        program.env_remove("TZ").envs(tz.map(|tz| ("TZ", tz)));
         let done = program.arg("--socket").arg(&socket).args(command.split(' ')).output().unwrap();
         let trouble = String::from_utf8_lossy(&done.stderr);
         assert!(matches!(done.status.code(), Some(0 | 1)), "{command}: {trouble}");

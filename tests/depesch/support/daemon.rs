@@ -42,10 +42,10 @@ impl Place {
         self.directory.path().join("depesch.toml")
     }
 
-    /// A command with this configuration.
+    /// A command with this configuration, in UTC whatever the machine's zone.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_depesch"));
-        command.arg("--config").arg(self.configuration()).args(arguments).stdin(Stdio::null());
+        command.arg("--config").arg(self.configuration()).args(arguments).env("TZ", "UTC").stdin(Stdio::null());
         command
     }
 
