@@ -43,7 +43,9 @@ const ELEMENTS: [&str; 30] = [
 ];
 
 /// Styles added after sanitising. Colours are mid-tones that stay legible when a mail program inverts the page.
-const STYLES: [(&str, &str); 14] = [
+const STYLES: [(&str, &str); 16] = [
+    // Before those of the two alone: what follows in the item, such as a list, stands close to it.
+    ("<li><p>", "<li style=\"margin:0 0 6px\"><p style=\"margin:0 0 6px\">"),
     ("<p>", "<p style=\"margin:0 0 16px\">"),
     ("<h2>", "<h2 style=\"margin:28px 0 8px;font-size:20px;line-height:1.3\">"),
     ("<h3>", "<h3 style=\"margin:24px 0 8px;font-size:17px;line-height:1.3\">"),
@@ -53,6 +55,8 @@ const STYLES: [(&str, &str); 14] = [
     ("<li>", "<li style=\"margin:0 0 6px\">"),
     ("<blockquote>", "<blockquote style=\"margin:0 0 16px;padding:0 0 0 16px;border-left:3px solid #7a8ca0\">"),
     ("<cite>", "<cite style=\"display:block;margin:-8px 0 0;font-style:normal;font-weight:bold\">"),
+    // A line of code that is broken can be read; one that is not makes the whole mail wider than a telephone.
+    ("<pre>", "<pre style=\"margin:0 0 16px;white-space:pre-wrap\">"),
     ("<a href=", "<a style=\"color:#2f6fb0\" href="),
     (
         "<table>",
