@@ -2,7 +2,7 @@
 
 use super::{Finding, Subject};
 use crate::model::release::names::{self, AuthorLanguage};
-use crate::model::release::{Attachment, Release};
+use crate::model::release::{Attachment, Invite, Release};
 use crate::render::nearest::nearest;
 use crate::render::source::Draft;
 
@@ -34,6 +34,10 @@ pub(super) fn check(subject: &Subject<'_>, draft: &Draft, findings: &mut Vec<Fin
     }
     if subject.release.issuers.is_empty() {
         findings.push(subject.error(("required", "no-issuer"), "issuers", &[]).at(Some(1)));
+    }
+    let event = subject.release.event.as_ref();
+    if event.is_some_and(|event| event.invite == Some(Invite::Request) && event.rsvp.is_none()) {
+        findings.push(subject.error(("invite", "no-rsvp"), "event.invite", &[]));
     }
     references(subject, findings);
 }

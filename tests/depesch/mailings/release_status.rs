@@ -54,3 +54,14 @@ fn a_subject_that_says_it_already_does_not_say_it_twice() {
     );
     assert_eq!(Written::of("invitation", "sv", &event, "").read().subject, "Inställt: frukostmöte");
 }
+
+#[test]
+fn a_calendar_that_asks_needs_an_address_for_the_answers() {
+    let event = |more: &str| {
+        let event = format!("media_welcome = \"V.\"\n[event]\nstart = 2027-03-11\ncity = \"Ö\"\n{more}");
+        Written::of("invitation", "sv", &event, "")
+    };
+    event("invite = \"request\"\n").check(&["invite"]);
+    event("invite = \"publish\"\n").check(&[]);
+    event("invite = \"request\"\n[event.rsvp]\nto = \"press@example.org\"\n").check(&[]);
+}

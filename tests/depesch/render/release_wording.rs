@@ -112,7 +112,8 @@ fn no_sample_breaks_these_rules() {
         let text = std::fs::read_to_string(path(name)).unwrap();
         let draft = parse(&text, &content.source).draft.unwrap();
         let found = || FileState::Found(Blob { sha256: [0; 32], size: 1000 });
-        let files: BTreeMap<String, FileState> = draft.files().into_iter().map(|name| (name.to_owned(), found())).collect();
+        let files: BTreeMap<String, FileState> =
+            draft.files().into_iter().map(|name| (name.to_owned(), found())).collect();
         let now = "2026-11-17T08:00:00Z".parse().unwrap();
         let found = content
             .check(
