@@ -142,7 +142,7 @@ fn both_languages_give_the_same_release() {
     let (swedish, mut english) = (swedish.unwrap(), english.unwrap());
     english.body = swedish.body.clone();
     assert_eq!(swedish, english);
-    let plain = SWEDISH.replace("språk", "sprak").replace("anmälan", "anmalan").replace("lokal", "lokal");
+    let plain = SWEDISH.replace("språk", "sprak").replace("anmälan", "anmalan");
     assert_eq!(check(&plain).0.unwrap(), swedish);
 }
 

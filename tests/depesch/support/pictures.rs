@@ -17,7 +17,7 @@ pub fn photograph(width: u32, height: u32) -> DynamicImage {
 
 /// A "drawing": two flat colours.
 pub fn drawing(width: u32, height: u32) -> DynamicImage {
-    let pixel = |x: u32, _| if x / 16 % 2 == 0 { Rgb([255, 255, 255]) } else { Rgb([0, 60, 120]) };
+    let pixel = |x: u32, _| if (x / 16).is_multiple_of(2) { Rgb([255, 255, 255]) } else { Rgb([0, 60, 120]) };
     DynamicImage::ImageRgb8(RgbImage::from_fn(width, height, pixel))
 }
 
