@@ -74,7 +74,7 @@ pub enum ReleaseCommand {
     },
     /// Send a test mail: the whole mail as a reader gets it, to any address
     ///
-    /// Its subject begins with [TEST], its links change nothing, and it is in no mailing and no count. A list may require one
+    /// Its subject begins with TEST in square brackets, its links change nothing, and it is in no mailing and no count. A list may require one
     /// before a release is queued (depesch list edit LIST --test-mail required).
     #[command(after_help = "A release file is stored first, unless the same file was stored before.\n\n\
         Examples:\n  depesch release test invitation.md --to me@example.org\n  \
