@@ -17,7 +17,7 @@ use crate::mock_smtp::record::Keep;
 use crate::mock_smtp::{MockServer, MockSettings};
 use crate::model::classify::Classifier;
 use crate::model::ledger::Tally;
-use crate::model::mailing::{AudienceQuery, Mailing, MailingContent, MissedPolicy, Schedule, Stage, UncertainPolicy};
+use crate::model::mailing::{AudienceQuery, Mailing, MailingContent, MissedPolicy, Schedule, Stage};
 use crate::outbound::dispatch::{DispatchParts, DispatchSettings, Dispatcher};
 use crate::render::registry::Templates;
 use crate::runtime::notifier::Notifier;
@@ -185,25 +185,13 @@ async fn queue(store: &Store, clock: &dyn Clock) -> anyhow::Result<MailingId> {
     let now = clock.now();
     let release = material::add_release(store, now).await?;
     let id = MailingId(store.allocate(mailings::COUNTER, 1).await?);
+    let audience = AudienceQuery { lists: [material::list_name()?].into(), ..AudienceQuery::default() };
+    let schedule = Schedule { at: now, zone: "UTC".to_owned(), missed: MissedPolicy::Send, grace_seconds: 60 };
     let mailing = Mailing {
         id,
-        content: MailingContent::Release(release),
-        audience: AudienceQuery { lists: [material::list_name()?].into(), ..AudienceQuery::default() },
-        schedule: Schedule { at: now, zone: "UTC".to_owned(), missed: MissedPolicy::Send, grace_seconds: 60 },
-        uncertain: UncertainPolicy::Resend,
         stage: Stage::Freezing { cursor: SubscriberId(0), chunks: 0, audience: 0, since: now },
-        pause: None,
-        approval_required: false,
-        approval: None,
-        content_hash: String::new(),
-        reopened: 0,
-        created: now,
         created_by: "bench".to_owned(),
-        created_uid: None,
-        undo_seconds: 0,
-        edits: Vec::new(),
-        approvals_needed: 1,
-        first_approval: None,
+        ..Mailing::new(MailingContent::Release(release), audience, schedule, now)
     };
     let mut batch = Batch::new();
     mailings::put_mailing(&mut batch, &mailing, None);

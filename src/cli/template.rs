@@ -66,7 +66,7 @@ pub(crate) fn run(command: TemplateCommand, context: &Context) -> Result<Done, C
     }
 }
 
-/// The directory named, or the configured one. Without a configuration file there is none.
+/// The directory named, or the configured one; `None` without a configuration file.
 fn directory_of(named: Option<PathBuf>, context: &Context) -> Result<Option<PathBuf>, CliError> {
     if named.is_some() {
         return Ok(named);

@@ -7,9 +7,7 @@ use crate::base::id::MailingId;
 use crate::composition::approved::post_hash;
 use crate::model::authentication::Check;
 use crate::model::list::List;
-use crate::model::mailing::{
-    Approval, AudienceQuery, Mailing, MailingContent, MissedPolicy, Schedule, Stage, UncertainPolicy,
-};
+use crate::model::mailing::{Approval, AudienceQuery, Mailing, MailingContent, MissedPolicy, Schedule};
 use crate::model::mailing_transitions::TransitionError;
 use crate::model::operator::Operator;
 use crate::model::post::{DecisionError, HoldReason, Post};
@@ -156,26 +154,15 @@ pub(crate) async fn send_post(
     let approval = approval.map(|by| Approval { by: by.to_owned(), at, content_hash: content_hash.clone() });
     let schedule =
         Schedule { at, zone: zone.name().to_owned(), missed: MissedPolicy::Send, grace_seconds: GRACE_SECONDS };
+    // An unfinished delivery is sent again: the Message-ID is the author's and always the same, so a second copy is
+    // recognised.
     let mailing = Mailing {
         id,
-        content: MailingContent::Post(post.id),
-        audience,
-        schedule,
-        // The Message-ID is the author's and always the same, so a second copy is recognised.
-        uncertain: UncertainPolicy::Resend,
-        stage: Stage::Scheduled,
-        pause: None,
         approval_required: required,
         approval,
         content_hash,
-        reopened: 0,
-        created: at,
         created_by: post.author.to_string(),
-        created_uid: None,
-        undo_seconds: 0,
-        edits: Vec::new(),
-        approvals_needed: 1,
-        first_approval: None,
+        ..Mailing::new(MailingContent::Post(post.id), audience, schedule, at)
     };
     lists::expect(batch, list);
     put_mailing(batch, &mailing, None);

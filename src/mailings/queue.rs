@@ -7,9 +7,8 @@
 use crate::base::clock::Timestamp;
 use crate::base::id::MailingId;
 use crate::composition::message::MessageSource;
-use crate::composition::release_messages::UNSENT;
 use crate::model::list::List;
-use crate::model::mailing::{AudienceQuery, Mailing, MailingContent, Schedule, Stage, UncertainPolicy};
+use crate::model::mailing::{AudienceQuery, Mailing, MailingContent, Schedule, UncertainPolicy};
 use crate::model::operator::Operator;
 use crate::store::engine::{Batch, Commit};
 use crate::store::idempotency::{self, Answered};
@@ -147,24 +146,10 @@ async fn try_order(
     }
     let at_once = order.schedule.at <= now;
     let mut mailing = Mailing {
-        id: UNSENT,
-        content: order.content,
-        audience: order.audience.clone(),
-        schedule: order.schedule.clone(),
         uncertain: order.uncertain,
-        stage: Stage::Scheduled,
-        pause: None,
-        approval_required: false,
-        approval: None,
-        content_hash: String::new(),
-        reopened: 0,
-        created: now,
         created_by: order.by.name.clone(),
         created_uid: order.by.uid,
-        undo_seconds: 0,
-        edits: Vec::new(),
-        approvals_needed: 1,
-        first_approval: None,
+        ..Mailing::new(order.content, order.audience.clone(), order.schedule.clone(), now)
     };
     if at_once && order.undo_seconds > 0 {
         mailing.send_now(now, order.undo_seconds);

@@ -6,7 +6,7 @@ use crate::base::id::{ListName, ReleaseId};
 use crate::composition::message::{MessageSource, PrepareError, Sample};
 use crate::composition::release_messages::UNSENT;
 use crate::composition::sample::{SampleReader, ShownTo};
-use crate::model::mailing::{AudienceQuery, Mailing, MailingContent, MissedPolicy, Schedule, Stage, UncertainPolicy};
+use crate::model::mailing::{AudienceQuery, Mailing, MailingContent, MissedPolicy, Schedule};
 use crate::model::subscriber::{Subscriber, SubscriptionState};
 use crate::store::{Store, StoreError};
 
@@ -145,24 +145,7 @@ pub(crate) async fn list_for(
 
 /// A mailing that is only shown or tested.
 pub(crate) fn unsent(release: ReleaseId, list: ListName, now: Timestamp) -> Mailing {
-    Mailing {
-        id: UNSENT,
-        content: MailingContent::Release(release),
-        audience: AudienceQuery { lists: [list].into(), ..AudienceQuery::default() },
-        schedule: Schedule { at: now, zone: "UTC".to_owned(), missed: MissedPolicy::Ask, grace_seconds: 0 },
-        uncertain: UncertainPolicy::Resend,
-        stage: Stage::Scheduled,
-        pause: None,
-        approval_required: false,
-        approval: None,
-        content_hash: String::new(),
-        reopened: 0,
-        created: now,
-        created_by: String::new(),
-        created_uid: None,
-        undo_seconds: 0,
-        edits: Vec::new(),
-        approvals_needed: 1,
-        first_approval: None,
-    }
+    let audience = AudienceQuery { lists: [list].into(), ..AudienceQuery::default() };
+    let schedule = Schedule { at: now, zone: "UTC".to_owned(), missed: MissedPolicy::Ask, grace_seconds: 0 };
+    Mailing { id: UNSENT, ..Mailing::new(MailingContent::Release(release), audience, schedule, now) }
 }

@@ -257,6 +257,35 @@ pub struct FirstApproval {
 }
 
 impl Mailing {
+    /// A mailing that waits for its time, with no number, creator, approval or hash yet: struct updates add them.
+    pub(crate) fn new(
+        content: MailingContent,
+        audience: AudienceQuery,
+        schedule: Schedule,
+        created: Timestamp,
+    ) -> Self {
+        Self {
+            id: MailingId(0),
+            content,
+            audience,
+            schedule,
+            uncertain: UncertainPolicy::Resend,
+            stage: Stage::Scheduled,
+            pause: None,
+            approval_required: false,
+            approval: None,
+            content_hash: String::new(),
+            reopened: 0,
+            created,
+            created_by: String::new(),
+            created_uid: None,
+            undo_seconds: 0,
+            edits: Vec::new(),
+            approvals_needed: 1,
+            first_approval: None,
+        }
+    }
+
     /// The first approval, if it is of what will be sent.
     pub(crate) fn valid_first_approval(&self) -> Option<&FirstApproval> {
         self.first_approval.as_ref().filter(|first| first.content_hash == self.content_hash)

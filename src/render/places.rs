@@ -55,7 +55,7 @@ fn within(block: &Block, found: &mut Vec<(String, Mark)>) {
         Block::Paragraph(inlines) => {
             let lines = inlines.split(|inline| matches!(inline, Inline::SoftBreak | Inline::HardBreak));
             let mut texts: Vec<String> = lines.map(text_of).collect();
-            // A mark over two lines is none of its lines.
+            // A mark must be on one line.
             texts.push(text_of(inlines));
             let marks: Vec<String> = texts.into_iter().filter(|text| Place::parse(text).is_some()).collect();
             found.extend(marks.iter().take(1).map(|text| (inside(text), Mark::Within)));

@@ -109,7 +109,7 @@ impl CommandService {
         let mut effects = DraftEffects::new();
         effects.note("not subscribed: the person left after asking");
         let data = json!({ "address": pending.address.as_str() });
-        // To the person, whoever had the question and replied to it.
+        // To the person whom the question was about, even if another sender replied to it.
         let mut notice = draft(request, "left-since", &pending.address, data);
         notice.language = &pending.language;
         self.answer(&mut effects, request, notice).await?;

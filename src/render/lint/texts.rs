@@ -26,6 +26,10 @@ pub(super) fn all<'a>(subject: &Subject<'a>) -> Vec<Written<'a>> {
         ("change", &release.change),
     ];
     single.into_iter().for_each(|(key, text)| found.add(key, text.as_ref()));
+    for (index, words) in release.corrected.iter().enumerate() {
+        // The old words are wrong on purpose.
+        found.add(format!("corrected[{index}].new"), Some(&words.new));
+    }
     for (index, fact) in release.facts.iter().enumerate() {
         found.add(format!("facts[{index}].label"), Some(&fact.label));
         found.add(format!("facts[{index}].printed"), Some(&fact.printed));

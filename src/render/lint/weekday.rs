@@ -11,17 +11,11 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let release = subject.release;
     let names = DateNames::of(&["sv", "en", release.language.primary()]);
     let reference = Reference::of(subject);
-    for (key, text) in single_lines(subject) {
-        for date in names.find(text) {
+    for written in texts::all(subject) {
+        for date in names.find(written.text) {
+            let line = written.line(subject, date.at);
             let found = disagreement(subject, &date, &reference);
-            findings.extend(found.map(|finding| subject.place(finding, key.clone())));
-        }
-    }
-    for date in names.find(&release.body) {
-        if let Some(finding) = disagreement(subject, &date, &reference) {
-            let before = release.body[..date.at].matches('\n').count();
-            let line = subject.positions.body.saturating_add(u32::try_from(before).unwrap_or(u32::MAX));
-            findings.push(finding.of("body").at(Some(line)));
+            findings.extend(found.map(|finding| finding.of(written.key.clone()).at(line)));
         }
     }
     printed_facts(subject, &names, &reference, findings);
@@ -90,31 +84,6 @@ fn weekday_name(day: Weekday, language: AuthorLanguage) -> &'static str {
         Weekday::Sun => ("Sunday", "söndag"),
     };
     language.pick(english, swedish)
-}
-
-/// All texts except the body, with their fields.
-fn single_lines<'a>(subject: &Subject<'a>) -> Vec<(String, &'a str)> {
-    let release = subject.release;
-    let mut texts: Vec<(String, &str)> = vec![("headline".to_owned(), release.headline.as_str())];
-    let single = [
-        ("subject", &release.subject),
-        ("kicker", &release.kicker),
-        ("lead", &release.lead),
-        ("media_welcome", &release.media_welcome),
-        ("editor_note", &release.editor_note),
-        ("usage_terms", &release.usage_terms),
-        ("change", &release.change),
-    ];
-    texts.extend(single.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text.as_deref()?))));
-    for (index, fact) in release.facts.iter().enumerate() {
-        texts.push((format!("facts[{index}].printed"), fact.printed.as_str()));
-    }
-    for (index, slot) in release.programme.iter().enumerate() {
-        let fields = [("time", &slot.printed_time), ("title", &slot.title), ("text", &slot.text)];
-        let given = fields.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
-        texts.extend(given.map(|(name, text)| (format!("programme[{index}].{name}"), text)));
-    }
-    texts
 }
 
 /// A fact whose printed day differs from its machine value would send people there on the wrong day.

@@ -1,4 +1,4 @@
-//! What is not read as a picture: the limits, and the fault with its fix for whoever wrote the release.
+//! Why a picture is refused: the limits, and the fault with its fix for the author of the release.
 
 use image::ImageError;
 use image::error::LimitErrorKind;

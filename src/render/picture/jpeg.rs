@@ -9,7 +9,7 @@ const CAPTIONS: u8 = 0xED;
 const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
 /// Start of scan: compressed data follows.
 const SCAN: u8 = 0xDA;
-/// Maximum bytes of caption data that are kept: more is none.
+/// Maximum bytes of caption data that are kept; larger data is not caption data.
 const MOST_CAPTIONS: usize = 256 * 1024;
 
 /// The segments up to the first compressed data: code, and the whole segment with marker and length.

@@ -87,3 +87,13 @@ async fn another_release_and_a_translation_are_no_versions() {
     let english = add(&store, &SAMPLE.replace("language = \"sv\"", "language = \"en\"")).await;
     queued(&store, english, &["media"], false).await.unwrap();
 }
+
+#[tokio::test]
+async fn another_text_with_the_same_contacts_and_boilerplate_is_no_version() {
+    let (store, release) = house().await;
+    queued(&store, release, &["media"], false).await.unwrap();
+    let (front, _) = SAMPLE.rsplit_once("\n+++\n").unwrap();
+    let front = front.replace("Vem vårdar vårdarna? Riksmöte i Örebro 11 mars", "Höstens rapport är klar");
+    let other = add(&store, &format!("{front}\n+++\nI dag släpper vi rapporten.\n\nDen har fyrtio sidor.\n")).await;
+    queued(&store, other, &["media"], false).await.unwrap();
+}
